@@ -1,0 +1,1 @@
+//! Foreign formats to submissions: bytes in, submissions and rejections out.

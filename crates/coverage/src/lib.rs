@@ -1,0 +1,1 @@
+//! Coverage: who is insured, under health management, checked up.

@@ -1,0 +1,1 @@
+//! The event log: append, read a partition from a position, follow.

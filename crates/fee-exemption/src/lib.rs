@@ -1,0 +1,1 @@
+//! Fee exemption: who pays nothing or less, by which rule, since when.

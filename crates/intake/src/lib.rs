@@ -1,0 +1,1 @@
+//! The front door: validate, dedupe, pseudonymise, seal, stamp, append, receipt.

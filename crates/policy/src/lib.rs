@@ -1,0 +1,1 @@
+//! Decision tables of law: rules with citation and validity, and their explanation.

@@ -1,0 +1,1 @@
+//! Log to histories to timelines: base files, deltas, snapshots, rebuild.

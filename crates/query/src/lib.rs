@@ -1,0 +1,1 @@
+//! The reading door: figures, lists, histories and receipts.

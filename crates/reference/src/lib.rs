@@ -1,0 +1,1 @@
+//! Areas, facilities, calendars and populations, with validity.

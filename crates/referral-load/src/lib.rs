@@ -1,0 +1,1 @@
+//! Referral load: who sends whom where, what arrives, what is open.

@@ -1,0 +1,1 @@
+//! Cells, cubes, contributions and their sums by day.

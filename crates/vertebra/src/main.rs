@@ -1,0 +1,2 @@
+//! The command: one binary, every role.
+fn main() {}
