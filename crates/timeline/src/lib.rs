@@ -1,1 +1,20 @@
 //! Cells, cubes, contributions and their sums by day.
+//!
+//! A projection says what one person adds: a *level* that holds over an interval of days, or a *flow* on a day, in a
+//! *cell* of a *cube*. A [`Timeline`] keeps, for every cell and measure, the change on each day, so a level on a day is
+//! a prefix sum, a flow over a period a range sum, and taking a person out is adding with the opposite sign. Addition
+//! commutes: parts of a population summed apart and merged give the same bytes. A [`Point`] keeps only the sums of one
+//! day and period, for questions that need no series.
+
+mod cell;
+mod codec;
+mod cube;
+mod point;
+mod sink;
+mod timeline;
+
+pub use codec::CodecError;
+pub use cube::{Axis, CubeSpec, DIMENSIONS_MAX, Key, MEASURES_MAX, Measure, Row, Storage, Unit, key};
+pub use point::{Period, Point};
+pub use sink::{Collected, Collector, Negated, Sink};
+pub use timeline::Timeline;

@@ -1,0 +1,136 @@
+//! A timeline as bytes, for snapshots.
+
+use contract::Code;
+
+use crate::{CubeSpec, DIMENSIONS_MAX, Timeline};
+
+/// Bytes that are not a timeline of these cubes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// The bytes end early or hold what cannot be.
+    #[error("the timeline's bytes are damaged: {0}")]
+    Damaged(&'static str),
+    /// They were written by a projection that declares other cubes.
+    #[error("the timeline was written for other cubes: {0}")]
+    OtherCubes(String),
+}
+
+impl Timeline {
+    /// Appends the timeline's bytes: per cube its name and shape, per cell its key and the changes, as gaps and zigzag
+    /// numbers in varints. Settles first. The caller adds a checksum.
+    pub fn encode(&mut self, out: &mut Vec<u8>) {
+        self.settle();
+        put(out, self.cubes().len() as u64);
+        for cube in self.cubes() {
+            let signature = signature(&cube.spec);
+            put(out, signature.len() as u64);
+            out.extend_from_slice(signature.as_bytes());
+            put(out, cube.cells.len() as u64);
+            for cell in &cube.cells {
+                cell.key.iter().for_each(|code| out.extend_from_slice(&code.packed().to_le_bytes()));
+                let mut next = 0;
+                cell.changes.for_each(|slot, weight| {
+                    put(out, (slot - next) as u64 + 1);
+                    put(out, zigzag(weight));
+                    next = slot;
+                });
+                put(out, 0);
+            }
+        }
+    }
+
+    /// Reads what [`Timeline::encode`] wrote for the same `specs`.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or belong to other cubes.
+    pub fn decode(specs: &[CubeSpec], mut bytes: &[u8]) -> Result<Timeline, CodecError> {
+        let bytes = &mut bytes;
+        let mut timeline = Timeline::new(specs);
+        if take(bytes)? != specs.len() as u64 {
+            return Err(CodecError::OtherCubes("another number of them".to_owned()));
+        }
+        for cube in timeline.cubes_mut() {
+            let length = take(bytes)? as usize;
+            let written = String::from_utf8_lossy(split(bytes, length)?).into_owned();
+            if written != signature(&cube.spec) {
+                return Err(CodecError::OtherCubes(written));
+            }
+            let slots = cube.spec.axis.days() * cube.spec.measures.len();
+            for _ in 0..take(bytes)? {
+                let mut key = [Code::EMPTY; DIMENSIONS_MAX];
+                for code in &mut key {
+                    let packed =
+                        split(bytes, 8)?.try_into().map_err(|_| CodecError::Damaged("a short key"))?;
+                    *code = Code::from_packed(u64::from_le_bytes(packed));
+                }
+                let at = cube.cell(key) as usize;
+                let changes = &mut cube.cells[at].changes;
+                let mut slot = 0;
+                loop {
+                    let gap = take(bytes)? as usize;
+                    if gap == 0 {
+                        break;
+                    }
+                    slot += gap - 1;
+                    if slot >= slots {
+                        return Err(CodecError::Damaged("a day outside the axis"));
+                    }
+                    let value = take(bytes)?;
+                    changes.add(slot, unzigzag(value));
+                }
+            }
+        }
+        if bytes.is_empty() { Ok(timeline) } else { Err(CodecError::Damaged("bytes after the end")) }
+    }
+}
+
+/// Everything about a cube that its bytes depend on.
+fn signature(spec: &CubeSpec) -> String {
+    let measures: Vec<&str> = spec.measures.iter().map(|measure| measure.name()).collect();
+    format!(
+        "{}[{}] {} {}..{}",
+        spec.name,
+        spec.dimensions.join(" "),
+        measures.join(" "),
+        spec.axis.first,
+        spec.axis.horizon
+    )
+}
+
+fn zigzag(value: i64) -> u64 {
+    (value << 1 ^ value >> 63) as u64
+}
+
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
+}
+
+fn put(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn take(bytes: &mut &[u8]) -> Result<u64, CodecError> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first().ok_or(CodecError::Damaged("they end early"))?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    Err(CodecError::Damaged("a number too long"))
+}
+
+fn split<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8], CodecError> {
+    if length > bytes.len() {
+        return Err(CodecError::Damaged("they end early"));
+    }
+    let (head, rest) = bytes.split_at(length);
+    *bytes = rest;
+    Ok(head)
+}

@@ -1,0 +1,143 @@
+//! What a projection declares: cubes, their dimensions and measures, and the axis of days.
+
+use contract::{Code, Day};
+
+/// The most dimensions a cube may have: cubes are small on purpose, never one cross of all.
+pub const DIMENSIONS_MAX: usize = 4;
+/// The most measures a cube may have.
+pub const MEASURES_MAX: usize = 16;
+
+/// A cell's key: one code a dimension, the rest empty.
+pub type Key = [Code; DIMENSIONS_MAX];
+
+/// The key of up to [`DIMENSIONS_MAX`] codes.
+///
+/// # Panics
+/// With more codes than a cube has dimensions: a projection's mistake.
+#[must_use]
+#[inline]
+pub fn key(codes: &[Code]) -> Key {
+    let mut key = [Code::EMPTY; DIMENSIONS_MAX];
+    key[..codes.len()].copy_from_slice(codes);
+    key
+}
+
+/// A cube: a short list of dimensions, and what is measured in each of its cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CubeSpec {
+    /// Stable name, unique in its projection.
+    pub name: &'static str,
+    /// Names of the dimensions, in the order of the key.
+    pub dimensions: &'static [&'static str],
+    /// What is summed, in the order of [`Sink::level`](crate::Sink::level)'s `measure`.
+    pub measures: &'static [Measure],
+    /// The days that are kept apart.
+    pub axis: Axis,
+    /// How the days of a cell are kept.
+    pub storage: Storage,
+}
+
+/// A measure of a cube.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// Holds over intervals; asked for on a day.
+    Level(&'static str, Unit),
+    /// Happens on days; asked for over a period.
+    Flow(&'static str, Unit),
+}
+
+impl Measure {
+    /// Stable name, unique in its cube.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Measure::Level(name, _) | Measure::Flow(name, _) => name,
+        }
+    }
+
+    /// Whether it holds over intervals.
+    #[must_use]
+    pub const fn is_level(self) -> bool {
+        matches!(self, Measure::Level(..))
+    }
+
+    /// What one of it is.
+    #[must_use]
+    pub const fn unit(self) -> Unit {
+        match self {
+            Measure::Level(_, unit) | Measure::Flow(_, unit) => unit,
+        }
+    }
+}
+
+/// What a measure counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Persons, forms, visits.
+    Count,
+    /// Hundredths of a dong.
+    Money,
+    /// Days.
+    Days,
+}
+
+/// How the days of a cell are kept: an array for cubes of few, busy cells; sorted runs for many, quiet ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// One slot a day and measure.
+    Dense,
+    /// Only the days on which something changed.
+    Sparse,
+}
+
+/// The days a cube keeps apart, both ends inside. A level that began earlier is an opening balance on `first`; one that
+/// ends later stays open. A flow outside is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Axis {
+    /// The first day.
+    pub first: Day,
+    /// The last day.
+    pub horizon: Day,
+}
+
+impl Axis {
+    /// The whole years `from..=until`.
+    #[must_use]
+    pub fn years(from: i32, until: i32) -> Axis {
+        Axis { first: Day::new_year(from), horizon: Day::new_year(until + 1) - 1 }
+    }
+
+    /// How many days.
+    #[must_use]
+    pub fn days(self) -> usize {
+        (self.horizon - self.first + 1).max(0) as usize
+    }
+
+    /// The slot of a day inside the axis.
+    #[must_use]
+    #[inline]
+    pub fn slot(self, day: Day) -> Option<usize> {
+        (day >= self.first && day <= self.horizon).then(|| (day - self.first) as usize)
+    }
+
+    /// Where a level that holds from `from` to before `until` opens, and where it closes if that is inside.
+    #[must_use]
+    #[inline]
+    pub fn clip(self, from: Day, until: Day) -> Option<(usize, Option<usize>)> {
+        if until <= from || until <= self.first || from > self.horizon {
+            return None;
+        }
+        let opens = (from.max(self.first) - self.first) as usize;
+        let closes = (until <= self.horizon).then(|| (until - self.first) as usize);
+        Some((opens, closes))
+    }
+}
+
+/// One row of an answer: a cell and the value of each measure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The cell.
+    pub key: Key,
+    /// One value a measure, in the cube's order.
+    pub values: Vec<i64>,
+}

@@ -1,0 +1,226 @@
+//! All cells of one projection, by day.
+
+use contract::{Code, Day};
+use rustc_hash::FxHashMap;
+
+use crate::{CubeSpec, Key, MEASURES_MAX, Period, Row, Sink, cell::Changes, key};
+
+/// The sums by day of every cell of one projection's cubes.
+#[derive(Debug, Clone)]
+pub struct Timeline {
+    cubes: Vec<Cube>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Cube {
+    pub(crate) spec: CubeSpec,
+    pub(crate) index: FxHashMap<Key, u32>,
+    pub(crate) cells: Vec<Cell>,
+    /// Day slots at which months begin, for the anchors.
+    months: Vec<u32>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Cell {
+    pub(crate) key: Key,
+    pub(crate) changes: Changes,
+    /// For each month start, the sums of all days before it, a measure after the other. Empty: stale.
+    anchors: Vec<i64>,
+}
+
+impl Cube {
+    fn new(spec: CubeSpec) -> Cube {
+        let months = (0..spec.axis.days())
+            .filter(|slot| (spec.axis.first + *slot as i32).ymd().2 == 1)
+            .map(|slot| slot as u32)
+            .collect();
+        Cube { spec, index: FxHashMap::default(), cells: Vec::new(), months }
+    }
+
+    pub(crate) fn cell(&mut self, key: Key) -> u32 {
+        let (spec, cells) = (&self.spec, &mut self.cells);
+        *self.index.entry(key).or_insert_with(|| {
+            let changes = Changes::new(spec.storage, spec.axis, spec.measures.len());
+            cells.push(Cell { key, changes, anchors: Vec::new() });
+            (cells.len() - 1) as u32
+        })
+    }
+
+    /// The sums of all days up to and with `slot`.
+    fn prefix(&self, cell: &Cell, slot: usize, sums: &mut [i64]) {
+        let measures = sums.len();
+        let month = self.months.partition_point(|start| *start as usize <= slot);
+        if cell.anchors.is_empty() || month == 0 {
+            cell.changes.sum_days(0..slot + 1, sums);
+        } else {
+            sums.copy_from_slice(&cell.anchors[(month - 1) * measures..month * measures]);
+            cell.changes.sum_days(self.months[month - 1] as usize..slot + 1, sums);
+        }
+    }
+
+    fn values(&self, cell: &Cell, period: Period) -> Vec<i64> {
+        let axis = self.spec.axis;
+        let measures = self.spec.measures.len();
+        let prefix_at = |day: Day| {
+            let mut sums = vec![0; measures];
+            if day >= axis.first {
+                self.prefix(cell, (day.min(axis.horizon) - axis.first) as usize, &mut sums);
+            }
+            sums
+        };
+        let on = prefix_at(period.on);
+        let (until, before) = (prefix_at(period.to), prefix_at(period.from - 1));
+        let value = |(at, measure): (usize, &crate::Measure)| {
+            if measure.is_level() { on[at] } else { until[at] - before[at] }
+        };
+        self.spec.measures.iter().enumerate().map(value).collect()
+    }
+}
+
+impl Timeline {
+    /// Empty sums for `specs`.
+    ///
+    /// # Panics
+    /// If a spec has more measures than [`MEASURES_MAX`]: a projection's mistake.
+    #[must_use]
+    pub fn new(specs: &[CubeSpec]) -> Timeline {
+        assert!(specs.iter().all(|spec| spec.measures.len() <= MEASURES_MAX), "a cube has too many measures");
+        Timeline { cubes: specs.iter().map(|spec| Cube::new(*spec)).collect() }
+    }
+
+    pub(crate) fn cubes(&self) -> &[Cube] {
+        &self.cubes
+    }
+
+    pub(crate) fn cubes_mut(&mut self) -> &mut [Cube] {
+        &mut self.cubes
+    }
+
+    /// Adds everything `other` holds; both of one projection.
+    pub fn merge(&mut self, other: &mut Timeline) {
+        other.settle();
+        for (cube, from) in self.cubes.iter_mut().zip(&other.cubes) {
+            for cell in &from.cells {
+                let at = cube.cell(cell.key) as usize;
+                let target = &mut cube.cells[at];
+                target.anchors.clear();
+                cell.changes.for_each(|slot, weight| target.changes.add(slot, weight));
+            }
+        }
+    }
+
+    /// Sums up what is pending and computes the month anchors: reads after this need at most 31 additions a measure.
+    pub fn settle(&mut self) {
+        for cube in &mut self.cubes {
+            let (months, measures) = (&cube.months, cube.spec.measures.len());
+            for cell in cube.cells.iter_mut().filter(|cell| cell.anchors.is_empty()) {
+                cell.changes.settle();
+                let mut sums = vec![0; measures];
+                let mut day = 0;
+                cell.anchors.reserve_exact(months.len() * measures);
+                for month in months {
+                    cell.changes.sum_days(day..*month as usize, &mut sums);
+                    cell.anchors.extend_from_slice(&sums);
+                    day = *month as usize;
+                }
+            }
+        }
+    }
+
+    /// The rows of cube number `cube`: levels on `period.on`, flows from `period.from` to `period.to`. Rows of zeros are
+    /// left out; the rest come in the order of their keys' text.
+    #[must_use]
+    pub fn rows(&self, cube: usize, period: Period) -> Vec<Row> {
+        let cube = &self.cubes[cube];
+        let rows = cube.cells.iter().map(|cell| Row { key: cell.key, values: cube.values(cell, period) });
+        sorted(rows.filter(|row| row.values.iter().any(|value| *value != 0)).collect())
+    }
+
+    /// A digest of every sum by day, over the cubes' names and the keys' text: independent of the order in which
+    /// contributions came, of threads, partitions and storage.
+    #[must_use]
+    pub fn digest(&mut self) -> [u8; 32] {
+        self.settle();
+        let mut hasher = blake3::Hasher::new();
+        let mut buffer = Vec::new();
+        for cube in &self.cubes {
+            buffer.clear();
+            put_text(&mut buffer, cube.spec.name);
+            hasher.update(&buffer);
+            let mut order: Vec<&Cell> = cube.cells.iter().collect();
+            order.sort_by_cached_key(|cell| text_of(&cell.key));
+            for cell in order {
+                buffer.clear();
+                cell.key.iter().for_each(|code| put_text(&mut buffer, &code.to_string()));
+                let head = buffer.len();
+                cell.changes.for_each(|slot, weight| {
+                    buffer.extend_from_slice(&(slot as u32).to_le_bytes());
+                    buffer.extend_from_slice(&weight.to_le_bytes());
+                });
+                if buffer.len() > head {
+                    buffer.extend_from_slice(&u32::MAX.to_le_bytes());
+                    hasher.update(&buffer);
+                }
+            }
+        }
+        *hasher.finalize().as_bytes()
+    }
+
+    /// Bytes of memory held by the sums, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let cells = self.cubes.iter().flat_map(|cube| &cube.cells);
+        cells.map(|cell| cell.changes.bytes() + cell.anchors.capacity() * 8 + 64).sum()
+    }
+}
+
+impl Sink for Timeline {
+    type Cell = (u32, u32);
+
+    #[inline]
+    fn cell(&mut self, cube: usize, codes: &[Code]) -> (u32, u32) {
+        let cell = self.cubes[cube].cell(key(codes));
+        (cube as u32, cell)
+    }
+
+    #[inline]
+    fn level(&mut self, (cube, cell): (u32, u32), measure: usize, from: Day, until: Day, weight: i64) {
+        let cube = &mut self.cubes[cube as usize];
+        let Some((opens, closes)) = cube.spec.axis.clip(from, until) else { return };
+        let measures = cube.spec.measures.len();
+        let cell = &mut cube.cells[cell as usize];
+        cell.anchors.clear();
+        cell.changes.add(opens * measures + measure, weight);
+        if let Some(closes) = closes {
+            cell.changes.add(closes * measures + measure, -weight);
+        }
+    }
+
+    #[inline]
+    fn flow(&mut self, (cube, cell): (u32, u32), measure: usize, day: Day, weight: i64) {
+        let cube = &mut self.cubes[cube as usize];
+        let Some(slot) = cube.spec.axis.slot(day) else { return };
+        let measures = cube.spec.measures.len();
+        let cell = &mut cube.cells[cell as usize];
+        cell.anchors.clear();
+        cell.changes.add(slot * measures + measure, weight);
+    }
+}
+
+pub(crate) fn text_of(key: &Key) -> [String; 4] {
+    key.map(|code| code.to_string())
+}
+
+/// Rows in the order of their keys' text.
+pub(crate) fn sorted(mut rows: Vec<Row>) -> Vec<Row> {
+    rows.sort_by_cached_key(|row| text_of(&row.key));
+    rows
+}
+
+fn put_text(buffer: &mut Vec<u8>, text: &str) {
+    buffer.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    buffer.extend_from_slice(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! The laws of sums.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Axis, Measure, Negated, Point, Storage, Unit};
+
+const MEASURES: &[Measure] = &[Measure::Level("people", Unit::Count), Measure::Flow("paid", Unit::Money)];
+
+fn specs(storage: Storage) -> Vec<CubeSpec> {
+    let axis = Axis::years(2025, 2026);
+    ["one", "two"]
+        .map(|name| CubeSpec { name, dimensions: &["where", "what"], measures: MEASURES, axis, storage })
+        .to_vec()
+}
+
+/// (cube, key, is level, from, length, weight), days around and outside the axis.
+type Change = (usize, u8, bool, i32, i32, i64);
+
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let weight = prop_oneof![-3..4i64, Just(3_000_000_000), Just(-3_000_000_000)];
+    prop::collection::vec((0..2usize, 0..4u8, any::<bool>(), -400..1200i32, -5..900i32, weight), 0..60)
+}
+
+fn apply(sink: &mut impl Sink, (cube, key, level, from, length, weight): Change) {
+    let cell = sink.cell(cube, &[Code::new(&format!("k{key}")), Code::new("x")]);
+    let from = Day::new_year(2025) + from;
+    if level {
+        sink.level(cell, 0, from, from + length, weight);
+    } else {
+        sink.flow(cell, 1, from, weight);
+    }
+}
+
+fn timeline(storage: Storage, changes: &[Change]) -> Timeline {
+    let mut timeline = Timeline::new(&specs(storage));
+    changes.iter().for_each(|change| apply(&mut timeline, *change));
+    timeline
+}
+
+proptest! {
+    #[test]
+    fn any_order_any_parts_any_storage_give_the_same_digest(changes in changes(), cut in 0..60usize, back in any::<bool>()) {
+        let digest = timeline(Storage::Dense, &changes).digest();
+        let (mut left, mut right) = (changes[..cut.min(changes.len())].to_vec(), changes[cut.min(changes.len())..].to_vec());
+        left.reverse();
+        if back { std::mem::swap(&mut left, &mut right); }
+        let mut sum = timeline(Storage::Sparse, &left);
+        sum.merge(&mut timeline(Storage::Sparse, &right));
+        prop_assert_eq!(sum.digest(), digest);
+    }
+
+    #[test]
+    fn what_is_taken_out_leaves_nothing(changes in changes(), others in changes()) {
+        let digest = timeline(Storage::Dense, &others).digest();
+        let mut sum = timeline(Storage::Dense, &others);
+        sum.settle();
+        changes.iter().for_each(|change| apply(&mut sum, *change));
+        changes.iter().for_each(|change| apply(&mut Negated(&mut sum), *change));
+        prop_assert_eq!(sum.digest(), digest);
+    }
+
+    #[test]
+    fn a_point_a_timeline_and_its_anchors_agree(changes in changes(), on in -10..760i32, from in -10..760i32, length in 0..400i32) {
+        let day = |offset: i32| Day::new_year(2025) + offset;
+        let period = Period { on: day(on), from: day(from), to: day(from + length) };
+        for storage in [Storage::Dense, Storage::Sparse] {
+            let mut sums = timeline(storage, &changes);
+            let mut point = Point::new(&specs(storage), period);
+            changes.iter().for_each(|change| apply(&mut point, *change));
+            for cube in 0..2 {
+                let expected = point.rows(cube);
+                prop_assert_eq!(&sums.rows(cube, period), &expected);
+            }
+            sums.settle();
+            for cube in 0..2 {
+                prop_assert_eq!(sums.rows(cube, period), point.rows(cube));
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_read_back_as_they_were_and_damage_never_panics(changes in changes(), at in any::<prop::sample::Index>(), bit in 0..8u8) {
+        let mut sums = timeline(Storage::Dense, &changes);
+        let mut bytes = Vec::new();
+        sums.encode(&mut bytes);
+        let mut read = Timeline::decode(&specs(Storage::Sparse), &bytes).unwrap();
+        prop_assert_eq!(read.digest(), sums.digest());
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        let _ = Timeline::decode(&specs(Storage::Dense), &bytes);
+        let _ = Timeline::decode(&specs(Storage::Dense), &bytes[..at]);
+    }
+}
+
+#[test]
+fn a_timeline_of_other_cubes_is_refused() {
+    let mut bytes = Vec::new();
+    timeline(Storage::Dense, &[]).encode(&mut bytes);
+    let mut other = specs(Storage::Dense);
+    other[1].dimensions = &["where"];
+    assert!(matches!(Timeline::decode(&other, &bytes), Err(crate::CodecError::OtherCubes(_))));
+}
