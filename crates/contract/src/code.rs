@@ -97,7 +97,19 @@ mod tests {
 
     #[test]
     fn short_codes_and_long_numbers_print_as_they_were_sent() {
-        for text in ["", "1", "1.12", "01929", "TE", "I25.1", "S72.001", "00000001", "8934567890123", "0000000000000001", "kh\u{e1}m"] {
+        for text in [
+            "",
+            "1",
+            "1.12",
+            "01929",
+            "TE",
+            "I25.1",
+            "S72.001",
+            "00000001",
+            "8934567890123",
+            "0000000000000001",
+            "kh\u{e1}m",
+        ] {
             assert_eq!(Code::new(text).to_string(), text);
         }
         assert_ne!(Code::new("1"), Code::new("01"));

@@ -24,8 +24,10 @@ impl Day {
     /// The day of a year (1..=9999), month and day of month, if there is one.
     #[must_use]
     pub fn from_ymd(year: i32, month: u32, day: u32) -> Option<Day> {
-        ((1..=9999).contains(&year) && (1..=12).contains(&month) && (1..=days_in_month(year, month)).contains(&day))
-            .then(|| Day(days_from_civil(year, month, day)))
+        ((1..=9999).contains(&year)
+            && (1..=12).contains(&month)
+            && (1..=days_in_month(year, month)).contains(&day))
+        .then(|| Day(days_from_civil(year, month, day)))
     }
 
     /// Year, month and day of month.
@@ -219,7 +221,16 @@ mod tests {
 
     #[test]
     fn what_is_no_day_is_not_read() {
-        for text in ["", "2026-02-29", "2026-13-01", "0000-01-01", "2026-1-01", "20260101", "2026-01-01T", "2026-04-31"] {
+        for text in [
+            "",
+            "2026-02-29",
+            "2026-13-01",
+            "0000-01-01",
+            "2026-1-01",
+            "20260101",
+            "2026-01-01T",
+            "2026-04-31",
+        ] {
             assert_eq!(Day::parse(text.as_bytes()), None, "{text}");
         }
         assert_eq!("2028-02-29".parse::<Day>().unwrap().to_string(), "2028-02-29");
