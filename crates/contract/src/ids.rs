@@ -16,8 +16,8 @@ pub struct Subject(pub [u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct IdHash(pub u64);
 
-/// Hash of (emitter, record key): how facts name the record they are a version of. The kind of event is not part of it,
-/// so that a visit and its claim, which share MA_LK, find each other.
+/// 48-bit hash of (emitter, record key): how facts name the record they are a version of. The kind of event is not part
+/// of it, so that a visit and its claim, which share MA_LK, find each other. Compared within one person only.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct RecordHash(pub u64);
 
@@ -31,11 +31,20 @@ impl EventId {
 }
 
 impl RecordHash {
+    const BITS: u64 = (1 << 48) - 1;
+
     /// The hash of the record `record_key` of `emitter`.
     #[must_use]
     #[inline]
     pub fn new(emitter: &[u8], record_key: &[u8]) -> RecordHash {
-        RecordHash(xxh3_64_with_seed(record_key, xxh3_64(emitter)))
+        RecordHash(xxh3_64_with_seed(record_key, xxh3_64(emitter)) & RecordHash::BITS)
+    }
+
+    /// The record of an event that names none: the event alone.
+    #[must_use]
+    #[inline]
+    pub fn alone(id: IdHash) -> RecordHash {
+        RecordHash(id.0 & RecordHash::BITS)
     }
 }
 
