@@ -47,7 +47,7 @@ impl Day {
     /// The first of January of `year`.
     #[must_use]
     #[inline]
-    pub fn new_year(year: i32) -> Day {
+    pub const fn new_year(year: i32) -> Day {
         Day(days_from_civil(year, 1, 1))
     }
 
@@ -177,8 +177,8 @@ fn days_in_month(year: i32, month: u32) -> u32 {
 }
 
 /// Days since 1970-01-01, counting years from March so that the leap day comes last.
-fn days_from_civil(year: i32, month: u32, day: u32) -> i32 {
-    let year = year - i32::from(month <= 2);
+const fn days_from_civil(year: i32, month: u32, day: u32) -> i32 {
+    let year = year - (month <= 2) as i32;
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
     let month_from_march = (month as i32 + 9) % 12;

@@ -103,8 +103,8 @@ pub struct Axis {
 impl Axis {
     /// The whole years `from..=until`.
     #[must_use]
-    pub fn years(from: i32, until: i32) -> Axis {
-        Axis { first: Day::new_year(from), horizon: Day::new_year(until + 1) - 1 }
+    pub const fn years(from: i32, until: i32) -> Axis {
+        Axis { first: Day::new_year(from), horizon: Day(Day::new_year(until + 1).0 - 1) }
     }
 
     /// How many days.

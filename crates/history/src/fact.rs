@@ -1,0 +1,218 @@
+//! Facts, and the history that holds them.
+
+use contract::{Code, EventView, IdHash, Kind, Millis, RecordHash, Subject, v1::SubjectKind, wire::{Fields, WireError}};
+
+use crate::body::{Body, Envelope, Segment};
+
+/// Hash of a link's id: how facts name links.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct LinkHash(pub u64);
+
+pub(crate) fn link_hash(link_id: &[u8]) -> LinkHash {
+    LinkHash(<[u8; 16]>::try_from(link_id).map_or(0, |id| contract::EventId(id).hash().0))
+}
+
+/// The compact part of one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fact {
+    /// When it was true.
+    pub occurred: Millis,
+    /// When the emitter made this version.
+    pub asserted: Millis,
+    /// When the backbone learned it.
+    pub recorded: Millis,
+    /// Which event it is; of a carried event, the original.
+    pub id: IdHash,
+    /// What kind.
+    pub kind: Kind,
+    /// Which record it is a version of.
+    pub record: RecordHash,
+    /// Where it stands in its person's partition; of a carried event, where the copy stands.
+    pub offset: u64,
+    /// Tells two contents under one id apart; 0 where the id is derived from the content.
+    pub content: u64,
+    /// Who spoke.
+    pub emitter: Code,
+    /// The event it takes back and replaces.
+    pub corrects: Option<IdHash>,
+    /// The event it takes back.
+    pub voids: Option<IdHash>,
+    /// This version withdraws its record.
+    pub withdrawn: bool,
+    /// An operator spoke for the emitter.
+    pub by_operator: bool,
+    /// 0: the person's own; else 1 + the number of the path in the history it was carried along.
+    pub(crate) path: u32,
+    /// What it says.
+    pub body: Body,
+}
+
+/// Why a record of the log gives no fact. It is set aside with its position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FactError {
+    /// The bytes are no event of a kind that is known.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// A day that is not written YYYY-MM-DD.
+    #[error("a day is not written YYYY-MM-DD")]
+    Day,
+    /// A carried event in a carried event: the one inside must be the original.
+    #[error("a carried event holds a carried event; it must hold the original")]
+    CarriedTwice,
+    /// A carried event without a path, or whose links are not ids.
+    #[error("a carried event names no link it came along, or not by 16 bytes each")]
+    Path,
+}
+
+/// One person's facts, nothing resolved away. Reused from person to person: [`History::clear`] keeps its memory.
+#[derive(Debug, Default, Clone)]
+pub struct History {
+    pub(crate) kind: SubjectKind,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) paths: Vec<Box<[LinkHash]>>,
+    pub(crate) segments: Vec<Segment>,
+}
+
+impl Fact {
+    /// The order of a history. No offset: it must not depend on where an event stands.
+    #[must_use]
+    #[inline]
+    pub fn order(&self) -> (Millis, Millis, Millis, IdHash) {
+        (self.occurred, self.asserted, self.recorded, self.id)
+    }
+}
+
+impl History {
+    /// An empty history.
+    #[must_use]
+    pub fn new() -> History {
+        History::default()
+    }
+
+    /// Forgets everything but its memory.
+    pub fn clear(&mut self) {
+        self.kind = SubjectKind::Unspecified;
+        self.facts.clear();
+        self.paths.clear();
+        self.segments.clear();
+    }
+
+    /// Adds the fact of the event `view`, which stands at `offset` of its partition. Call [`History::sort`] before
+    /// viewing.
+    ///
+    /// # Errors
+    /// When the event's body cannot be read; the history is as before.
+    #[inline]
+    pub fn push(&mut self, view: &EventView<'_>, offset: u64) -> Result<(), FactError> {
+        let (segments, paths) = (self.segments.len(), self.paths.len());
+        let fact = if view.kind == Kind::CarriedEvent {
+            self.carried(view, offset)
+        } else {
+            self.own(view, view.subject, offset)
+        };
+        match fact {
+            Ok(fact) => {
+                self.kind = view.subject_kind;
+                self.facts.push(fact);
+                Ok(())
+            }
+            Err(error) => {
+                self.segments.truncate(segments);
+                self.paths.truncate(paths);
+                Err(error)
+            }
+        }
+    }
+
+    #[inline]
+    fn own(&mut self, view: &EventView<'_>, subject: Subject, offset: u64) -> Result<Fact, FactError> {
+        let id = view.event_id.hash();
+        let record = if view.record_key.is_empty() {
+            RecordHash::alone(id)
+        } else {
+            RecordHash::new(view.emitter.as_bytes(), view.record_key.as_bytes())
+        };
+        let envelope = Envelope { emitter: view.emitter, occurred: view.occurred_at.day(), subject };
+        let body = Body::read(view.kind, view.body, &envelope, &mut self.segments)?;
+        // A derived id (UUID version 8) already stands for its content.
+        let derived = view.event_id.0[6] >> 4 == 8;
+        let content = if derived { 0 } else { u64::from_le_bytes(view.content_hash[..8].try_into().expect("eight of sixteen bytes")) };
+        Ok(Fact {
+            occurred: view.occurred_at,
+            asserted: view.asserted_at,
+            recorded: view.recorded_at,
+            id,
+            kind: view.kind,
+            record,
+            offset,
+            content,
+            emitter: Code::new(view.emitter),
+            corrects: view.corrects.map(contract::EventId::hash),
+            voids: view.voids.map(contract::EventId::hash),
+            withdrawn: view.withdrawn,
+            by_operator: view.by_operator,
+            path: 0,
+            body,
+        })
+    }
+
+    #[cold]
+    fn carried(&mut self, view: &EventView<'_>, offset: u64) -> Result<Fact, FactError> {
+        let mut path = Vec::new();
+        let mut inner: &[u8] = &[];
+        for field in Fields::new(view.body) {
+            match field? {
+                (1, link) => path.push(link_hash(&link.as_sixteen().map_err(|_| FactError::Path)?)),
+                (4, event) => inner = event.as_bytes()?,
+                _ => {}
+            }
+        }
+        if path.is_empty() {
+            return Err(FactError::Path);
+        }
+        let mut fact = self.own(&EventView::parse(inner)?, view.subject, offset)?;
+        fact.path = self.intern_path(path.into_boxed_slice());
+        Ok(fact)
+    }
+
+    pub(crate) fn intern_path(&mut self, path: Box<[LinkHash]>) -> u32 {
+        let known = self.paths.iter().position(|known| *known == path);
+        let at = known.unwrap_or_else(|| {
+            self.paths.push(path);
+            self.paths.len() - 1
+        });
+        at as u32 + 1
+    }
+
+    /// Puts the facts in order. Cheap where they are.
+    #[inline]
+    pub fn sort(&mut self) {
+        if !self.facts.is_sorted_by(|a, b| a.order() <= b.order()) {
+            // By offset last, so that copies of one event stand as they came; no rule looks at it.
+            self.facts.sort_unstable_by_key(|fact| (fact.order(), fact.offset));
+        }
+    }
+
+    /// The facts, as they stand.
+    #[must_use]
+    pub fn facts(&self) -> &[Fact] {
+        &self.facts
+    }
+
+    /// From which identifier the person's subject was made.
+    #[must_use]
+    pub fn kind(&self) -> SubjectKind {
+        self.kind
+    }
+
+    /// Sets what [`History::kind`] says: stored once for a person, not with every fact.
+    pub fn set_kind(&mut self, kind: SubjectKind) {
+        self.kind = kind;
+    }
+
+    /// The links a fact was carried along, first hop first; empty for the person's own.
+    #[must_use]
+    pub fn path(&self, fact: &Fact) -> &[LinkHash] {
+        if fact.path == 0 { &[] } else { &self.paths[fact.path as usize - 1] }
+    }
+}

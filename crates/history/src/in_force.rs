@@ -1,0 +1,398 @@
+//! What of a history counts.
+//!
+//! 1. Copies of one event id are one event, known since its earliest recorded_at. If their content differs, the lower
+//!    content hash counts and the conflict is set aside. A carried event counts while one of the paths it was carried
+//!    along is wholly in force.
+//! 2. Of the events with the same emitter, record key and kind the greatest (asserted_at, recorded_at, id hash) counts.
+//!    A withdrawal is such a version too. This comes first, voided and withdrawn versions included: taking back the newest
+//!    never revives an older one.
+//! 3. `corrects X` is `voids X`, and says this instead.
+//! 4. An event is in force if no event in force voids or corrects it. A void of a void restores; a reference to what is
+//!    not there waits for it; events that depend on themselves in a circle are set aside whole.
+//! 5. Only the emitter of X, or an operator, may refer to X.
+//!
+//! A link is in force if its IdentityLinked is and no IdentityUnlinked of it is. None of this reads an offset.
+
+use contract::{IdHash, Kind, Millis, RecordHash};
+use rustc_hash::FxHashMap;
+
+use crate::{
+    body::Body,
+    fact::{Fact, History, LinkHash},
+    view::PersonView,
+};
+
+/// Why a fact counts, or does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It counts.
+    InForce,
+    /// Another copy of the same event counts.
+    Copy,
+    /// A later version of the record counts.
+    Superseded {
+        /// The version that counts, or withdraws the record.
+        by: IdHash,
+    },
+    /// It withdraws its record.
+    Withdrawal,
+    /// An event in force takes it back.
+    TakenBack {
+        /// The event that does.
+        by: IdHash,
+    },
+    /// No path it was carried along is wholly in force.
+    NotCarried,
+    /// It depends on itself.
+    Circle,
+    /// The log did not hold it yet at the position asked for.
+    NotYet,
+}
+
+/// What a view had to leave aside. Reported, never dropped in silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SetAside {
+    /// Two contents came under this id; the one with the lower hash counts.
+    Conflict(IdHash),
+    /// This event voids itself, directly or in a circle.
+    Circle(IdHash),
+}
+
+/// Decides what of a history is in force. Keeps its memory from person to person.
+#[derive(Debug, Default)]
+pub struct Resolver {
+    /// The facts in force of the last view, where they are not all facts of the history.
+    kept: Vec<Fact>,
+    set_aside: Vec<SetAside>,
+}
+
+impl Resolver {
+    /// A resolver.
+    #[must_use]
+    pub fn new() -> Resolver {
+        Resolver::default()
+    }
+
+    /// The history as a projection sees it: with all its facts, or with those whose offset is before `until`.
+    /// The history must be sorted.
+    pub fn view<'a>(&'a mut self, history: &'a History, until: Option<u64>) -> PersonView<'a> {
+        self.set_aside.clear();
+        let visible = |fact: &Fact| until.is_none_or(|until| fact.offset < until);
+        let facts = &history.facts;
+        let plain = is_plain(facts);
+        if plain == Plain::Whole && facts.iter().all(visible) {
+            return PersonView { kind: history.kind, facts, segments: &history.segments };
+        }
+        self.kept.clear();
+        if plain == Plain::No {
+            let standings = self.standings(history, until);
+            let in_force = facts.iter().zip(&standings).filter(|(_, standing)| **standing == Standing::InForce);
+            self.kept.extend(in_force.map(|(fact, _)| *fact));
+            if self.kept.iter().any(|fact| matches!(fact.body, Body::IdentityLinked { away: true, .. })) {
+                self.kept.clear();
+            }
+        } else {
+            // Only versions of records: the greatest counts.
+            self.kept.extend(facts.iter().filter(|fact| visible(fact)));
+            keep_greatest(&mut self.kept);
+        }
+        PersonView { kind: history.kind, facts: &self.kept, segments: &history.segments }
+    }
+
+    /// What the last view left aside.
+    #[must_use]
+    pub fn set_aside(&self) -> &[SetAside] {
+        &self.set_aside
+    }
+
+    /// For each fact of the history, in its order, whether it counts and why not.
+    pub fn standings(&mut self, history: &History, until: Option<u64>) -> Vec<Standing> {
+        self.set_aside.clear();
+        let graph = Graph::new(history, until, &mut self.set_aside);
+        let verdicts = graph.resolve();
+        for (event, verdict) in graph.events.iter().zip(&verdicts) {
+            if *verdict == Standing::Circle {
+                self.set_aside.push(SetAside::Circle(event.id));
+            }
+        }
+        self.set_aside.sort_unstable();
+        let standing = |(at, fact): (usize, &Fact)| match graph.by_id.get(&fact.id) {
+            _ if until.is_some_and(|until| fact.offset >= until) => Standing::NotYet,
+            Some(event) if graph.events[*event].fact == at => verdicts[*event],
+            _ => Standing::Copy,
+        };
+        history.facts.iter().enumerate().map(standing).collect()
+    }
+}
+
+/// How much of the rules a history needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plain {
+    /// Every fact is in force.
+    Whole,
+    /// Some records have several versions, or a withdrawal; nothing refers to anything, nothing is there twice.
+    Versions,
+    /// All of them.
+    No,
+}
+
+/// Above this many facts pairs are not compared one by one.
+const PAIRS_MAX: usize = 48;
+
+fn is_plain(facts: &[Fact]) -> Plain {
+    let mut plain = Plain::Whole;
+    for fact in facts {
+        let refers = fact.corrects.is_some() | fact.voids.is_some() | (fact.path != 0);
+        if refers | matches!(fact.kind, Kind::IdentityLinked | Kind::IdentityUnlinked) {
+            return Plain::No;
+        }
+        if fact.withdrawn {
+            plain = Plain::Versions;
+        }
+    }
+    if facts.len() <= PAIRS_MAX {
+        for (at, fact) in facts.iter().enumerate() {
+            for other in &facts[..at] {
+                if other.record == fact.record {
+                    if other.id == fact.id {
+                        return Plain::No;
+                    }
+                    if other.kind == fact.kind {
+                        plain = Plain::Versions;
+                    }
+                } else if other.id == fact.id {
+                    return Plain::No;
+                }
+            }
+        }
+        return plain;
+    }
+    let mut ids: Vec<IdHash> = facts.iter().map(|fact| fact.id).collect();
+    ids.sort_unstable();
+    if ids.windows(2).any(|pair| pair[0] == pair[1]) { Plain::No } else { Plain::Versions }
+}
+
+/// Keeps of each record the greatest version, unless it withdraws the record. The order stays.
+fn keep_greatest(facts: &mut Vec<Fact>) {
+    let version = |fact: &Fact| (fact.asserted, fact.recorded, fact.id);
+    if facts.len() <= PAIRS_MAX {
+        let mut counts = [true; PAIRS_MAX];
+        for at in 1..facts.len() {
+            for before in 0..at {
+                let (one, other) = (&facts[before], &facts[at]);
+                if one.record == other.record && one.kind == other.kind {
+                    counts[if version(one) < version(other) { before } else { at }] = false;
+                }
+            }
+        }
+        let mut at = 0;
+        facts.retain(|fact| {
+            at += 1;
+            counts[at - 1] && !fact.withdrawn
+        });
+    } else {
+        let mut greatest: FxHashMap<(RecordHash, Kind), (Millis, Millis, IdHash)> = FxHashMap::default();
+        for fact in facts.iter() {
+            let best = greatest.entry((fact.record, fact.kind)).or_insert(version(fact));
+            *best = (*best).max(version(fact));
+        }
+        facts.retain(|fact| !fact.withdrawn && greatest[&(fact.record, fact.kind)] == version(fact));
+    }
+}
+
+/// One event: its copies taken together.
+#[derive(Debug)]
+struct Event {
+    id: IdHash,
+    /// Number of the fact whose content counts.
+    fact: usize,
+    recorded: Millis,
+    direct: bool,
+    paths: Vec<u32>,
+}
+
+/// Which events decide about which.
+struct Graph<'a> {
+    history: &'a History,
+    events: Vec<Event>,
+    by_id: FxHashMap<IdHash, usize>,
+    by_record: FxHashMap<(RecordHash, Kind), Vec<usize>>,
+    /// Events that refer to an id.
+    referrers: FxHashMap<IdHash, Vec<usize>>,
+    linked: FxHashMap<LinkHash, Vec<usize>>,
+    unlinked: FxHashMap<LinkHash, Vec<usize>>,
+}
+
+impl<'a> Graph<'a> {
+    fn new(history: &'a History, until: Option<u64>, set_aside: &mut Vec<SetAside>) -> Graph<'a> {
+        let mut graph = Graph {
+            history,
+            events: Vec::new(),
+            by_id: FxHashMap::default(),
+            by_record: FxHashMap::default(),
+            referrers: FxHashMap::default(),
+            linked: FxHashMap::default(),
+            unlinked: FxHashMap::default(),
+        };
+        for (at, fact) in history.facts.iter().enumerate() {
+            if until.is_none_or(|until| fact.offset < until) {
+                graph.add_copy(at, fact, set_aside);
+            }
+        }
+        for (number, event) in graph.events.iter().enumerate() {
+            let fact = &history.facts[event.fact];
+            graph.by_record.entry((fact.record, fact.kind)).or_default().push(number);
+            for target in fact.corrects.iter().chain(&fact.voids) {
+                graph.referrers.entry(*target).or_default().push(number);
+            }
+            match fact.body {
+                Body::IdentityLinked { link, .. } => graph.linked.entry(link).or_default().push(number),
+                Body::IdentityUnlinked { link } => graph.unlinked.entry(link).or_default().push(number),
+                _ => {}
+            }
+        }
+        graph
+    }
+
+    fn add_copy(&mut self, at: usize, fact: &Fact, set_aside: &mut Vec<SetAside>) {
+        let number = *self.by_id.entry(fact.id).or_insert_with(|| {
+            let recorded = fact.recorded;
+            self.events.push(Event { id: fact.id, fact: at, recorded, direct: false, paths: Vec::new() });
+            self.events.len() - 1
+        });
+        let event = &mut self.events[number];
+        event.recorded = event.recorded.min(fact.recorded);
+        if fact.path == 0 {
+            event.direct = true;
+        } else {
+            event.paths.push(fact.path);
+        }
+        let counted = &self.history.facts[event.fact];
+        if counted.content != fact.content {
+            if !set_aside.contains(&SetAside::Conflict(fact.id)) {
+                set_aside.push(SetAside::Conflict(fact.id));
+            }
+            if fact.content < counted.content {
+                event.fact = at;
+            }
+        }
+    }
+
+    fn fact(&self, event: usize) -> &Fact {
+        &self.history.facts[self.events[event].fact]
+    }
+
+    fn links(&self, event: usize) -> impl Iterator<Item = &[LinkHash]> {
+        self.events[event].paths.iter().map(|path| &*self.history.paths[*path as usize - 1])
+    }
+
+    fn version(&self, event: usize) -> (Millis, Millis, IdHash) {
+        (self.fact(event).asserted, self.events[event].recorded, self.events[event].id)
+    }
+
+    fn versions(&self, event: usize) -> &[usize] {
+        let fact = self.fact(event);
+        &self.by_record[&(fact.record, fact.kind)]
+    }
+
+    /// Who may and does take `event` back.
+    fn takers(&self, event: usize) -> impl Iterator<Item = usize> {
+        let referrers = self.referrers.get(&self.events[event].id).map_or(&[][..], Vec::as_slice);
+        referrers.iter().copied().filter(move |taker| {
+            let taker = self.fact(*taker);
+            taker.by_operator || taker.emitter == self.fact(event).emitter
+        })
+    }
+
+    fn link_events<'b>(&'b self, link: &LinkHash) -> impl Iterator<Item = usize> + use<'b> {
+        let of = |map: &'b FxHashMap<LinkHash, Vec<usize>>| map.get(link).map_or(&[][..], Vec::as_slice);
+        of(&self.linked).iter().chain(of(&self.unlinked)).copied()
+    }
+
+    /// The events whose standing decides that of `event`.
+    fn depends_on(&self, event: usize) -> Vec<usize> {
+        let mut on: Vec<usize> = self.takers(event).collect();
+        for version in self.versions(event) {
+            for link in self.links(*version).flatten() {
+                on.extend(self.link_events(link));
+            }
+        }
+        on
+    }
+
+    /// The standing of every event: strongly connected components in the order of what they depend on (Tarjan's
+    /// algorithm, with its own stack: a chain of voids may be as long as a history).
+    fn resolve(&self) -> Vec<Standing> {
+        const UNSEEN: usize = usize::MAX;
+        let count = self.events.len();
+        let mut verdicts: Vec<Option<Standing>> = vec![None; count];
+        let (mut index, mut low) = (vec![UNSEEN; count], vec![0; count]);
+        let (mut next, mut component) = (0, Vec::new());
+        let mut calls: Vec<(usize, Vec<usize>, usize)> = Vec::new();
+        for start in 0..count {
+            if index[start] != UNSEEN {
+                continue;
+            }
+            calls.push((start, self.depends_on(start), 0));
+            (index[start], low[start]) = (next, next);
+            next += 1;
+            component.push(start);
+            while let Some((event, on, at)) = calls.last_mut() {
+                let event = *event;
+                if let Some(target) = on.get(*at).copied() {
+                    *at += 1;
+                    if index[target] == UNSEEN {
+                        (index[target], low[target]) = (next, next);
+                        next += 1;
+                        component.push(target);
+                        calls.push((target, self.depends_on(target), 0));
+                    } else if verdicts[target].is_none() {
+                        low[event] = low[event].min(index[target]);
+                    }
+                    continue;
+                }
+                let on_itself = on.contains(&event);
+                calls.pop();
+                if let Some((caller, _, _)) = calls.last() {
+                    low[*caller] = low[*caller].min(low[event]);
+                }
+                if low[event] == index[event] {
+                    let first = component.iter().rposition(|member| *member == event).expect("it was pushed when seen");
+                    let members = component.split_off(first);
+                    let circle = members.len() > 1 || on_itself;
+                    for member in members {
+                        verdicts[member] = Some(if circle { Standing::Circle } else { self.verdict(member, &verdicts) });
+                    }
+                }
+            }
+        }
+        verdicts.into_iter().map(|verdict| verdict.expect("every event was visited")).collect()
+    }
+
+    fn verdict(&self, event: usize, verdicts: &[Option<Standing>]) -> Standing {
+        let in_force = |event: &usize| verdicts[*event] == Some(Standing::InForce);
+        let holds = |link: &LinkHash| {
+            let any = |map: &FxHashMap<LinkHash, Vec<usize>>| map.get(link).is_some_and(|events| events.iter().any(in_force));
+            any(&self.linked) && !any(&self.unlinked)
+        };
+        let available = |event: usize| self.events[event].direct || self.links(event).any(|path| path.iter().all(holds));
+        if !available(event) {
+            return Standing::NotCarried;
+        }
+        let versions = self.versions(event).iter().copied().filter(|version| available(*version));
+        let greatest = versions.max_by_key(|version| self.version(*version)).unwrap_or(event);
+        if greatest != event {
+            return Standing::Superseded { by: self.events[greatest].id };
+        }
+        if self.fact(event).withdrawn {
+            return Standing::Withdrawal;
+        }
+        match self.takers(event).find(in_force) {
+            Some(taker) => Standing::TakenBack { by: self.events[taker].id },
+            None => Standing::InForce,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
