@@ -2,10 +2,14 @@
 
 mod code;
 mod day;
+mod event;
+mod identity;
 mod ids;
 mod kind;
+mod seal;
 mod time;
 mod walk;
+pub mod varint;
 pub mod wire;
 
 use std::sync::LazyLock;
@@ -14,13 +18,17 @@ use prost_reflect::DescriptorPool;
 
 pub use code::Code;
 pub use day::{Day, DayError};
+pub use event::{DecodeError, EVENT_BYTES_MAX, decode, encode};
+pub use identity::{DeploymentKey, IdentifierFinding, IdentifierProblem};
 pub use ids::{EventId, IdHash, RecordHash, Subject, form_hash};
 pub use kind::Kind;
+pub use seal::{OpenError, PersonKey, open_person, open_restricted, seal_person, seal_restricted};
 pub use time::Millis;
 pub use walk::EventView;
 
 /// The messages of `proto/vertebra/v1`, generated.
-#[allow(missing_docs, clippy::doc_markdown)]
+// A claim's body is large and the most frequent one: a box would cost an allocation for each.
+#[allow(missing_docs, clippy::doc_markdown, clippy::large_enum_variant)]
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/vertebra.v1.rs"));
 }

@@ -4,7 +4,10 @@
 //! [`Dictionary`] kept beside the facts. Times are in days, minutes or milliseconds, whichever is exact; days are
 //! relative to the day the fact occurred; both are small numbers most of the time.
 
-use contract::{Code, Day, IdHash, Kind, Millis, RecordHash};
+use contract::{
+    Code, Day, IdHash, Kind, Millis, RecordHash,
+    varint::{self, unzigzag, zigzag},
+};
 use rustc_hash::FxHashMap;
 
 use crate::{
@@ -169,12 +172,8 @@ const DAY_FIRST: u64 = 2;
 
 impl Writer<'_> {
     #[inline]
-    fn number(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.out.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.out.push(value as u8);
+    fn number(&mut self, value: u64) {
+        varint::put(self.out, value);
     }
 
     fn signed(&mut self, value: i64) {
@@ -368,22 +367,12 @@ struct Reader<'a, 'b> {
 impl Reader<'_, '_> {
     #[inline]
     fn byte(&mut self) -> Result<u8, CodecError> {
-        let (byte, rest) = self.bytes.split_first().ok_or(CodecError)?;
-        *self.bytes = rest;
-        Ok(*byte)
+        varint::take_array::<1>(self.bytes).map(|byte| byte[0]).ok_or(CodecError)
     }
 
     #[inline]
     fn number(&mut self) -> Result<u64, CodecError> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(CodecError)
+        varint::take(self.bytes).ok_or(CodecError)
     }
 
     fn number32(&mut self) -> Result<u32, CodecError> {
@@ -396,16 +385,13 @@ impl Reader<'_, '_> {
 
     #[inline]
     fn eight(&mut self) -> Result<u64, CodecError> {
-        let (head, rest) = self.bytes.split_first_chunk().ok_or(CodecError)?;
-        *self.bytes = rest;
-        Ok(u64::from_le_bytes(*head))
+        varint::take_array(self.bytes).map(u64::from_le_bytes).ok_or(CodecError)
     }
 
     #[inline]
     fn six(&mut self) -> Result<u64, CodecError> {
-        let (head, rest) = self.bytes.split_first_chunk::<6>().ok_or(CodecError)?;
-        *self.bytes = rest;
-        Ok(u64::from_le_bytes([head[0], head[1], head[2], head[3], head[4], head[5], 0, 0]))
+        let low = varint::take_array::<6>(self.bytes).ok_or(CodecError)?;
+        Ok(u64::from_le_bytes([low[0], low[1], low[2], low[3], low[4], low[5], 0, 0]))
     }
 
     #[inline]
@@ -584,14 +570,4 @@ impl Reader<'_, '_> {
             segments: (start, count),
         })
     }
-}
-
-#[inline]
-fn zigzag(value: i64) -> u64 {
-    (value << 1 ^ value >> 63) as u64
-}
-
-#[inline]
-fn unzigzag(value: u64) -> i64 {
-    (value >> 1) as i64 ^ -((value & 1) as i64)
 }

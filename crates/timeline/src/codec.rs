@@ -1,6 +1,9 @@
 //! A timeline as bytes, for snapshots.
 
-use contract::Code;
+use contract::{
+    Code,
+    varint::{self, put, unzigzag, zigzag},
+};
 
 use crate::{CubeSpec, DIMENSIONS_MAX, Timeline};
 
@@ -97,40 +100,10 @@ fn signature(spec: &CubeSpec) -> String {
     )
 }
 
-fn zigzag(value: i64) -> u64 {
-    (value << 1 ^ value >> 63) as u64
-}
-
-fn unzigzag(value: u64) -> i64 {
-    (value >> 1) as i64 ^ -((value & 1) as i64)
-}
-
-fn put(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
 fn take(bytes: &mut &[u8]) -> Result<u64, CodecError> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first().ok_or(CodecError::Damaged("they end early"))?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(value);
-        }
-    }
-    Err(CodecError::Damaged("a number too long"))
+    varint::take(bytes).ok_or(CodecError::Damaged("a number is cut or too long"))
 }
 
 fn split<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8], CodecError> {
-    if length > bytes.len() {
-        return Err(CodecError::Damaged("they end early"));
-    }
-    let (head, rest) = bytes.split_at(length);
-    *bytes = rest;
-    Ok(head)
+    varint::take_bytes(bytes, length).ok_or(CodecError::Damaged("they end early"))
 }
