@@ -14,6 +14,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(&files, [&root])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), prost::Message::encode_to_vec(&descriptors))?;
-    Config::new().compile_fds(descriptors)?;
+    // What identifies a person must not print itself: `src/personal.rs` says what they print instead.
+    Config::new()
+        .skip_debug([
+            ".vertebra.v1.PersonDetails",
+            ".vertebra.v1.Identifier",
+            ".vertebra.v1.RestrictedDetails",
+        ])
+        .compile_fds(descriptors)?;
     Ok(())
 }

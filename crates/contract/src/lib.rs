@@ -6,10 +6,11 @@ mod event;
 mod identity;
 mod ids;
 mod kind;
+mod personal;
 mod seal;
 mod time;
-mod walk;
 pub mod varint;
+mod walk;
 pub mod wire;
 
 use std::sync::LazyLock;

@@ -2,6 +2,7 @@
 
 use crate::{
     EventId, Kind, Millis, Subject,
+    event::FIRST_BODY,
     v1::{Authority, SubjectKind},
     wire::{Fields, Value, WireError, WireFault},
 };
@@ -17,14 +18,16 @@ mod field {
     pub(super) const OCCURRED_AT: u32 = 7;
     pub(super) const RECORDED_AT: u32 = 8;
     pub(super) const EMITTER_SEQUENCE: u32 = 9;
+    pub(super) const CORRELATION_ID: u32 = 10;
+    pub(super) const CAUSATION_ID: u32 = 11;
     pub(super) const CORRECTS: u32 = 12;
     pub(super) const VOIDS: u32 = 13;
     pub(super) const KEY_ID: u32 = 14;
     pub(super) const CONTENT_HASH: u32 = 15;
+    pub(super) const PERSON: u32 = 16;
+    pub(super) const RESTRICTED: u32 = 17;
     pub(super) const WITHDRAWAL: u32 = 18;
     pub(super) const AUTHORITY: u32 = 19;
-    /// From here on every field is a body: an unknown one is an event of a kind we do not know.
-    pub(super) const FIRST_BODY: u32 = 32;
 }
 
 /// An encoded event, its envelope read, its body not yet.
@@ -84,7 +87,7 @@ impl<'a> EventView<'a> {
                 return Err(WireFault::Order.at(number));
             }
             last = number;
-            if number < field::FIRST_BODY {
+            if number < FIRST_BODY {
                 if let Err(error) = envelope.read(number, value) {
                     return Err(error.in_field(number));
                 }
@@ -98,7 +101,7 @@ impl<'a> EventView<'a> {
             }
         }
         let missing = |number: u32| WireFault::Missing.at(number);
-        let (kind, body) = body.ok_or(missing(field::FIRST_BODY))?;
+        let (kind, body) = body.ok_or(missing(FIRST_BODY))?;
         Ok(EventView {
             event_id: EventId(envelope.event_id.ok_or(missing(field::EVENT_ID))?),
             subject: Subject(envelope.subject.ok_or(missing(field::SUBJECT))?),
@@ -158,10 +161,13 @@ impl<'a> Envelope<'a> {
             field::KEY_ID => self.key_id = value.as_str()?,
             field::CONTENT_HASH => self.content_hash = value.as_sixteen()?,
             field::WITHDRAWAL => {
-                value.as_bytes()?;
+                text_at(1, value)?;
                 self.withdrawn = true;
             }
             field::AUTHORITY => self.by_operator = known::<Authority>(value)? == Authority::Operator,
+            field::CORRELATION_ID | field::CAUSATION_ID | field::PERSON | field::RESTRICTED => {
+                value.as_bytes()?;
+            }
             _ => {}
         }
         Ok(())
@@ -175,14 +181,24 @@ fn known<E: TryFrom<i32>>(value: Value<'_>) -> Result<E, WireError> {
 
 /// The id in an `EventReference`.
 fn reference(value: Value<'_>) -> Result<EventId, WireError> {
-    let mut id = None;
+    text_at(2, value)?;
+    let mut ids = value
+        .as_fields()?
+        .filter_map(|field| field.map(|(number, id)| (number == 1).then_some(id)).transpose());
+    let id = ids.next().ok_or(WireFault::Missing)??.as_sixteen()?;
+    match ids.next() {
+        None => Ok(EventId(id)),
+        Some(_) => Err(WireFault::Order.into()),
+    }
+}
+
+/// Checks a message that holds a text for people (a reason) in field `text`, which nothing reads here.
+fn text_at(text: u32, value: Value<'_>) -> Result<(), WireError> {
     for field in value.as_fields()? {
-        if let (1, value) = field? {
-            if id.is_some() {
-                return Err(WireFault::Order.into());
-            }
-            id = Some(EventId(value.as_sixteen()?));
+        let (number, value) = field?;
+        if number == text {
+            value.as_str()?;
         }
     }
-    id.ok_or(WireFault::Missing.into())
+    Ok(())
 }
