@@ -1,0 +1,203 @@
+//! Collects what is wrong with one record.
+
+use super::{
+    rule::{Remark, Rule, Severity},
+    table::Row,
+    values::{self, Decimal, Moment, NotDecimal},
+};
+use contract::{Day, Millis};
+
+/// More findings than this on one record are only counted.
+const REMARKS_MAX: usize = 100;
+/// What is kept of a field that may hold a sentence, and of one that holds a code, in characters. The format's own
+/// limits are lower; the contract's are higher.
+pub(crate) const TEXT_CHARS_MAX: usize = 1024;
+pub(crate) const CODE_CHARS_MAX: usize = 64;
+
+/// The faults and findings of one record.
+pub(crate) struct Remarks {
+    record: u64,
+    pub(crate) record_key: String,
+    pub(crate) faults: Vec<Remark>,
+    pub(crate) findings: Vec<Remark>,
+    omitted: usize,
+}
+
+impl Remarks {
+    pub(crate) fn new(record: u64) -> Remarks {
+        Remarks { record, record_key: String::new(), faults: Vec::new(), findings: Vec::new(), omitted: 0 }
+    }
+
+    /// Adds a remark, to the faults or the findings as its rule says.
+    pub(crate) fn add(&mut self, rule: Rule, table: &str, row: u32, field: &'static str, detail: String) {
+        let remarks = match rule.severity() {
+            Severity::Refused => &mut self.faults,
+            Severity::Finding => &mut self.findings,
+        };
+        if remarks.len() == REMARKS_MAX {
+            self.omitted += 1;
+            return;
+        }
+        remarks.push(Remark {
+            record: self.record,
+            record_key: self.record_key.clone(),
+            table: table.to_string(),
+            row,
+            field,
+            rule,
+            detail,
+        });
+    }
+
+    /// Faults and findings, complete with the count of those left out.
+    pub(crate) fn close(mut self) -> (Vec<Remark>, Vec<Remark>) {
+        let omitted = std::mem::take(&mut self.omitted);
+        if omitted > 0 {
+            self.findings.truncate(REMARKS_MAX - 1);
+            self.add(Rule::FindingsOmitted, "HOSO", 0, "", format!("at least {omitted}"));
+        }
+        for remark in self.faults.iter_mut().chain(&mut self.findings) {
+            remark.record_key.clone_from(&self.record_key);
+        }
+        (self.faults, self.findings)
+    }
+}
+
+/// One row of one table, with a place to complain.
+pub(crate) struct Fields<'a> {
+    pub(crate) table: &'static str,
+    /// From 1; 0 where the table has one row.
+    pub(crate) number: u32,
+    pub(crate) row: &'a Row,
+    pub(crate) remarks: &'a mut Remarks,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn get(&self, field: &str) -> &'a str {
+        self.row.get(field)
+    }
+
+    pub(crate) fn remark(&mut self, rule: Rule, field: &'static str, detail: impl Into<String>) {
+        self.remarks.add(rule, self.table, self.number, field, detail.into());
+    }
+
+    /// The field's text; empty is a fault.
+    pub(crate) fn needed(&mut self, field: &'static str) -> &'a str {
+        let text = self.get(field);
+        if text.is_empty() {
+            self.remark(Rule::FieldEmpty, field, "");
+        }
+        text
+    }
+
+    /// Remarks on a field that is empty though the format asks for it.
+    pub(crate) fn wish(&mut self, field: &'static str) {
+        if self.get(field).is_empty() {
+            self.remark(Rule::FieldWished, field, "");
+        }
+    }
+
+    /// A code exactly as sent.
+    pub(crate) fn code(&mut self, field: &'static str, max: usize) -> String {
+        self.kept(field, max, CODE_CHARS_MAX)
+    }
+
+    /// A sentence, name or address.
+    pub(crate) fn text(&mut self, field: &'static str, max: usize) -> String {
+        self.kept(field, max, TEXT_CHARS_MAX)
+    }
+
+    fn kept(&mut self, field: &'static str, max: usize, kept_max: usize) -> String {
+        let text = self.get(field);
+        // Bytes are at least as many as characters: the common case needs no count.
+        if text.len() <= max {
+            return text.to_string();
+        }
+        let count = text.chars().count();
+        if count > kept_max {
+            self.remark(Rule::FieldCut, field, format!("{count} characters; {kept_max} were kept"));
+            return text.chars().take(kept_max).collect();
+        }
+        if count > max {
+            self.remark(Rule::FieldTooLong, field, format!("{count} characters; the format has {max}"));
+        }
+        text.to_string()
+    }
+
+    /// A code of a list; what is not in it is kept and remarked on. An empty one is the caller's business.
+    pub(crate) fn listed(&mut self, field: &'static str, list: &[&str], max: usize) -> String {
+        let code = self.code(field, max);
+        if !code.is_empty() && !list.contains(&code.as_str()) {
+            self.remark(Rule::CodeUnknown, field, "");
+        }
+        code
+    }
+
+    /// A facility's code, as sent.
+    pub(crate) fn facility(&mut self, field: &'static str) -> String {
+        let code = self.code(field, 5);
+        if !code.is_empty() && !values::is_facility_code(&code) {
+            self.remark(
+                Rule::CodeOdd,
+                field,
+                "a facility code has two digits of the province, then three digits or capitals",
+            );
+        }
+        code
+    }
+
+    /// A moment the record cannot do without.
+    pub(crate) fn visit_moment(&mut self, field: &'static str) -> Option<Millis> {
+        match values::visit_moment(self.get(field)) {
+            Moment::At(at) => return Some(at),
+            Moment::Empty => self.remark(Rule::FieldEmpty, field, ""),
+            Moment::Impossible => self.remark(Rule::VisitDateImpossible, field, ""),
+        }
+        None
+    }
+
+    /// A moment that may be missing.
+    pub(crate) fn other_moment(&mut self, field: &'static str) -> Option<Millis> {
+        match values::visit_moment(self.get(field)) {
+            Moment::At(at) => Some(at),
+            Moment::Empty => None,
+            Moment::Impossible => {
+                self.remark(Rule::DateImpossible, field, "");
+                None
+            }
+        }
+    }
+
+    /// A day that may be missing.
+    pub(crate) fn day(&mut self, field: &'static str, text: &str) -> Option<Day> {
+        let day = values::day(text);
+        if day.is_none() && !text.is_empty() {
+            self.remark(Rule::DateImpossible, field, "");
+        }
+        day
+    }
+
+    /// An amount; `needed` says whether an empty one is a fault, or nothing.
+    pub(crate) fn amount(&mut self, field: &'static str, needed: bool) -> Option<Decimal> {
+        let text = self.get(field);
+        if text.is_empty() {
+            if needed {
+                self.remark(Rule::FieldEmpty, field, "");
+                return None;
+            }
+            return Some(Decimal::default());
+        }
+        match Decimal::parse(text) {
+            Ok(amount) if amount < Decimal::default() => self.remark(Rule::AmountNegative, field, ""),
+            Ok(amount) => {
+                if !amount.hundredths().1 {
+                    self.remark(Rule::AmountRounded, field, "");
+                }
+                return Some(amount);
+            }
+            Err(NotDecimal::Syntax) => self.remark(Rule::AmountNotANumber, field, ""),
+            Err(NotDecimal::TooLarge) => self.remark(Rule::AmountTooLarge, field, ""),
+        }
+        None
+    }
+}
