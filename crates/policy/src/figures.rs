@@ -1,0 +1,182 @@
+//! Amounts and numbers with validity: the base salary, the low-cost bound, the parameters of figures.
+
+use std::str::FromStr;
+
+use contract::Day;
+use reference::BundleFault;
+
+use crate::{
+    Money, Policy, Rule,
+    schema::{MEASURES, PARAMETERS},
+    table::Table,
+};
+
+/// A number with the row it comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Figure<'p, T> {
+    /// The number.
+    pub value: T,
+    /// The row that says so.
+    pub rule: &'p Rule,
+}
+
+/// A number that a figure is defined by: `policy/parameters.toml`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parameter {
+    /// Months within which a check-up or a care contact counts as health management.
+    HealthManagementWindowMonths,
+    /// A child is insured as such until this birthday.
+    ChildUnderYears,
+    /// Elderly from this birthday.
+    ElderlyFromYears,
+    /// Social pension from this birthday.
+    SocialPensionFromYears,
+    /// Days for which a card that ends during a stay is still paid.
+    CardGraceDays,
+    /// An arrival joins the sender's latest issue of its form number within these days.
+    ArrivalJoinsWithinDays,
+    /// Without a matching number, within so many working days.
+    InferredArrivalWorkingDays,
+    /// After these days an open stay without a claim is stale.
+    StaleInpatientDays,
+}
+
+impl Parameter {
+    const ALL: [Parameter; 8] = [
+        Parameter::HealthManagementWindowMonths,
+        Parameter::ChildUnderYears,
+        Parameter::ElderlyFromYears,
+        Parameter::SocialPensionFromYears,
+        Parameter::CardGraceDays,
+        Parameter::ArrivalJoinsWithinDays,
+        Parameter::InferredArrivalWorkingDays,
+        Parameter::StaleInpatientDays,
+    ];
+
+    /// As the table writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        PARAMETERS[self as usize]
+    }
+}
+
+impl FromStr for Parameter {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Parameter, ()> {
+        Self::ALL.into_iter().find(|parameter| parameter.name() == name).ok_or(())
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Parameters {
+    table: Table,
+}
+
+impl Parameters {
+    /// A parameter without a row today is a fault: a figure would have no definition.
+    pub(crate) fn new(table: Table, faults: &mut Vec<BundleFault>) -> Parameters {
+        if table.rules().next().is_some() {
+            for parameter in Parameter::ALL {
+                // Any row will do: a parameter may begin late, and answers `None` before.
+                let facts = [parameter as i64];
+                let days = table.change_days().chain([Day(0)]).collect::<Vec<_>>();
+                if !days.into_iter().any(|on| table.first(&facts, on).is_some()) {
+                    let reason = format!("no row in force says {}", parameter.name());
+                    faults.push(BundleFault::file(crate::schema::PARAMETERS_SCHEMA.file, reason));
+                }
+            }
+        }
+        Parameters { table }
+    }
+
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
+    }
+}
+
+const AMOUNT: usize = 0;
+const LOW_COST_BELOW: usize = 0;
+const LOW_COST_RAISES: usize = 1;
+const VALUE: usize = 0;
+const BASE_SALARY: i64 = 0;
+const REFERENCE_LEVEL: i64 = 1;
+
+impl Policy {
+    /// The base salary of a month.
+    #[must_use]
+    pub fn base_salary(&self, on: Day) -> Option<Figure<'_, Money>> {
+        debug_assert_eq!(MEASURES[BASE_SALARY as usize], "base-salary");
+        self.amount(BASE_SALARY, on)
+    }
+
+    /// The level (`mức tham chiếu`) that thresholds are multiples of: the base salary, until the Government decides otherwise.
+    #[must_use]
+    pub fn reference_level(&self, on: Day) -> Option<Figure<'_, Money>> {
+        self.amount(REFERENCE_LEVEL, on)
+    }
+
+    fn amount(&self, measure: i64, on: Day) -> Option<Figure<'_, Money>> {
+        let rule = self.base_salary.first(&[measure], on)?;
+        match rule.number(AMOUNT) {
+            Some(amount) => Some(Figure { value: Money(amount), rule }),
+            // The one other thing a row can say is that it is the base salary.
+            None if measure == BASE_SALARY => None,
+            None => self.amount(BASE_SALARY, on),
+        }
+    }
+
+    /// The days on which the reference level may change, in order.
+    pub(crate) fn level_changes(&self) -> Vec<Day> {
+        let mut days: Vec<Day> = self.base_salary.change_days().collect();
+        days.sort_unstable();
+        days.dedup();
+        days
+    }
+
+    /// The cost of one visit under which nothing is to pay.
+    #[must_use]
+    pub fn low_cost_bound(&self, on: Day) -> Option<Figure<'_, Money>> {
+        let rule = self.low_cost.first(&[], on)?;
+        let level = i128::from(self.reference_level(on)?.value.0);
+        // Costs are whole hundredths: below the exact bound is below the bound rounded up.
+        let bound = (level * i128::from(rule.number(LOW_COST_BELOW)?)).div_ceil_10_000();
+        Some(Figure { value: Money(bound as i64), rule })
+    }
+
+    /// The rule that makes a visit of this covered cost free of copay, if it is cheap enough: strictly below the bound.
+    #[must_use]
+    #[inline]
+    pub fn low_cost(&self, covered_cost: Money, on: Day) -> Option<&Rule> {
+        self.low_cost_bound(on).filter(|bound| covered_cost < bound.value).map(|bound| bound.rule)
+    }
+
+    /// Whether the low-cost rule raises the whole claim rather than the card's part of it.
+    pub(crate) fn low_cost_raises_claim(rule: &Rule) -> bool {
+        rule.number(LOW_COST_RAISES) == Some(1)
+    }
+
+    /// A number that a figure is defined by, by its name in `parameters.toml`; `None`: no such name, or no row on that day.
+    #[must_use]
+    pub fn parameter(&self, name: &str, on: Day) -> Option<Figure<'_, i64>> {
+        self.number(name.parse().ok()?, on)
+    }
+
+    /// A number that a figure is defined by.
+    #[must_use]
+    #[inline]
+    pub fn number(&self, parameter: Parameter, on: Day) -> Option<Figure<'_, i64>> {
+        let rule = self.parameters.table.first(&[parameter as i64], on)?;
+        Some(Figure { value: rule.number(VALUE)?, rule })
+    }
+}
+
+trait DivCeil {
+    fn div_ceil_10_000(self) -> Self;
+}
+
+impl DivCeil for i128 {
+    fn div_ceil_10_000(self) -> i128 {
+        (self + 9_999).div_euclid(10_000)
+    }
+}

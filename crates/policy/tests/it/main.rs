@@ -1,0 +1,65 @@
+//! The tables of `policy/` as they stand, and what happens to broken ones.
+
+mod broken;
+mod edits;
+mod laws;
+mod stories;
+
+use std::{collections::BTreeMap, path::Path};
+
+use contract::{Code, Day};
+use policy::{Bundle, Policy};
+use reference::Reference;
+
+/// The files of the two folders of this repository.
+pub(crate) fn files() -> BTreeMap<String, Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let paths = Reference::FILES.iter().chain(&Policy::FILES);
+    paths.map(|path| ((*path).to_owned(), std::fs::read(folder.join(path)).unwrap())).collect()
+}
+
+pub(crate) fn bundle() -> Bundle {
+    Bundle::parse(&files()).unwrap_or_else(|faults| panic!("{faults:#?}"))
+}
+
+pub(crate) fn day(text: &str) -> Day {
+    text.parse().unwrap()
+}
+
+pub(crate) fn code(text: &str) -> Code {
+    Code::new(text)
+}
+
+/// The bundle with `from`, which must be there once or more, replaced by `to` in one table.
+pub(crate) fn with(table: &str, from: &str, to: &str) -> Bundle {
+    Bundle::parse(&files_with(table, from, to)).unwrap_or_else(|faults| panic!("{faults:#?}"))
+}
+
+pub(crate) fn files_with(table: &str, from: &str, to: &str) -> BTreeMap<String, Vec<u8>> {
+    let mut files = files();
+    let path = format!("policy/{table}");
+    let text = String::from_utf8(files.remove(&path).unwrap()).unwrap();
+    assert!(text.contains(from), "{table} has no {from}");
+    files.insert(path, text.replacen(from, to, 1).into_bytes());
+    files
+}
+
+/// The bundle under another reading of a switch.
+pub(crate) fn under(switch: &str, reading: &str) -> Bundle {
+    Bundle::parse(&files_under(&files(), switch, reading)).unwrap_or_else(|faults| panic!("{faults:#?}"))
+}
+
+pub(crate) fn files_under(
+    files: &BTreeMap<String, Vec<u8>>,
+    switch: &str,
+    reading: &str,
+) -> BTreeMap<String, Vec<u8>> {
+    let mut files = files.clone();
+    let text = String::from_utf8(files["policy/switches.toml"].clone()).unwrap();
+    let at = text.find(&format!("id = \"{switch}\"")).unwrap();
+    let chosen = at + text[at..].find("chosen = \"").unwrap() + "chosen = \"".len();
+    let end = chosen + text[chosen..].find('"').unwrap();
+    let text = format!("{}{reading}{}", &text[..chosen], &text[end..]);
+    files.insert("policy/switches.toml".to_owned(), text.into_bytes());
+    files
+}
