@@ -1,0 +1,117 @@
+//! The embedded log on the machine's own disk.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::time::Duration;
+
+use event_log::files::RealFiles;
+use event_log::{Append, EmbeddedLog, EventLog, OpenError, Options, ReadError};
+
+/// Small journals, so that a few records fill several.
+fn small() -> Options {
+    Options { journal_bytes: 4 << 10, ..Options::default() }
+}
+
+fn bytes_of(partition: u16, offset: u64) -> Vec<u8> {
+    format!("record {offset} of partition {partition}, with some more text to make it long enough")
+        .into_bytes()
+}
+
+/// Appends the next `count` records of each partition, one batch each round.
+fn append(log: &EmbeddedLog, count: u64) {
+    let mut ends = log.ends().unwrap();
+    for _ in 0..count {
+        let records: Vec<_> = (0..log.partitions())
+            .map(|partition| bytes_of(partition, ends[usize::from(partition)]))
+            .collect();
+        let batch: Vec<_> =
+            (0..).zip(&records).map(|(partition, bytes)| Append { partition, key: b"", bytes }).collect();
+        assert_eq!(log.append(&batch).unwrap(), ends);
+        ends.iter_mut().for_each(|end| *end += 1);
+    }
+}
+
+fn check(log: &EmbeddedLog, expected: u64) {
+    assert_eq!(log.ends().unwrap(), vec![expected; usize::from(log.partitions())]);
+    for partition in 0..log.partitions() {
+        for from in [0, expected / 3, expected / 2, expected] {
+            let mut reader = log.reader(partition, from).unwrap();
+            let mut next = from;
+            while let Some(batch) = reader.next_batch(1000).unwrap() {
+                for record in batch {
+                    assert_eq!(record.offset, next);
+                    assert_eq!(record.bytes, bytes_of(partition, next));
+                    next += 1;
+                }
+            }
+            assert_eq!((next, reader.position()), (expected, expected));
+        }
+    }
+}
+
+#[test]
+fn records_are_read_back_across_seals_and_reopenings() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("log");
+    let log = EmbeddedLog::create_with(RealFiles::shared(), &dir, 3, small()).unwrap();
+    let id = log.id();
+    append(&log, 100);
+    check(&log, 100);
+    drop(log);
+    for round in 1..4 {
+        let log = EmbeddedLog::open_with(RealFiles::shared(), &dir, small()).unwrap();
+        assert_eq!((log.id(), log.partitions()), (id, 3));
+        assert_eq!(log.report().torn_tail, None);
+        append(&log, 50);
+        check(&log, 100 + 50 * round);
+    }
+    let names =
+        std::fs::read_dir(&dir).unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+    assert!(names.filter(|name| name.starts_with("segment-")).count() > 3);
+}
+
+#[test]
+fn a_reader_beside_the_writer_follows_through_seals() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = EmbeddedLog::create_with(RealFiles::shared(), dir.path(), 2, small()).unwrap();
+    let reader = EmbeddedLog::open_reader(dir.path()).unwrap();
+    check(&reader, 0);
+    for round in 1..=20 {
+        let seen = reader.ends().unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| reader.wait(&seen, Duration::from_secs(10)).unwrap());
+            append(&writer, 7);
+            assert!(waiting.join().unwrap()[0] > seen[0]);
+        });
+        check(&reader, 7 * round);
+    }
+    assert!(
+        matches!(reader.append(&[Append { partition: 0, key: b"", bytes: b"x" }]), Err(error) if error.to_string().contains("reading only"))
+    );
+}
+
+#[test]
+fn one_writer_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = EmbeddedLog::create(dir.path(), 2).unwrap();
+    let error = EmbeddedLog::open(dir.path()).unwrap_err();
+    assert!(
+        matches!(error, OpenError::Locked { pid: Some(pid), .. } if pid == std::process::id()),
+        "{error}"
+    );
+    drop(log);
+    EmbeddedLog::open(dir.path()).unwrap();
+}
+
+#[test]
+fn what_is_not_a_log_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(matches!(EmbeddedLog::open(dir.path()), Err(OpenError::Refused { .. })));
+    assert!(matches!(EmbeddedLog::open_reader(dir.path()), Err(OpenError::Refused { .. })));
+    assert!(matches!(EmbeddedLog::create(dir.path(), 0), Err(OpenError::Refused { .. })));
+    drop(EmbeddedLog::create(dir.path(), 1).unwrap());
+    assert!(matches!(EmbeddedLog::create(dir.path(), 1), Err(OpenError::Refused { .. })));
+    let log = EmbeddedLog::open(dir.path()).unwrap();
+    assert!(matches!(log.reader(1, 0).err(), Some(ReadError::Refused(_))));
+    assert!(matches!(log.reader(0, 1).err(), Some(ReadError::OutOfRange { end: 0, .. })));
+}
