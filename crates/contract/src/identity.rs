@@ -17,7 +17,7 @@ pub struct DeploymentKey {
     id: String,
     subjects: Zeroizing<[u8; 32]>,
     events: Zeroizing<[u8; 32]>,
-    contents: Zeroizing<[u8; 32]>,
+    pub(crate) contents: Zeroizing<[u8; 32]>,
 }
 
 impl fmt::Debug for DeploymentKey {
@@ -170,7 +170,7 @@ impl DeploymentKey {
 }
 
 /// BLAKE3 of `tag` and the fields, each with its length before it, cut to 16 bytes.
-fn keyed(key: &[u8; 32], tag: u8, fields: &[&[u8]]) -> [u8; 16] {
+pub(crate) fn keyed(key: &[u8; 32], tag: u8, fields: &[&[u8]]) -> [u8; 16] {
     let mut input = Vec::with_capacity(1 + fields.iter().map(|field| 4 + field.len()).sum::<usize>());
     input.push(tag);
     for field in fields {
@@ -180,7 +180,7 @@ fn keyed(key: &[u8; 32], tag: u8, fields: &[&[u8]]) -> [u8; 16] {
     *hash.as_bytes().first_chunk().expect("a hash has 32 bytes")
 }
 
-fn push(out: &mut Vec<u8>, field: &[u8]) {
+pub(crate) fn push(out: &mut Vec<u8>, field: &[u8]) {
     let length = u32::try_from(field.len()).expect("a field of an event is far below 4 GiB");
     out.extend(length.to_le_bytes());
     out.extend(field);
@@ -259,6 +259,13 @@ const PLACEHOLDERS: &[&str] = &[
 /// Longest local number.
 const LOCAL_MAX: usize = 64;
 
+/// What keeps a number from identifying a person, if anything does; needs no key. `facility` speaks where a local number
+/// names none.
+#[must_use]
+pub fn identifier_problem(identifier: &Identifier, facility: &str) -> Option<IdentifierProblem> {
+    Canonical::of(identifier, facility).err()
+}
+
 /// An identifier in the one form in which it is hashed.
 struct Canonical {
     kind: SubjectKind,
@@ -270,11 +277,9 @@ impl Canonical {
     /// `facility` speaks where a local number names none.
     fn of(identifier: &Identifier, facility: &str) -> Result<Canonical, IdentifierProblem> {
         let Identifier { kind: _, value, facility: own } = identifier;
-        if value.trim().is_empty() {
-            return Err(IdentifierProblem::Empty);
-        }
         let kind = identifier.kind();
-        let value = match kind {
+        let value: String = match kind {
+            IdentifierKind::Unspecified if value.trim().is_empty() => String::new(),
             IdentifierKind::Unspecified => return Err(IdentifierProblem::Kind),
             // A hyphen or a dot may tell two patients of a hospital apart.
             IdentifierKind::Local => value.trim().to_uppercase(),
@@ -284,6 +289,9 @@ impl Canonical {
                 .map(|char| char.to_ascii_uppercase())
                 .collect(),
         };
+        if value.is_empty() {
+            return Err(IdentifierProblem::Empty);
+        }
         let canonical = |kind, value| Canonical { kind, value, facility: String::new() };
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         let found = match (kind, value.len()) {
@@ -321,7 +329,7 @@ impl Canonical {
             Some(IdentifierProblem::AllEqual)
                 if found.kind == SubjectKind::Local
                     && found.value.len() < 4
-                    && !found.value.starts_with(['0', 'X']) =>
+                    && found.value.starts_with(|char| matches!(char, '1'..='9')) =>
             {
                 Ok(found)
             }

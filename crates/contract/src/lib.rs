@@ -2,13 +2,16 @@
 
 mod code;
 mod day;
+mod encoded;
 mod event;
 mod identity;
 mod ids;
+mod json;
 mod kind;
 mod personal;
 mod seal;
 mod time;
+mod validate;
 pub mod varint;
 mod walk;
 pub mod wire;
@@ -19,12 +22,21 @@ use prost_reflect::DescriptorPool;
 
 pub use code::Code;
 pub use day::{Day, DayError};
+pub use encoded::{EventContent, seal_person_encoded};
 pub use event::{DecodeError, EVENT_BYTES_MAX, decode, encode};
-pub use identity::{DeploymentKey, IdentifierFinding, IdentifierProblem};
+pub use identity::{DeploymentKey, IdentifierFinding, IdentifierProblem, identifier_problem};
 pub use ids::{EventId, IdHash, RecordHash, Subject, form_hash};
+pub use json::{
+    JSON_BYTES_MAX, JsonError, NoJsonForm, event_from_json, event_to_json, submission_from_json,
+    submission_to_json,
+};
 pub use kind::Kind;
 pub use seal::{OpenError, PersonKey, open_person, open_restricted, seal_person, seal_restricted};
 pub use time::Millis;
+pub use validate::{
+    CODE_BYTES_MAX, FAULTS_MAX, Fault, FaultCode, KEY_BYTES_MAX, LINES_MAX, LIST_MAX, MONEY_MAX, PATH_MAX,
+    TEXT_BYTES_MAX, YEARS, validate, validate_submission,
+};
 pub use walk::EventView;
 
 /// The messages of `proto/vertebra/v1`, generated.

@@ -48,7 +48,7 @@ pub enum OpenError {
 }
 
 /// Field numbers of the sealed fields in `Event`.
-const PERSON: u8 = 16;
+pub(crate) const PERSON: u8 = 16;
 const RESTRICTED: u8 = 17;
 
 /// Seals names, address, phone and identifier numbers, for `Event.person`.
@@ -94,14 +94,14 @@ pub fn open_restricted(
 }
 
 /// The associated data.
-fn place(subject: Subject, event_id: EventId, field: u8) -> [u8; 33] {
+pub(crate) fn place(subject: Subject, event_id: EventId, field: u8) -> [u8; 33] {
     let mut place = [field; 33];
     place[..16].copy_from_slice(&subject.0);
     place[16..32].copy_from_slice(&event_id.0);
     place
 }
 
-fn seal(key: &PersonKey, place: &[u8; 33], plaintext: &[u8]) -> v1::Sealed {
+pub(crate) fn seal(key: &PersonKey, place: &[u8; 33], plaintext: &[u8]) -> v1::Sealed {
     let nonce = nonce(key, place, plaintext);
     let ciphertext = Aes256GcmSiv::new((&*key.0).into())
         .encrypt(&nonce.into(), Payload { msg: plaintext, aad: place })

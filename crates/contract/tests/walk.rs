@@ -1,17 +1,17 @@
 //! The borrowed walk reads what prost reads, or nothing.
 
-mod support;
+#[path = "support/agree.rs"]
+mod agree;
+#[path = "support/arbitrary.rs"]
+mod arbitrary;
 
+use arbitrary::{Tape, event};
 use contract::{
     EventView, Kind, v1,
     wire::{Fields, WireFault},
 };
 use proptest::prelude::*;
 use prost::Message;
-use support::{
-    agree,
-    arbitrary::{Tape, event},
-};
 
 fn kinds() -> impl Strategy<Value = Kind> {
     proptest::sample::select(Kind::ALL)

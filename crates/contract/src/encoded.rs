@@ -1,0 +1,113 @@
+//! The same hashes and seals over parts that are encoded already, for those who write many events and never make messages.
+
+use crate::{
+    DeploymentKey, EventId, PersonKey, Subject,
+    identity::{keyed, push},
+    seal::{PERSON, place, seal},
+    v1,
+};
+
+/// What an emitter says, its messages encoded and without their keys; the body with key and length, as in `Event`.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "fields bear the names of Event and Submission")]
+pub struct EventContent<'a> {
+    pub emitter: &'a str,
+    pub record_key: &'a str,
+    pub asserted_at: Option<&'a [u8]>,
+    pub occurred_at: Option<&'a [u8]>,
+    pub corrects: Option<&'a [u8]>,
+    pub voids: Option<&'a [u8]>,
+    pub withdrawal: Option<&'a [u8]>,
+    pub body: &'a [u8],
+    pub person: Option<&'a [u8]>,
+    pub restricted: Option<&'a [u8]>,
+}
+
+impl DeploymentKey {
+    /// [`DeploymentKey::content_hash`] of the submission whose parts these are. `scratch` is overwritten.
+    #[must_use]
+    pub fn content_hash_of(&self, content: &EventContent<'_>, scratch: &mut Vec<u8>) -> [u8; 16] {
+        scratch.clear();
+        push(scratch, content.emitter.as_bytes());
+        push(scratch, content.record_key.as_bytes());
+        let EventContent { asserted_at, occurred_at, corrects, voids, withdrawal, .. } = *content;
+        for part in [asserted_at, occurred_at, corrects, voids, withdrawal] {
+            push_part(scratch, part);
+        }
+        push(scratch, content.body);
+        push_part(scratch, content.person);
+        push_part(scratch, content.restricted);
+        keyed(&self.contents, 0, &[scratch])
+    }
+}
+
+fn push_part(out: &mut Vec<u8>, part: Option<&[u8]>) {
+    match part {
+        Some(part) => push(out, part),
+        None => out.extend(u32::MAX.to_le_bytes()),
+    }
+}
+
+/// [`crate::seal_person`] of details that are encoded already.
+#[must_use]
+pub fn seal_person_encoded(
+    key: &PersonKey,
+    subject: Subject,
+    event_id: EventId,
+    details: &[u8],
+) -> v1::Sealed {
+    seal(key, &place(subject, event_id, PERSON), details)
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+    use crate::{Millis, seal_person};
+
+    #[test]
+    fn encoded_parts_hash_and_seal_as_the_messages_do() {
+        let deployment = DeploymentKey::new(&[7; 32]);
+        let person = v1::PersonDetails { full_name: "Trần Thị Hoa".into(), ..Default::default() };
+        let reference = v1::EventReference { event_id: vec![3; 16], reason: "typed twice".into() };
+        let body = v1::event::Body::PersonDied(v1::PersonDied { died_on: "2026-03-02".into() });
+        let at = Millis(1_772_000_000_123).to_timestamp();
+        let mut encoded_body = Vec::new();
+        body.encode(&mut encoded_body);
+        for corrects in [None, Some(reference)] {
+            let submission = v1::Submission {
+                event: Some(v1::Event {
+                    emitter: "01001".into(),
+                    record_key: "KT-1".into(),
+                    asserted_at: Some(at),
+                    corrects: corrects.clone(),
+                    body: Some(body.clone()),
+                    ..Default::default()
+                }),
+                person: Some(person.clone()),
+                restricted: None,
+            };
+            let encoded_corrects = corrects.map(|reference| reference.encode_to_vec());
+            let content = EventContent {
+                emitter: "01001",
+                record_key: "KT-1",
+                asserted_at: Some(&at.encode_to_vec()),
+                occurred_at: None,
+                corrects: encoded_corrects.as_deref(),
+                voids: None,
+                withdrawal: None,
+                body: &encoded_body,
+                person: Some(&person.encode_to_vec()),
+                restricted: None,
+            };
+            assert_eq!(
+                deployment.content_hash_of(&content, &mut vec![1]),
+                deployment.content_hash(&submission)
+            );
+        }
+        let (key, subject, id) = (PersonKey::new(&[1; 32]), Subject([2; 16]), EventId([3; 16]));
+        let sealed = seal_person_encoded(&key, subject, id, &person.encode_to_vec());
+        assert_eq!(sealed, seal_person(&key, subject, id, &person));
+    }
+}
