@@ -146,12 +146,15 @@ fn claim(body: &v1::ClaimSubmitted) -> String {
 
 #[test]
 fn an_ordinary_visit_tells_of_the_person_the_card_and_the_bill() {
-    check("record", expect![[r#"
+    check(
+        "record",
+        expect![[r#"
         XML1 person_registered L1 of 01004 at 2026-03-02T08:15 [named 1:001080000001 2:GD4010000000001 4:BN1] born=1980-03-21 sex=1 ethnicity=01
         XML1 residence_changed L1 of 01004 at 2026-03-02T08:15 [1:001080000001 2:GD4010000000001 4:BN1] commune=00070 from=2026-03-02
         XML1 insurance_granted L1 of 01004 at 2026-01-01T00:00 [1:001080000001 2:GD4010000000001 4:BN1] group=GD rate=4 2026-01-01..2026-12-31 at=01004 five-years=2022-01-01 area=
         XML1 claim_submitted L1 of 01004 at 2026-03-02T10:30 [named 1:001080000001 2:GD4010000000001 4:BN1] type=01 route=1.1 icd=I10; card=GD4 rate=8000 total=60000000 covered=60000000 self=0 copay=12000000 fund=48000000 other=0 lines=2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -31,6 +31,9 @@ const ROUTE_WITHDRAWN: &str = "8";
 /// What MA_BENH_KT may list.
 const DIAGNOSES_MAX: usize = 64;
 
+/// The most lines the contract takes.
+const LINES_MAX: usize = 2000;
+
 /// The rows a claim is made of.
 pub(crate) struct Tables<'a> {
     pub(crate) summary: &'a Row,
@@ -114,7 +117,7 @@ pub(crate) fn translate(
     let diagnoses = Diagnoses::read(fields);
     let (referred_from, referred_to) =
         (last_facility(fields, "MA_NOI_DI", "MA_CSKCB_DI"), facility(fields, "MA_NOI_DEN", "MA_CSKCB_DEN"));
-    let form_number = fields.code("GIAY_CHUYEN_TUYEN", 50);
+    let form_number = fields.key("GIAY_CHUYEN_TUYEN", 50);
     let five_years = day_text(fields, "NAM_NAM_LIEN_TUC");
     let area = fields.listed("MA_KHUVUC", &["K1", "K2", "K3"], 2);
     let exempt_from = day_text(fields, "NGAY_MIEN_CCT");
@@ -130,6 +133,10 @@ pub(crate) fn translate(
     }
     if route_code == ROUTE_TRANSFERRED && form_number.is_empty() && !referred_from.is_empty() {
         fields.remark(Rule::FormNumberMissing, "GIAY_CHUYEN_TUYEN", "");
+    }
+
+    if lines.len() > LINES_MAX {
+        fields.remark(Rule::LinesMerged, "", format!("{} lines", lines.len()));
     }
 
     let (Some(started_at), Some(ended_at)) = (started_at, ended_at) else {
@@ -197,6 +204,7 @@ pub(crate) fn translate(
         });
         out.push(say(1, ended_at, false, body));
     }
+    let merged = lines.len() > LINES_MAX;
     let (segments, charged_rate) = segments(&lines, &cards, started_at.day(), ended_at.day());
     let first = cards.first();
     let body = Body::ClaimSubmitted(v1::ClaimSubmitted {
@@ -215,7 +223,7 @@ pub(crate) fn translate(
         discharge_type,
         totals,
         segments,
-        lines: lines.into_iter().map(|line| line.event).collect(),
+        lines: if merged { merge(lines) } else { lines.into_iter().map(|line| line.event).collect() },
         group: first.map_or(String::new(), |card| card.group.clone()),
         rate_digit: first.map_or(String::new(), |card| card.rate_digit.clone()),
         exempt_from,
@@ -254,7 +262,7 @@ fn last_facility(fields: &mut Fields<'_>, old: &'static str, new: &'static str) 
     let field = if fields.get(new).is_empty() { old } else { new };
     match fields.get(field).rsplit_once(';') {
         None => fields.facility(field),
-        Some((_, last)) => last.trim().chars().take(super::remarks::CODE_CHARS_MAX).collect(),
+        Some((_, last)) => super::remarks::code(last),
     }
 }
 
@@ -311,7 +319,7 @@ impl Diagnoses {
         }
         let others = fields.text("MA_BENH_KT", 100);
         for code in list(&others).filter(|code| !code.is_empty()).take(DIAGNOSES_MAX) {
-            let code: String = code.chars().take(super::remarks::CODE_CHARS_MAX).collect();
+            let code = super::remarks::code(code);
             if tells_of_hiv(&code) {
                 diagnoses.restricted.push(code);
             } else {
@@ -351,9 +359,9 @@ fn line(fields: &mut Fields<'_>, kind: v1::ClaimLineKind, number: u32, record_ke
         }
     };
     let code = match kind {
-        v1::ClaimLineKind::Drug => fields.code("MA_THUOC", 255),
-        _ if fields.get("MA_DICH_VU").is_empty() => fields.code("MA_VAT_TU", 255),
-        _ => fields.code("MA_DICH_VU", 50),
+        v1::ClaimLineKind::Drug => fields.long_code("MA_THUOC", 255),
+        _ if fields.get("MA_DICH_VU").is_empty() => fields.long_code("MA_VAT_TU", 255),
+        _ => fields.long_code("MA_DICH_VU", 50),
     };
     check_line_amount(fields, kind, amounts[TOTAL]);
     let on = super::values::day(fields.get("NGAY_YL"));
@@ -458,4 +466,30 @@ fn segments(lines: &[Line], cards: &[Card], started_on: Day, ended_on: Day) -> (
         return (Vec::new(), charged_rate);
     }
     (segments.into_values().collect(), charged_rate)
+}
+
+/// Adds up lines of one kind, code and rate, or where even these are too many, of one kind and rate.
+fn merge(lines: Vec<Line>) -> Vec<v1::ClaimLine> {
+    let merge_by = |key: fn(&v1::ClaimLine) -> (i32, &str, u32)| {
+        let mut merged: BTreeMap<(i32, String, u32), v1::ClaimLine> = BTreeMap::new();
+        for line in lines.iter().map(|line| &line.event) {
+            let (kind, code, charged_rate) = key(line);
+            let sum = merged.entry((kind, code.to_string(), charged_rate)).or_insert_with(|| v1::ClaimLine {
+                kind,
+                number: line.number,
+                code: code.to_string(),
+                charged_rate,
+                ..v1::ClaimLine::default()
+            });
+            sum.covered_cost += line.covered_cost;
+            sum.fund += line.fund;
+            sum.copay += line.copay;
+        }
+        merged
+    };
+    let mut merged = merge_by(|line| (line.kind, &line.code, line.charged_rate));
+    if merged.len() > LINES_MAX {
+        merged = merge_by(|line| (line.kind, "", line.charged_rate));
+    }
+    merged.into_values().collect()
 }

@@ -44,6 +44,8 @@ use values::Moment;
 
 /// The longest MA_LK the format allows, in characters.
 const RECORD_KEY_CHARS_MAX: usize = 100;
+/// The longest the contract takes, less room for `#` and a number.
+const RECORD_KEY_BYTES_MAX: usize = 120;
 
 /// What a table of a record says.
 #[derive(Clone, Debug, PartialEq)]
@@ -254,7 +256,7 @@ impl<R: BufRead> Reader<R> {
     fn read_envelope(&mut self, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
         let fields = envelope_fields(&text);
-        self.envelope.emitter = fields.get("MACSKCB").chars().take(remarks::CODE_CHARS_MAX).collect();
+        self.envelope.emitter = remarks::code(fields.get("MACSKCB"));
         self.envelope.declared_records = fields.get("SOLUONGHOSO").parse().ok();
         match values::visit_moment(fields.get("NGAYLAP")) {
             Moment::At(at) => self.envelope.asserted_at = Some(at),
@@ -338,10 +340,13 @@ fn shown_record_key(text: &str) -> String {
 /// Reads MA_LK, which no table can do without.
 pub(crate) fn record_key(fields: &mut Fields<'_>) -> String {
     let key = fields.needed("MA_LK");
-    if key.chars().count() > RECORD_KEY_CHARS_MAX {
-        fields.remark(Rule::RecordKeyTooLong, "MA_LK", "");
+    if key.chars().count() > RECORD_KEY_CHARS_MAX
+        || key.len() > RECORD_KEY_BYTES_MAX
+        || key.contains(char::is_control)
+    {
+        fields.remark(Rule::RecordKeyOdd, "MA_LK", "");
     }
-    key.chars().take(RECORD_KEY_CHARS_MAX).collect()
+    remarks::beginning(key, RECORD_KEY_BYTES_MAX).to_string()
 }
 
 const KNOWN_TABLES: [&str; 16] = [

@@ -5,7 +5,7 @@ use contract::{Day, Millis, v1};
 use super::{
     remarks::Fields,
     rule::Rule,
-    values::{birth_date, is_digits, list},
+    values::{self, birth_date, is_digits, list},
 };
 
 /// The person of a row.
@@ -57,13 +57,6 @@ fn card_number(text: &str) -> CardNumber<'_> {
     }
 }
 
-/// A number that stands for none: all its digits are the same.
-fn is_placeholder(number: &str) -> bool {
-    let mut bytes = number.bytes();
-    let first = bytes.next();
-    bytes.all(|byte| Some(byte) == first)
-}
-
 impl Person {
     /// Reads the person of a row of XML0, XML1 or XML13; what the table does not have is empty.
     pub(crate) fn read(fields: &mut Fields<'_>, facility: &str, visited_at: Option<Millis>) -> Person {
@@ -92,7 +85,7 @@ impl Person {
             full: v1::PersonDetails {
                 full_name: fields.text("HO_TEN", 255),
                 address: fields.text("DIA_CHI", 1024),
-                phone: fields.code("DIEN_THOAI", 15),
+                phone: fields.key("DIEN_THOAI", 15),
                 identifiers: identifiers(fields, facility),
             },
             birth_date,
@@ -109,45 +102,38 @@ impl Person {
     }
 }
 
+/// Everything that may find the person, as sent. A number that finds nobody is told of here, by its field, and passed on:
+/// intake passes over it, and it stays readable for the emitter.
 fn identifiers(fields: &mut Fields<'_>, facility: &str) -> Vec<v1::Identifier> {
-    let mut identifiers = Vec::new();
-    let mut push = |kind: v1::IdentifierKind, value: &str, facility: &str| {
+    let mut found: Vec<v1::Identifier> = Vec::new();
+    let mut push = |fields: &mut Fields<'_>, field, kind: v1::IdentifierKind, value: &str| {
+        let facility = if kind == v1::IdentifierKind::Local { facility } else { "" };
         let identifier =
             v1::Identifier { kind: kind as i32, value: value.to_string(), facility: facility.to_string() };
-        if !identifiers.contains(&identifier) {
-            identifiers.push(identifier);
+        if let Some(problem) = contract::identifier_problem(&identifier, facility) {
+            fields.remark(Rule::IdentifierUnusable, field, problem.to_string());
+        }
+        if !found.contains(&identifier) {
+            found.push(identifier);
         }
     };
-    let number = fields.get("SO_CCCD");
-    let foreign = !matches!(fields.get("MA_QUOCTICH"), "" | "000");
-    let alphanumeric =
-        (6..=15).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if number.is_empty() {
-        // Newborns and the unconscious have none.
-    } else if is_placeholder(number) {
-        fields.remark(Rule::IdentifierPlaceholder, "SO_CCCD", "");
-    } else if is_digits(number, 12) {
-        push(v1::IdentifierKind::PersonalNumber, number, "");
-    } else if alphanumeric && (foreign || number.as_bytes()[0].is_ascii_uppercase()) {
-        push(v1::IdentifierKind::Passport, number, "");
-    } else {
-        fields.remark(Rule::IdentifierOdd, "SO_CCCD", "");
+    let number = fields.key("SO_CCCD", 15);
+    if !number.is_empty() {
+        let foreign = !matches!(fields.get("MA_QUOCTICH"), "" | "000");
+        let passport =
+            !is_digits(&number, 12) && (foreign || number.contains(|char: char| char.is_ascii_alphabetic()));
+        // The nine digits of an old identity card are neither, and find nobody.
+        let kind = if passport { v1::IdentifierKind::Passport } else { v1::IdentifierKind::PersonalNumber };
+        push(fields, "SO_CCCD", kind, &number);
     }
-    for card in list(fields.get("MA_THE_BHYT")).take(CARDS_MAX) {
-        match card_number(card) {
-            CardNumber::Odd => {}
-            _ if is_placeholder(&card[card.len() - 10..]) => {
-                fields.remark(Rule::IdentifierPlaceholder, "MA_THE_BHYT", "");
-            }
-            CardNumber::Personal => push(v1::IdentifierKind::PersonalNumber, card, ""),
-            CardNumber::Full { .. } | CardNumber::Short => push(v1::IdentifierKind::Card, card, ""),
-        }
+    for card in list(fields.get("MA_THE_BHYT")).filter(|card| !card.is_empty()).take(CARDS_MAX) {
+        push(fields, "MA_THE_BHYT", v1::IdentifierKind::Card, super::remarks::code(card).as_str());
     }
-    let local = fields.code("MA_BN", 100);
+    let local = fields.key("MA_BN", 100);
     if !local.is_empty() {
-        push(v1::IdentifierKind::Local, &local, facility);
+        push(fields, "MA_BN", v1::IdentifierKind::Local, &local);
     }
-    identifiers
+    found
 }
 
 /// More cards than anybody is given in one stay.
@@ -182,7 +168,13 @@ pub(crate) fn cards(fields: &mut Fields<'_>, visited_at: Option<Millis>) -> Vec<
             fields.remark(Rule::CardStartMissing, "GT_THE_TU", format!("card {}", at + 1));
         }
         let Some(valid_from) = start.or(visited_at.map(Millis::day)) else { continue };
-        let valid_until = fields.day("GT_THE_DEN", &of(&ends));
+        let end = of(&ends);
+        let valid_until = if values::is_no_end(&end) {
+            fields.remark(Rule::CardWithoutEnd, "GT_THE_DEN", format!("card {}", at + 1));
+            None
+        } else {
+            fields.day("GT_THE_DEN", &end)
+        };
         if valid_until.is_some_and(|until| until < valid_from) {
             fields.remark(Rule::CardDatesReversed, "GT_THE_DEN", format!("card {}", at + 1));
             continue;
@@ -190,7 +182,7 @@ pub(crate) fn cards(fields: &mut Fields<'_>, visited_at: Option<Millis>) -> Vec<
         cards.push(Card {
             group: group.to_string(),
             rate_digit: rate_digit.to_string(),
-            primary_facility: primary_facility.chars().take(super::remarks::CODE_CHARS_MAX).collect(),
+            primary_facility: super::remarks::code(&primary_facility),
             valid_from,
             valid_until,
         });

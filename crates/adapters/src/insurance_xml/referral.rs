@@ -50,7 +50,7 @@ pub(crate) fn translate(
         if to_facility.is_empty() {
             fields.remark(Rule::ReferralWithoutReceiver, "MA_NOI_DEN", "");
         }
-        let form_number = fields.code("GIAY_CHUYEN_TUYEN", 50);
+        let form_number = fields.key("GIAY_CHUYEN_TUYEN", 50);
         if form_number.is_empty() {
             fields.remark(Rule::FormNumberMissing, "GIAY_CHUYEN_TUYEN", "");
         }

@@ -9,10 +9,20 @@ use contract::{Day, Millis};
 
 /// More findings than this on one record are only counted.
 const REMARKS_MAX: usize = 100;
-/// What is kept of a field that may hold a sentence, and of one that holds a code, in characters. The format's own
-/// limits are lower; the contract's are higher.
-pub(crate) const TEXT_CHARS_MAX: usize = 1024;
-pub(crate) const CODE_CHARS_MAX: usize = 64;
+/// What the contract takes of a text for people, of a key (numbers of forms and people) and of a code, in bytes.
+const TEXT_BYTES_MAX: usize = 1024;
+const KEY_BYTES_MAX: usize = 128;
+const CODE_BYTES_MAX: usize = 32;
+
+/// The beginning of `text`, at most `bytes_max` bytes, whole characters.
+pub(crate) fn beginning(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
+}
+
+/// The beginning of a code.
+pub(crate) fn code(text: &str) -> String {
+    beginning(text.trim(), CODE_BYTES_MAX).chars().filter(|char| !char.is_control()).collect()
+}
 
 /// The faults and findings of one record.
 pub(crate) struct Remarks {
@@ -97,27 +107,47 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A code exactly as sent.
+    /// A code exactly as sent; `max` characters by the format.
     pub(crate) fn code(&mut self, field: &'static str, max: usize) -> String {
-        self.kept(field, max, CODE_CHARS_MAX)
+        self.one_line(field, max, CODE_BYTES_MAX)
+    }
+
+    /// A number of a form, a person or a phone.
+    pub(crate) fn key(&mut self, field: &'static str, max: usize) -> String {
+        self.one_line(field, max, KEY_BYTES_MAX)
+    }
+
+    /// A code of a line, which may list many.
+    pub(crate) fn long_code(&mut self, field: &'static str, max: usize) -> String {
+        self.one_line(field, max, TEXT_BYTES_MAX)
+    }
+
+    fn one_line(&mut self, field: &'static str, max: usize, bytes_max: usize) -> String {
+        let mut text = self.kept(field, max, bytes_max);
+        if text.contains(char::is_control) {
+            self.remark(Rule::ControlCharacter, field, "");
+            text.retain(|char| !char.is_control());
+        }
+        text
     }
 
     /// A sentence, name or address.
     pub(crate) fn text(&mut self, field: &'static str, max: usize) -> String {
-        self.kept(field, max, TEXT_CHARS_MAX)
+        self.kept(field, max, TEXT_BYTES_MAX)
     }
 
-    fn kept(&mut self, field: &'static str, max: usize, kept_max: usize) -> String {
+    fn kept(&mut self, field: &'static str, max: usize, bytes_max: usize) -> String {
         let text = self.get(field);
         // Bytes are at least as many as characters: the common case needs no count.
         if text.len() <= max {
             return text.to_string();
         }
-        let count = text.chars().count();
-        if count > kept_max {
-            self.remark(Rule::FieldCut, field, format!("{count} characters; {kept_max} were kept"));
-            return text.chars().take(kept_max).collect();
+        if text.len() > bytes_max {
+            let kept = beginning(text, bytes_max);
+            self.remark(Rule::FieldCut, field, format!("{} bytes; {} were kept", text.len(), kept.len()));
+            return kept.to_string();
         }
+        let count = text.chars().count();
         if count > max {
             self.remark(Rule::FieldTooLong, field, format!("{count} characters; the format has {max}"));
         }

@@ -84,7 +84,8 @@ rules! {
 
     // Fields without which a record says nothing.
     FieldEmpty "field_empty" Refused "the field is empty or missing and the record cannot be understood without it";
-    RecordKeyTooLong "record_key_too_long" Refused "MA_LK is longer than the 100 characters of the format";
+    RecordKeyOdd "record_key_odd" Refused
+        "MA_LK has control characters, or more than the 100 characters of the format or 120 bytes";
     FacilityNotTheEmitter "facility_not_the_emitter" Refused
         "MA_CSKCB is not the MACSKCB of the envelope; a facility speaks for itself";
     VisitDateImpossible "visit_date_impossible" Refused
@@ -93,7 +94,7 @@ rules! {
     AmountNotANumber "amount_not_a_number" Refused
         "not an amount of money: digits, and a point before at most six decimals";
     AmountNegative "amount_negative" Refused "the amount is negative; withdraw or correct the record instead";
-    AmountTooLarge "amount_too_large" Refused "the amount has more than 15 digits before the point";
+    AmountTooLarge "amount_too_large" Refused "the amount is more than a trillion dong; is the unit right?";
     FundNotCoveredLessCopay "fund_not_covered_less_copay" Refused "T_BHTT is not T_TONGCHI_BH less T_BNCCT";
     TotalNotTheSum "total_not_the_sum" Refused "the total is not the sum of the lines of XML2 and XML3";
 
@@ -103,25 +104,26 @@ rules! {
     FieldCut "field_cut" Finding "the field is far longer than the format allows; only its beginning was kept";
     CodeUnknown "code_unknown" Finding "the code is not in the list of this field";
     CodeOdd "code_odd" Finding "the code does not have the form of its list";
-    DateImpossible "date_impossible" Finding "not a day that exists; the field was left out";
+    ControlCharacter "control_character" Finding "control characters in a code were left out";
+    DateImpossible "date_impossible" Finding "not a day between 1900 and 2100; the field was left out";
     BornAfterVisit "born_after_visit" Finding "NGAY_SINH is after NGAY_VAO";
     AdmittedOutsideVisit "admitted_outside_visit" Finding "NGAY_VAO_NOI_TRU is not between NGAY_VAO and NGAY_RA";
     EndedAfterAsserted "ended_after_asserted" Finding "NGAY_RA is after the day the file was made (NGAYLAP)";
-    IdentifierOdd "identifier_odd" Finding
-        "neither a 12-digit personal number nor a passport number; the person is found by the next identifier";
-    IdentifierPlaceholder "identifier_placeholder" Finding
-        "a number that stands for none; the person is found by the next identifier";
+    IdentifierUnusable "identifier_unusable" Finding "the number identifies nobody; the person is found by the next identifier";
     CardNumberOdd "card_number_odd" Finding
         "not an insurance number of 15 characters, 12 digits or 10 digits; group and rate are unknown";
     CardListUneven "card_list_uneven" Finding
         "MA_THE_BHYT, MA_DKBD, GT_THE_TU and GT_THE_DEN do not list the same number of cards";
     CardDatesReversed "card_dates_reversed" Finding "GT_THE_DEN is before GT_THE_TU; the card was left out";
+    CardWithoutEnd "card_without_end" Finding "GT_THE_DEN is after 2100; the card counts as open";
     CardStartMissing "card_start_missing" Finding "GT_THE_TU is empty; the card counts from NGAY_VAO";
     AmountRounded "amount_rounded" Finding "the amount has more than two decimals and was rounded";
     CostPartsDiffer "cost_parts_differ" Finding "T_TONGCHI_BV is not T_TONGCHI_BH + T_NGUONKHAC + T_BNTT";
     DrugTotalDiffers "drug_total_differs" Finding "T_THUOC is not the sum of THANH_TIEN_BV of XML2";
     LineAmountDiffers "line_amount_differs" Finding "THANH_TIEN_BV is not SO_LUONG times DON_GIA, rounded to two decimals";
     LinesMissing "lines_missing" Finding "the record has no XML2 and no XML3, so its totals could not be checked";
+    LinesMerged "lines_merged" Finding
+        "more than 2,000 lines; those of one code and rate were added up, amounts unchanged";
     LineOfAnotherRecord "line_of_another_record" Finding "the row's MA_LK is not that of XML1; it was counted to XML1";
     RateOdd "rate_odd" Finding "MUC_HUONG is not a percentage from 0 to 100";
     FormNumberMissing "form_number_missing" Finding

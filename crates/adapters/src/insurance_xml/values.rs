@@ -14,7 +14,8 @@ pub(crate) enum NotDecimal {
 }
 
 const SCALE: i128 = 1_000_000;
-const INTEGER_DIGITS_MAX: usize = 15;
+/// The most the contract takes for one amount: a trillion dong.
+const DONG_MAX: i128 = 1_000_000_000_000;
 
 impl Decimal {
     /// Reads digits with an optional minus and a point before at most six decimals (more, where they are zeros).
@@ -30,12 +31,16 @@ impl Decimal {
             return Err(NotDecimal::Syntax);
         }
         let whole = whole.trim_start_matches('0');
-        if whole.len() > INTEGER_DIGITS_MAX {
+        // What has more digits than the limit needs no sum, which could overflow.
+        if whole.len() > 15 {
             return Err(NotDecimal::TooLarge);
         }
         let read = |part: &str| part.bytes().fold(0i128, |sum, digit| sum * 10 + i128::from(digit - b'0'));
         let fraction = read(decimals) * 10i128.pow(6 - decimals.len() as u32);
         let value = read(whole) * SCALE + fraction;
+        if value > DONG_MAX * SCALE {
+            return Err(NotDecimal::TooLarge);
+        }
         Ok(Decimal(if negative { -value } else { value }))
     }
 
@@ -43,7 +48,7 @@ impl Decimal {
     pub(crate) fn hundredths(self) -> (i64, bool) {
         let step = SCALE / 100;
         let rounded = (self.0.abs() + step / 2) / step * self.0.signum();
-        // 15 digits before the point and two after it fit in 63 bits; sums are checked by the caller.
+        // One amount is far below 63 bits, and so is the sum of all the lines a record has room for.
         (i64::try_from(rounded).unwrap_or(i64::MAX), self.0 % step == 0)
     }
 
@@ -83,8 +88,20 @@ pub(crate) fn visit_moment(text: &str) -> Moment {
     Moment::At(Millis(day.start().0 + i64::from((hour * 60 + minute) * 60 + second) * 1000))
 }
 
+/// The years a day of an event may lie in.
+const YEARS: std::ops::RangeInclusive<i32> = 1900..=2100;
+
 /// Reads `yyyymmdd`, and ignores a time of day behind it.
 pub(crate) fn day(text: &str) -> Option<Day> {
+    any_day(text).filter(|day| YEARS.contains(&day.year()))
+}
+
+/// Whether `text` is a day after all that an event can say: how facilities write that a card has no end.
+pub(crate) fn is_no_end(text: &str) -> bool {
+    any_day(text).is_some_and(|day| day.year() > *YEARS.end())
+}
+
+fn any_day(text: &str) -> Option<Day> {
     if !matches!(text.len(), 8 | 12 | 14) || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -100,11 +117,8 @@ pub(crate) fn birth_date(text: &str) -> Option<(String, Day)> {
     let year = number(&text[..4]);
     let month = text.get(4..6).map_or(0, number);
     let day = text.get(6..8).map_or(0, number);
-    // A record of a person born before 1850 is a slip of the keyboard.
-    if year < 1850 {
-        return None;
-    }
-    let first = Day::from_ymd(year as i32, month.max(1), day.max(1))?;
+    let first =
+        Day::from_ymd(year as i32, month.max(1), day.max(1)).filter(|day| YEARS.contains(&day.year()))?;
     let written = match (month, day) {
         (0, 0) => format!("{year:04}"),
         (0, _) => return None,
@@ -149,13 +163,15 @@ mod tests {
         assert_eq!(hundredths("2360.00000000"), (236_000, true));
         assert_eq!(hundredths("0.1"), (10, true));
         assert_eq!(hundredths("-0.005"), (-1, false));
-        assert_eq!(hundredths("999999999999999.99"), (99_999_999_999_999_999, true));
+        assert_eq!(hundredths("999999999999.99"), (99_999_999_999_999, true));
         for text in
             ["", "-", ".", ".5", "1,5", "1.000.000", "1e3", "+1", "٣", "1.0000001", " 1", "0x1", "NaN"]
         {
             assert_eq!(Decimal::parse(text), Err(NotDecimal::Syntax), "{text}");
         }
-        assert_eq!(Decimal::parse("1000000000000000"), Err(NotDecimal::TooLarge));
+        for text in ["1000000000000.01", "1000000000000000", &"9".repeat(1000)] {
+            assert_eq!(Decimal::parse(text), Err(NotDecimal::TooLarge));
+        }
         assert_eq!(
             Decimal::parse("4.000").unwrap().times(Decimal::parse("589.999").unwrap()).hundredths(),
             (236_000, false)
