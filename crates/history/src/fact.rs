@@ -184,12 +184,30 @@ impl History {
         at as u32 + 1
     }
 
+    /// Adds the facts of `other`, of the same person. Call [`History::sort`] before viewing.
+    pub fn extend(&mut self, other: &History) {
+        self.kind = other.kind;
+        let first_segment = self.segments.len() as u32;
+        self.segments.extend_from_slice(&other.segments);
+        for fact in &other.facts {
+            let mut fact = *fact;
+            if fact.path != 0 {
+                fact.path = self.intern_path(other.paths[fact.path as usize - 1].clone());
+            }
+            if let Body::ClaimSubmitted(claim) = &mut fact.body {
+                claim.segments.0 += first_segment;
+            }
+            self.facts.push(fact);
+        }
+    }
+
     /// Puts the facts in order. Cheap where they are.
     #[inline]
     pub fn sort(&mut self) {
-        if !self.facts.is_sorted_by(|a, b| a.order() <= b.order()) {
-            // By offset last, so that copies of one event stand as they came; no rule looks at it.
-            self.facts.sort_unstable_by_key(|fact| (fact.order(), fact.offset));
+        // By offset last, so that copies of one event stand as they came; no rule looks at it.
+        let key = |fact: &Fact| (fact.order(), fact.offset);
+        if !self.facts.is_sorted_by_key(key) {
+            self.facts.sort_unstable_by_key(key);
         }
     }
 
@@ -197,6 +215,18 @@ impl History {
     #[must_use]
     pub fn facts(&self) -> &[Fact] {
         &self.facts
+    }
+
+    /// How many facts are a further copy of an event that is there already.
+    #[must_use]
+    pub fn copies(&self) -> usize {
+        if self.facts.len() <= 32 {
+            let again = |at: &usize| self.facts[..*at].iter().any(|fact| fact.id == self.facts[*at].id);
+            return (1..self.facts.len()).filter(again).count();
+        }
+        let mut ids: Vec<IdHash> = self.facts.iter().map(|fact| fact.id).collect();
+        ids.sort_unstable();
+        ids.windows(2).filter(|pair| pair[0] == pair[1]).count()
     }
 
     /// From which identifier the person's subject was made.

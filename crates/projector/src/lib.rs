@@ -1,1 +1,34 @@
-//! Log to histories to timelines: base files, deltas, snapshots, rebuild.
+//! Log to histories to timelines.
+//!
+//! ```text
+//!  log ──▶ gather (facts by person) ──▶ histories (base file + deltas) ──▶ view ──▶ project ──▶ figures
+//!                                           │ sled: checkpoint, rows                              │
+//!                                           └───────────────── snapshot ──────────────────────────┘
+//! ```
+//!
+//! Everything here is derived: it can be thrown away and computed again from the log and the bundle, to the same bytes.
+//! State and checkpoint are one atomic batch, so a crash reads the tail of the log again and nothing counts twice.
+
+mod base;
+mod build;
+mod deltas;
+mod error;
+mod figures;
+mod gather;
+mod generation;
+mod histories;
+mod known;
+mod partition;
+mod projector;
+mod reader;
+mod registry;
+mod snapshot;
+mod store;
+
+pub use build::Progress;
+pub use error::{Corrupt, StoreError};
+pub use figures::{Digests, Figures, Points};
+pub use projector::{Commit, Opened, Options, Projector, Rebuilt};
+pub use reader::{KnownAt, Reader};
+pub use registry::{PROJECTIONS, REGISTRY, Registered, projection, project_all};
+pub use snapshot::{BaseState, Manifest, PartitionState, ProjectionVersion, hex};

@@ -46,6 +46,42 @@ impl Cube {
         })
     }
 
+    /// The changes of the cell at `key`; none where there is no such cell.
+    fn changes(&self, key: &Key) -> Vec<(usize, i64)> {
+        let mut changes = Vec::new();
+        if let Some(at) = self.index.get(key) {
+            self.cells[*at as usize].changes.for_each(|slot, weight| changes.push((slot, weight)));
+        }
+        changes
+    }
+
+    fn first_difference(&self, other: &Cube) -> Option<String> {
+        let keys: std::collections::BTreeMap<_, _> =
+            self.cells.iter().chain(&other.cells).map(|cell| (text_of(&cell.key), cell.key)).collect();
+        for (text, key) in keys {
+            let (here, there) = (self.changes(&key), other.changes(&key));
+            if here == there {
+                continue;
+            }
+            let both = here.iter().chain(&there).map(|change| change.0);
+            let value = |changes: &[(usize, i64)], slot| {
+                changes.iter().find(|change| change.0 == slot).map_or(0, |change| change.1)
+            };
+            let slot = both.filter(|slot| value(&here, *slot) != value(&there, *slot)).min()?;
+            let measures = self.spec.measures.len();
+            return Some(format!(
+                "{}[{}] {} changes on {} by {} here, by {} there",
+                self.spec.name,
+                text[..self.spec.dimensions.len()].join(" "),
+                self.spec.measures[slot % measures].name(),
+                self.spec.axis.first + (slot / measures) as i32,
+                value(&here, slot),
+                value(&there, slot)
+            ));
+        }
+        None
+    }
+
     /// The sums of all days up to and with `slot`.
     fn prefix(&self, cell: &Cell, slot: usize, sums: &mut [i64]) {
         let measures = sums.len();
@@ -164,6 +200,15 @@ impl Timeline {
             }
         }
         *hasher.finalize().as_bytes()
+    }
+
+    /// The first change of each cube that is not the same in `other`, in words: cell, measure, day, both values.
+    #[must_use]
+    pub fn differences(&mut self, other: &mut Timeline) -> Vec<String> {
+        self.settle();
+        other.settle();
+        let differs = |(cube, against): (&Cube, &Cube)| cube.first_difference(against);
+        self.cubes.iter().zip(&other.cubes).filter_map(differs).collect()
     }
 
     /// Bytes of memory held by the sums, about.

@@ -1,0 +1,387 @@
+//! Base files: the histories of one partition up to an offset, immutable and checksummed.
+//!
+//! ```text
+//! people in subject order, in blocks of about 8 KB │ meta: counts, codes, known times, set aside, block index │ footer
+//! ```
+//!
+//! A person is found by a binary search of the index and one block. Each block has a checksum in the index, and the
+//! digest of the meta names the whole file. The base is also the snapshot of histories, their backup, and what is handed
+//! over when a partition moves.
+
+use std::{io::Write, path::{Path, PathBuf}, sync::Arc};
+
+use contract::{
+    Code, Subject,
+    v1::SubjectKind,
+    varint::{put, take, take_array, take_bytes},
+};
+use event_log::files::{Access, FileHandle, Files, SequentialWriter, read_exact_at, temporary_path};
+use history::{CodeIndex, Dictionary, History};
+
+use crate::{
+    deltas::decode_facts,
+    error::{Corrupt, StoreError},
+    known::KnownTimes,
+};
+
+const MAGIC: &[u8; 8] = b"vtbase01";
+/// Changes with the shape of a fact, a block or the meta: histories of another version are built anew.
+pub(crate) const VERSION: u32 = 1;
+const BLOCK_BYTES: usize = 8 << 10;
+const FOOTER_BYTES: usize = 8 + 4 + 8 + 8 + 32;
+/// A meta or a block larger than this is damage.
+const SECTION_BYTES_MAX: u64 = 1 << 30;
+
+/// A record of the log that gave no fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAsideRecord {
+    /// Where it stands in the partition.
+    pub offset: u64,
+    /// Why; says nothing of its content.
+    pub reason: String,
+}
+
+/// What a base says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Which partition.
+    pub partition: u16,
+    /// It holds every record before this offset.
+    pub next_offset: u64,
+    /// How many subjects.
+    pub people: u64,
+    /// How many facts, copies of one event each counted.
+    pub facts: u64,
+    /// How many facts are a further copy of an event that is there already.
+    pub copies: u64,
+    /// Bytes of the whole file.
+    pub bytes: u64,
+    /// Names the file's content.
+    pub digest: [u8; 32],
+}
+
+#[derive(Debug)]
+struct BlockEntry {
+    first: Subject,
+    at: u64,
+    length: u32,
+    crc: u32,
+}
+
+/// Writes one base file: people in ascending order of subject, then [`BaseWriter::finish`].
+pub(crate) struct BaseWriter {
+    files: Arc<dyn Files>,
+    path: PathBuf,
+    writer: SequentialWriter,
+    block: Vec<u8>,
+    block_first: Option<Subject>,
+    index: Vec<BlockEntry>,
+    summary: Summary,
+    /// The codes' numbers in this file.
+    pub(crate) dictionary: Dictionary,
+}
+
+impl BaseWriter {
+    /// Begins the file that will stand at `path`; until it is finished it has a temporary name.
+    pub(crate) fn create(files: &Arc<dyn Files>, path: &Path, partition: u16) -> Result<BaseWriter, StoreError> {
+        let temporary = temporary_path(path);
+        let file = event_log::files::remove_if_there(files.as_ref(), &temporary)
+            .and_then(|_| files.create(&temporary))
+            .map_err(|source| StoreError::io(path, source))?;
+        Ok(BaseWriter {
+            files: Arc::clone(files),
+            path: path.to_owned(),
+            writer: SequentialWriter::new(file),
+            block: Vec::with_capacity(2 * BLOCK_BYTES),
+            block_first: None,
+            index: Vec::new(),
+            summary: Summary { partition, ..Summary::default() },
+            dictionary: Dictionary::default(),
+        })
+    }
+
+    /// Adds one person: `facts` encoded with [`BaseWriter::dictionary`], `count` of them.
+    pub(crate) fn push(
+        &mut self,
+        subject: Subject,
+        kind: SubjectKind,
+        count: usize,
+        facts: &[u8],
+    ) -> Result<(), StoreError> {
+        if self.block.len() + facts.len() > BLOCK_BYTES {
+            self.end_block()?;
+        }
+        self.block_first.get_or_insert(subject);
+        self.block.extend_from_slice(&subject.0);
+        self.block.push(kind as i32 as u8);
+        put(&mut self.block, count as u64);
+        put(&mut self.block, facts.len() as u64);
+        self.block.extend_from_slice(facts);
+        self.summary.people += 1;
+        self.summary.facts += count as u64;
+        Ok(())
+    }
+
+    fn end_block(&mut self) -> Result<(), StoreError> {
+        if let Some(first) = self.block_first.take() {
+            let (at, length, crc) = (self.writer.position(), self.block.len() as u32, crc32c::crc32c(&self.block));
+            self.index.push(BlockEntry { first, at, length, crc });
+            self.writer.write_all(&self.block).map_err(|source| StoreError::io(&self.path, source))?;
+            self.block.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes the rest, syncs, and gives the file its name. `copies`: how many facts are a further copy of an event.
+    pub(crate) fn finish(
+        mut self,
+        next_offset: u64,
+        copies: u64,
+        known: &KnownTimes,
+        set_aside: &[SetAsideRecord],
+    ) -> Result<Summary, StoreError> {
+        self.end_block()?;
+        (self.summary.next_offset, self.summary.copies) = (next_offset, copies);
+        let mut meta = Vec::with_capacity(self.index.len() * 32 + 4096);
+        meta.extend_from_slice(&VERSION.to_le_bytes());
+        let summary = &self.summary;
+        for count in [u64::from(summary.partition), next_offset, summary.people, summary.facts, summary.copies] {
+            put(&mut meta, count);
+        }
+        let codes = self.dictionary.codes();
+        put(&mut meta, codes.len() as u64);
+        codes.iter().for_each(|code| meta.extend_from_slice(&code.packed().to_le_bytes()));
+        known.encode_from(0, &mut meta);
+        put_set_aside(&mut meta, set_aside);
+        put(&mut meta, self.index.len() as u64);
+        for block in &self.index {
+            meta.extend_from_slice(&block.first.0);
+            put(&mut meta, block.at);
+            put(&mut meta, u64::from(block.length));
+            meta.extend_from_slice(&block.crc.to_le_bytes());
+        }
+        let meta_at = self.writer.position();
+        self.summary.digest = *blake3::hash(&meta).as_bytes();
+        let mut footer = Vec::with_capacity(FOOTER_BYTES);
+        footer.extend_from_slice(MAGIC);
+        footer.extend_from_slice(&VERSION.to_le_bytes());
+        footer.extend_from_slice(&meta_at.to_le_bytes());
+        footer.extend_from_slice(&(meta.len() as u64).to_le_bytes());
+        footer.extend_from_slice(&self.summary.digest);
+        let io = |source| StoreError::io(&self.path, source);
+        self.writer.write_all(&meta).and_then(|()| self.writer.write_all(&footer)).map_err(io)?;
+        self.summary.bytes = self.writer.position();
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        self.writer
+            .finish()
+            .and_then(|_| self.files.rename(&temporary_path(&self.path), &self.path))
+            .and_then(|()| self.files.sync_dir(folder))
+            .map_err(|source| StoreError::io(&self.path, source))?;
+        Ok(self.summary)
+    }
+}
+
+pub(crate) fn put_set_aside(out: &mut Vec<u8>, set_aside: &[SetAsideRecord]) {
+    put(out, set_aside.len() as u64);
+    for record in set_aside {
+        put(out, record.offset);
+        put(out, record.reason.len() as u64);
+        out.extend_from_slice(record.reason.as_bytes());
+    }
+}
+
+pub(crate) fn take_set_aside(bytes: &mut &[u8]) -> Option<Vec<SetAsideRecord>> {
+    let mut records = Vec::new();
+    for _ in 0..take(bytes)? {
+        let offset = take(bytes)?;
+        let length = take(bytes)? as usize;
+        let reason = String::from_utf8(take_bytes(bytes, length)?.to_vec()).ok()?;
+        records.push(SetAsideRecord { offset, reason });
+    }
+    Some(records)
+}
+
+/// An open base file.
+#[derive(Debug)]
+pub(crate) struct Base {
+    path: PathBuf,
+    file: Box<dyn FileHandle>,
+    pub(crate) summary: Summary,
+    pub(crate) codes: Vec<Code>,
+    pub(crate) known: KnownTimes,
+    pub(crate) set_aside: Vec<SetAsideRecord>,
+    index: Vec<BlockEntry>,
+}
+
+impl Base {
+    /// Opens and checks the meta; blocks are checked as they are read.
+    pub(crate) fn open(files: &dyn Files, path: &Path) -> Result<Base, StoreError> {
+        let io = |source| StoreError::io(path, source);
+        let damaged = |byte: u64, what: &str| StoreError::Corrupt(Corrupt::new(path, byte, what));
+        let file = files.open(path, Access::Read).map_err(io)?;
+        let length = file.len().map_err(io)?;
+        let footer_at = length.checked_sub(FOOTER_BYTES as u64).ok_or_else(|| damaged(0, "the file is too short"))?;
+        let mut footer = [0; FOOTER_BYTES];
+        read_exact_at(file.as_ref(), &mut footer, footer_at).map_err(io)?;
+        let u64_at = |at: usize| u64::from_le_bytes(footer[at..at + 8].try_into().expect("eight bytes"));
+        if &footer[..8] != MAGIC {
+            return Err(damaged(footer_at, "the footer is not that of a base file"));
+        }
+        let version = u32::from_le_bytes(footer[8..12].try_into().expect("four bytes"));
+        if version != VERSION {
+            return Err(StoreError::OtherVersion { path: path.to_owned(), found: version, expected: VERSION });
+        }
+        let (meta_at, meta_length) = (u64_at(12), u64_at(20));
+        if meta_length > SECTION_BYTES_MAX || meta_at.checked_add(meta_length) != Some(footer_at) {
+            return Err(damaged(footer_at, "the footer points outside the file"));
+        }
+        let mut meta = vec![0; meta_length as usize];
+        read_exact_at(file.as_ref(), &mut meta, meta_at).map_err(io)?;
+        let digest = *blake3::hash(&meta).as_bytes();
+        if digest != footer[28..60] {
+            return Err(damaged(meta_at, "the meta does not have its digest"));
+        }
+        let mut base = Base {
+            path: path.to_owned(),
+            file,
+            summary: Summary { bytes: length, digest, ..Summary::default() },
+            codes: Vec::new(),
+            known: KnownTimes::default(),
+            set_aside: Vec::new(),
+            index: Vec::new(),
+        };
+        base.read_meta(&meta, meta_at).ok_or_else(|| damaged(meta_at, "the meta cannot be read"))?;
+        Ok(base)
+    }
+
+    fn read_meta(&mut self, meta: &[u8], meta_at: u64) -> Option<()> {
+        let bytes = &mut &meta[4..];
+        self.summary.partition = u16::try_from(take(bytes)?).ok()?;
+        self.summary.next_offset = take(bytes)?;
+        self.summary.people = take(bytes)?;
+        self.summary.facts = take(bytes)?;
+        self.summary.copies = take(bytes)?;
+        for _ in 0..take(bytes)? {
+            self.codes.push(Code::from_packed(u64::from_le_bytes(take_array(bytes)?)));
+        }
+        self.known.decode_more(bytes)?;
+        self.set_aside = take_set_aside(bytes)?;
+        for _ in 0..take(bytes)? {
+            let first = Subject(take_array(bytes)?);
+            let (at, length) = (take(bytes)?, u32::try_from(take(bytes)?).ok()?);
+            let crc = u32::from_le_bytes(take_array(bytes)?);
+            if at + u64::from(length) > meta_at {
+                return None;
+            }
+            self.index.push(BlockEntry { first, at, length, crc });
+        }
+        bytes.is_empty().then_some(())
+    }
+
+    fn read_block(&self, number: usize, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
+        let block = &self.index[number];
+        buffer.resize(block.length as usize, 0);
+        read_exact_at(self.file.as_ref(), buffer, block.at).map_err(|source| StoreError::io(&self.path, source))?;
+        if crc32c::crc32c(buffer) != block.crc {
+            return Err(self.damaged(number, "a block does not have its checksum"));
+        }
+        Ok(())
+    }
+
+    fn damaged(&self, block: usize, what: &str) -> StoreError {
+        StoreError::Corrupt(Corrupt::new(&self.path, self.index[block].at, what))
+    }
+
+    /// Adds the facts of `subject` to `history`; says whether there are any.
+    pub(crate) fn get(&self, subject: Subject, history: &mut History, last: &mut LastBlock) -> Result<bool, StoreError> {
+        let number = self.index.partition_point(|block| block.first <= subject);
+        let Some(number) = number.checked_sub(1) else { return Ok(false) };
+        let wanted = Some((self.summary.digest, number));
+        if last.which != wanted {
+            last.which = None;
+            self.read_block(number, &mut last.bytes)?;
+            last.which = wanted;
+        }
+        let mut rest = last.bytes.as_slice();
+        while !rest.is_empty() {
+            let person = Person::take(&mut rest).ok_or_else(|| self.damaged(number, "a person cannot be read"))?;
+            if person.subject == subject {
+                person.decode(&self.codes, history).ok_or_else(|| self.damaged(number, "a fact cannot be read"))?;
+                return Ok(true);
+            }
+            if person.subject > subject {
+                break;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads everybody, in the order of subjects.
+    pub(crate) fn people(&self) -> People<'_> {
+        People { base: self, block: 0, buffer: Vec::new(), at: 0 }
+    }
+}
+
+/// The block that was read last: people asked for in order share it.
+#[derive(Debug, Default)]
+pub(crate) struct LastBlock {
+    which: Option<([u8; 32], usize)>,
+    bytes: Vec<u8>,
+}
+
+/// One person's bytes in a block.
+pub(crate) struct Person<'a> {
+    pub(crate) subject: Subject,
+    pub(crate) kind: SubjectKind,
+    pub(crate) count: usize,
+    pub(crate) facts: &'a [u8],
+}
+
+impl<'a> Person<'a> {
+    fn take(bytes: &mut &'a [u8]) -> Option<Person<'a>> {
+        let subject = Subject(take_array(bytes)?);
+        let [kind] = take_array(bytes)?;
+        let kind = SubjectKind::try_from(i32::from(kind)).ok()?;
+        let count = take(bytes)? as usize;
+        let length = take(bytes)? as usize;
+        Some(Person { subject, kind, count, facts: take_bytes(bytes, length)? })
+    }
+
+    /// Adds the facts to `history`.
+    pub(crate) fn decode(&self, codes: &CodeIndex, history: &mut History) -> Option<()> {
+        history.set_kind(self.kind);
+        decode_facts(self.count, self.facts, codes, history)
+    }
+}
+
+/// Goes through a base once.
+pub(crate) struct People<'a> {
+    base: &'a Base,
+    block: usize,
+    buffer: Vec<u8>,
+    at: usize,
+}
+
+impl People<'_> {
+    /// The next person, undecoded.
+    pub(crate) fn next(&mut self) -> Result<Option<Person<'_>>, StoreError> {
+        while self.at == self.buffer.len() {
+            if self.block == self.base.index.len() {
+                return Ok(None);
+            }
+            self.base.read_block(self.block, &mut self.buffer)?;
+            (self.block, self.at) = (self.block + 1, 0);
+        }
+        let mut rest = &self.buffer[self.at..];
+        let before = rest.len();
+        let person =
+            Person::take(&mut rest).ok_or_else(|| self.base.damaged(self.block - 1, "a person cannot be read"))?;
+        self.at += before - rest.len();
+        Ok(Some(person))
+    }
+
+    /// What to say when a person of this base cannot be decoded.
+    pub(crate) fn damaged(&self) -> StoreError {
+        self.base.damaged(self.block.saturating_sub(1), "a fact cannot be read")
+    }
+}

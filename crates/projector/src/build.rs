@@ -1,0 +1,133 @@
+//! Building histories and figures from the log, many partitions at a time.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use event_log::{EventLog, files::Files};
+use history::Resolver;
+use policy::Bundle;
+
+use crate::{
+    base::{Base, BaseWriter},
+    error::StoreError,
+    figures::Figures,
+    gather::Gathered,
+    generation::Generation,
+    known::KnownTimes,
+};
+
+/// How far long work has come: records done of records in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Done.
+    pub done: u64,
+    /// In all.
+    pub total: u64,
+}
+
+/// Runs `work` for every item on `workers` threads that share nothing; each thread keeps an accumulator. The first error
+/// ends all.
+pub(crate) fn in_parallel<T: Sync, A: Send>(
+    workers: usize,
+    items: &[T],
+    make: impl Fn() -> A + Sync,
+    work: impl Fn(&mut A, &T) -> Result<(), StoreError> + Sync,
+) -> Result<Vec<A>, StoreError> {
+    let next = AtomicUsize::new(0);
+    let failed: Mutex<Option<StoreError>> = Mutex::new(None);
+    let run = || {
+        let mut accumulator = make();
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(error) = work(&mut accumulator, item) {
+                next.store(items.len(), Ordering::Relaxed);
+                failed.lock().expect("no thread panics with it").get_or_insert(error);
+            }
+        }
+        accumulator
+    };
+    let accumulators = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers.clamp(1, items.len().max(1))).map(|_| scope.spawn(run)).collect();
+        let joined = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        joined.collect()
+    });
+    match failed.into_inner().expect("no thread panics with it") {
+        None => Ok(accumulators),
+        Some(error) => Err(error),
+    }
+}
+
+/// A partition that was built.
+pub(crate) struct Built {
+    pub(crate) partition: u16,
+    pub(crate) base: Base,
+    pub(crate) stopped: Option<String>,
+}
+
+/// Builds the bases of `partitions` up to `ends` and the figures of everybody in them.
+pub(crate) fn build(
+    log: &dyn EventLog,
+    files: &Arc<dyn Files>,
+    generation: &Generation,
+    partitions: &[u16],
+    ends: &[u64],
+    bundle: &Bundle,
+    workers: usize,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<(Vec<Built>, Figures), StoreError> {
+    let done = AtomicU64::new(0);
+    let total = partitions.iter().map(|partition| ends[usize::from(*partition)]).sum();
+    let report = |records| progress(Progress { done: done.fetch_add(records, Ordering::Relaxed) + records, total });
+    let make = || (Vec::new(), Figures::default());
+    let accumulators = in_parallel(workers, partitions, make, |(built, figures), partition| {
+        let path = generation.base_path(*partition, 1);
+        built.push(build_partition(log, files, &path, *partition, ends, bundle, figures, &report)?);
+        Ok(())
+    })?;
+    let mut all = (Vec::new(), Figures::default());
+    for (at, (mut built, mut figures)) in accumulators.into_iter().enumerate() {
+        all.0.append(&mut built);
+        if at == 0 {
+            all.1 = figures;
+        } else {
+            all.1.merge(&mut figures);
+        }
+    }
+    Ok(all)
+}
+
+#[allow(clippy::too_many_arguments, reason = "one call site; a struct would only rename them")]
+fn build_partition(
+    log: &dyn EventLog,
+    files: &Arc<dyn Files>,
+    path: &Path,
+    partition: u16,
+    ends: &[u64],
+    bundle: &Bundle,
+    figures: &mut Figures,
+    report: &dyn Fn(u64),
+) -> Result<Built, StoreError> {
+    let mut gathered = Gathered::new(0, KnownTimes::default());
+    let read = gathered.read(log, partition, ends[usize::from(partition)], &mut |records| report(records));
+    let stopped = read.err().map(|error| {
+        tracing::error!(partition, offset = gathered.next_offset, %error, "the partition stopped");
+        error.to_string()
+    });
+    let mut writer = BaseWriter::create(files, path, partition)?;
+    let mut resolver = Resolver::new();
+    let mut copies = 0;
+    gathered.for_each_person(|person| {
+        let count = person.history.facts().len();
+        writer.push(person.subject, person.history.kind(), count, person.facts)?;
+        copies += person.copies as u64;
+        figures.add(person.subject, &resolver.view(person.history, None), bundle);
+        Ok(())
+    })?;
+    writer.dictionary = std::mem::take(&mut gathered.dictionary);
+    writer.finish(gathered.next_offset, copies, &gathered.known, &gathered.set_aside)?;
+    Ok(Built { partition, base: Base::open(files.as_ref(), path)?, stopped })
+}

@@ -1,0 +1,155 @@
+//! Facts that no base file holds yet.
+
+use contract::{
+    Code, Subject,
+    v1::SubjectKind,
+    varint::{put, take, take_array, take_bytes},
+};
+use history::{CodeIndex, Dictionary, History};
+use rustc_hash::FxHashMap;
+
+use crate::{
+    base::{SetAsideRecord, put_set_aside, take_set_aside},
+    gather::GatheredPerson,
+    known::KnownTimes,
+};
+
+/// Pending facts by person.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Deltas {
+    people: FxHashMap<Subject, Pending>,
+    dictionary: Dictionary,
+    pub(crate) facts: u64,
+    pub(crate) copies: u64,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Pending {
+    kind: SubjectKind,
+    count: u32,
+    facts: Vec<u8>,
+}
+
+impl Deltas {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.people.is_empty()
+    }
+
+    /// Adds the facts of a person.
+    pub(crate) fn add(&mut self, subject: Subject, new: &History) {
+        let pending = self.people.entry(subject).or_default();
+        pending.kind = new.kind();
+        pending.count += new.facts().len() as u32;
+        for at in 0..new.facts().len() {
+            new.encode(at, &mut self.dictionary, &mut pending.facts);
+        }
+        self.facts += new.facts().len() as u64;
+    }
+
+    /// Adds the facts of `subject` to `history`; says whether there are any.
+    pub(crate) fn get(&self, subject: Subject, history: &mut History) -> bool {
+        let Some(pending) = self.people.get(&subject) else { return false };
+        pending.decode(self.dictionary.codes(), history).expect("these bytes were checked when they came");
+        true
+    }
+
+    /// Who has facts here.
+    pub(crate) fn subjects(&self) -> impl Iterator<Item = Subject> {
+        self.people.keys().copied()
+    }
+}
+
+impl Pending {
+    fn decode(&self, codes: &CodeIndex, history: &mut History) -> Option<()> {
+        history.set_kind(self.kind);
+        decode_facts(self.count as usize, &self.facts, codes, history)
+    }
+}
+
+/// Adds `count` facts, encoded with `codes`, to `history`; `None`: they are damaged.
+pub(crate) fn decode_facts(count: usize, mut facts: &[u8], codes: &CodeIndex, history: &mut History) -> Option<()> {
+    for _ in 0..count {
+        history.decode(&mut facts, codes).ok()?;
+    }
+    facts.is_empty().then_some(())
+}
+
+/// One commit's new facts as bytes: what a delta row of the store holds.
+pub(crate) struct Row {
+    people: Vec<u8>,
+    count: u64,
+    samples_before: usize,
+    set_aside_before: usize,
+}
+
+impl Row {
+    /// Begins a row: what is added to the known times and the set aside from here on belongs to it.
+    pub(crate) fn begin(known: &KnownTimes, set_aside: usize) -> Row {
+        Row { people: Vec::new(), count: 0, samples_before: known.samples(), set_aside_before: set_aside }
+    }
+
+    pub(crate) fn push(&mut self, person: &GatheredPerson<'_>) {
+        self.count += 1;
+        self.people.extend_from_slice(&person.subject.0);
+        self.people.push(person.history.kind() as i32 as u8);
+        put(&mut self.people, person.history.facts().len() as u64);
+        put(&mut self.people, person.facts.len() as u64);
+        self.people.extend_from_slice(person.facts);
+    }
+
+    /// The row's bytes: checksum, next offset, codes, known times, set aside, people.
+    pub(crate) fn finish(
+        self,
+        next_offset: u64,
+        copies: u64,
+        codes: &CodeIndex,
+        known: &KnownTimes,
+        set_aside: &[SetAsideRecord],
+    ) -> Vec<u8> {
+        let mut out = vec![0; 4];
+        put(&mut out, next_offset);
+        put(&mut out, copies);
+        put(&mut out, codes.len() as u64);
+        codes.iter().for_each(|code| out.extend_from_slice(&code.packed().to_le_bytes()));
+        known.encode_from(self.samples_before, &mut out);
+        put_set_aside(&mut out, &set_aside[self.set_aside_before..]);
+        put(&mut out, self.count);
+        out.extend_from_slice(&self.people);
+        let crc = crc32c::crc32c(&out[4..]);
+        out[..4].copy_from_slice(&crc.to_le_bytes());
+        out
+    }
+}
+
+/// Adds a row's content to what was loaded before it, and gives the next offset; `None`: the row is damaged.
+pub(crate) fn load_row(
+    row: &[u8],
+    deltas: &mut Deltas,
+    known: &mut KnownTimes,
+    set_aside: &mut Vec<SetAsideRecord>,
+) -> Option<u64> {
+    let (crc, mut bytes) = row.split_first_chunk()?;
+    if crc32c::crc32c(bytes) != u32::from_le_bytes(*crc) {
+        return None;
+    }
+    let bytes = &mut bytes;
+    let next_offset = take(bytes)?;
+    deltas.copies += take(bytes)?;
+    let mut codes = Vec::new();
+    for _ in 0..take(bytes)? {
+        codes.push(Code::from_packed(u64::from_le_bytes(take_array(bytes)?)));
+    }
+    known.decode_more(bytes)?;
+    set_aside.extend(take_set_aside(bytes)?);
+    let mut history = History::new();
+    for _ in 0..take(bytes)? {
+        let subject = Subject(take_array(bytes)?);
+        let [kind] = take_array(bytes)?;
+        history.clear();
+        history.set_kind(SubjectKind::try_from(i32::from(kind)).ok()?);
+        let (count, length) = (take(bytes)? as usize, take(bytes)? as usize);
+        decode_facts(count, take_bytes(bytes, length)?, &codes, &mut history)?;
+        deltas.add(subject, &history);
+    }
+    bytes.is_empty().then_some(next_offset)
+}

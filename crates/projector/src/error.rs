@@ -1,0 +1,74 @@
+//! What can go wrong, by what the caller does next.
+
+use std::{fmt, io, path::{Path, PathBuf}};
+
+use event_log::ReadError;
+
+/// Where a derived file is damaged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Corrupt {
+    path: PathBuf,
+    byte: u64,
+    what: String,
+}
+
+impl Corrupt {
+    pub(crate) fn new(path: &Path, byte: u64, what: &str) -> Corrupt {
+        Corrupt { path: path.to_owned(), byte, what: what.to_owned() }
+    }
+}
+
+impl fmt::Display for Corrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is damaged at byte {}: {}", self.path.display(), self.byte, self.what)
+    }
+}
+
+/// Why the projector's own files could not be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A derived file is damaged: it is thrown away and built from the log again.
+    #[error("{0}; it is derived from the log: rebuild it")]
+    Corrupt(Corrupt),
+    /// A derived file has another version's shape: it is built from the log again.
+    #[error("{} has version {found}, this build reads {expected}; rebuild it from the log", path.display())]
+    OtherVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The version this build reads and writes.
+        expected: u32,
+    },
+    /// The file system refused: try again when there is room, or the right to write.
+    #[error("cannot use {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the file system said.
+        #[source]
+        source: io::Error,
+    },
+    /// sled refused.
+    #[error("the store in {} failed", path.display())]
+    Sled {
+        /// The store's folder.
+        path: PathBuf,
+        /// What sled said.
+        #[source]
+        source: sled::Error,
+    },
+    /// The log could not be read: that partition stands still, the others go on.
+    #[error(transparent)]
+    Log(#[from] ReadError),
+    /// The folder belongs to another log, or another process uses it.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl StoreError {
+    pub(crate) fn io(path: &Path, source: io::Error) -> StoreError {
+        StoreError::Io { path: path.to_owned(), source }
+    }
+}

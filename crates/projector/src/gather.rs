@@ -1,0 +1,183 @@
+//! A stretch of one partition, grouped by person.
+//!
+//! The log has a partition's events in the order in which they were learned; histories want them by person. Events become
+//! facts as they are read, and facts go into buckets by the first bits of their subject, small enough to sort and decode
+//! within the processor's caches.
+
+use std::ops::Range;
+
+use contract::{EventView, Subject, v1::SubjectKind};
+use event_log::{EventLog, Record};
+use history::{Dictionary, Fact, History};
+
+use crate::{base::SetAsideRecord, error::StoreError, known::KnownTimes};
+
+/// 64 buckets: with a million facts to a partition, about 700 KB each.
+const BUCKET_BITS: u32 = 6;
+/// How much of the log is asked for at once.
+const READ_BYTES: usize = 4 << 20;
+
+/// Facts of a stretch of a partition.
+pub(crate) struct Gathered {
+    buckets: Vec<Bucket>,
+    pub(crate) dictionary: Dictionary,
+    pub(crate) known: KnownTimes,
+    pub(crate) set_aside: Vec<SetAsideRecord>,
+    pub(crate) next_offset: u64,
+    scratch: History,
+}
+
+#[derive(Default)]
+struct Bucket {
+    /// Subject, kind and fact, one after the other.
+    arena: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    /// The first bytes of the subject, so that their order is that of subjects.
+    subject: u64,
+    occurred: i64,
+    at: u32,
+    length: u32,
+}
+
+const HEAD_BYTES: usize = 17;
+
+impl Entry {
+    fn bytes<'a>(&self, arena: &'a [u8]) -> &'a [u8] {
+        &arena[self.at as usize..(self.at + self.length) as usize]
+    }
+}
+
+/// One person of a [`Gathered`]: the facts in order, and their bytes in the same order.
+pub(crate) struct GatheredPerson<'a> {
+    pub(crate) subject: Subject,
+    pub(crate) history: &'a mut History,
+    pub(crate) facts: &'a [u8],
+    pub(crate) copies: usize,
+}
+
+impl Gathered {
+    pub(crate) fn new(from: u64, known: KnownTimes) -> Gathered {
+        let buckets = (0..1 << BUCKET_BITS).map(|_| Bucket::default()).collect();
+        let set_aside = Vec::new();
+        Gathered { buckets, dictionary: Dictionary::default(), known, set_aside, next_offset: from, scratch: History::new() }
+    }
+
+    /// Reads `partition` of `log` from where it stands to before `until`; calls `progress` with the number of records
+    /// after each piece.
+    pub(crate) fn read(
+        &mut self,
+        log: &dyn EventLog,
+        partition: u16,
+        until: u64,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), StoreError> {
+        let mut reader = log.reader(partition, self.next_offset)?;
+        while self.next_offset < until {
+            let Some(batch) = reader.next_batch(READ_BYTES)? else { break };
+            let before = self.next_offset;
+            for record in batch.iter().take_while(|record| record.offset < until) {
+                self.push(record);
+            }
+            progress(self.next_offset - before);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, record: Record<'_>) {
+        self.next_offset = record.offset + 1;
+        self.scratch.clear();
+        let pushed = EventView::parse(record.bytes)
+            .map_err(history::FactError::from)
+            .and_then(|view| self.scratch.push(&view, record.offset).map(|()| view));
+        match pushed {
+            Ok(view) => {
+                self.known.push(record.offset, Some(view.recorded_at));
+                let subject = u64::from_be_bytes(view.subject.0[..8].try_into().expect("eight of sixteen bytes"));
+                let bucket = &mut self.buckets[(subject >> (u64::BITS - BUCKET_BITS)) as usize];
+                let at = bucket.arena.len() as u32;
+                bucket.arena.extend_from_slice(&view.subject.0);
+                bucket.arena.push(view.subject_kind as i32 as u8);
+                self.scratch.encode(0, &mut self.dictionary, &mut bucket.arena);
+                let length = bucket.arena.len() as u32 - at;
+                bucket.entries.push(Entry { subject, occurred: view.occurred_at.0, at, length });
+            }
+            Err(error) => {
+                self.known.push(record.offset, None);
+                self.set_aside.push(SetAsideRecord { offset: record.offset, reason: error.to_string() });
+            }
+        }
+    }
+
+    /// Visits everybody once, in the order of subjects. What is visited is forgotten.
+    pub(crate) fn for_each_person(
+        &mut self,
+        mut visit: impl FnMut(GatheredPerson<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut history = History::new();
+        let mut sorted = Vec::new();
+        for bucket in &mut self.buckets {
+            let Bucket { arena, entries } = std::mem::take(bucket);
+            let mut entries = entries;
+            entries.sort_unstable_by_key(|entry| (entry.subject, entry.occurred, entry.at));
+            let mut rest = &mut entries[..];
+            while let Some(first) = rest.first() {
+                let (prefix, subject) = (first.subject, subject_at(&arena, first));
+                let same_prefix = rest.partition_point(|entry| entry.subject == prefix);
+                let (group, after) = rest.split_at_mut(same_prefix);
+                rest = after;
+                if group.iter().all(|entry| subject_at(&arena, entry) == subject) {
+                    visit(person(&arena, subject, group, &self.dictionary, &mut history, &mut sorted))?;
+                } else {
+                    // Two subjects share their first eight bytes.
+                    group.sort_by_key(|entry| subject_at(&arena, entry));
+                    for group in group.chunk_by(|one, other| subject_at(&arena, one) == subject_at(&arena, other)) {
+                        let subject = subject_at(&arena, &group[0]);
+                        visit(person(&arena, subject, group, &self.dictionary, &mut history, &mut sorted))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn subject_at(arena: &[u8], entry: &Entry) -> Subject {
+    Subject(entry.bytes(arena)[..16].try_into().expect("every entry begins with a subject"))
+}
+
+fn person<'a>(
+    arena: &[u8],
+    subject: Subject,
+    group: &[Entry],
+    dictionary: &Dictionary,
+    history: &'a mut History,
+    sorted: &'a mut Vec<u8>,
+) -> GatheredPerson<'a> {
+    history.clear();
+    sorted.clear();
+    for entry in group {
+        let bytes = entry.bytes(arena);
+        let kind = SubjectKind::try_from(i32::from(bytes[16])).expect("written from a kind");
+        history.set_kind(kind);
+        let mut fact = &bytes[HEAD_BYTES..];
+        history.decode(&mut fact, dictionary.codes()).expect("these bytes were encoded with this dictionary");
+    }
+    let facts = history.facts();
+    let key = |fact: &Fact| (fact.order(), fact.offset);
+    let range = |entry: &Entry| -> Range<usize> { entry.at as usize + HEAD_BYTES..(entry.at + entry.length) as usize };
+    if facts.is_sorted_by_key(key) {
+        group.iter().for_each(|entry| sorted.extend_from_slice(&arena[range(entry)]));
+    } else {
+        let mut order: Vec<usize> = (0..group.len()).collect();
+        order.sort_unstable_by_key(|at| key(&facts[*at]));
+        order.into_iter().for_each(|at| sorted.extend_from_slice(&arena[range(&group[at])]));
+        history.sort();
+    }
+    let copies = history.copies();
+    GatheredPerson { subject, history, facts: sorted, copies }
+}

@@ -1,0 +1,200 @@
+//! The histories of one partition up to an offset: base and deltas.
+
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+
+use contract::{EventView, Millis, Subject};
+use event_log::{EventLog, files::Files};
+use history::History;
+
+use crate::{
+    base::{Base, BaseWriter, LastBlock, SetAsideRecord, Summary},
+    deltas::Deltas,
+    error::StoreError,
+    gather::Gathered,
+    known::KnownTimes,
+};
+
+/// One partition's histories.
+#[derive(Debug, Default)]
+pub(crate) struct Histories {
+    pub(crate) base: Option<Arc<Base>>,
+    /// What a running merge is folding into the next base.
+    pub(crate) merging: Option<Arc<Deltas>>,
+    pub(crate) deltas: Deltas,
+    pub(crate) next_offset: u64,
+    pub(crate) known: KnownTimes,
+    pub(crate) set_aside: Vec<SetAsideRecord>,
+}
+
+impl Histories {
+    /// Those of a base file alone.
+    pub(crate) fn of(base: Base) -> Histories {
+        Histories {
+            next_offset: base.summary.next_offset,
+            known: base.known.clone(),
+            set_aside: base.set_aside.clone(),
+            base: Some(Arc::new(base)),
+            ..Histories::default()
+        }
+    }
+
+    /// The sorted history of `subject`, into `history`; says whether there is any.
+    pub(crate) fn get(&self, subject: Subject, history: &mut History, last: &mut LastBlock) -> Result<bool, StoreError> {
+        history.clear();
+        let mut found = match &self.base {
+            Some(base) => base.get(subject, history, last)?,
+            None => false,
+        };
+        for deltas in self.all_deltas() {
+            found |= deltas.get(subject, history);
+        }
+        history.sort();
+        Ok(found)
+    }
+
+    fn all_deltas(&self) -> impl Iterator<Item = &Deltas> {
+        self.merging.as_deref().into_iter().chain([&self.deltas])
+    }
+
+    /// Pending facts.
+    pub(crate) fn pending(&self) -> u64 {
+        self.all_deltas().map(|deltas| deltas.facts).sum()
+    }
+
+    /// Facts and further copies among them.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let base = self.base.as_ref().map_or((0, 0), |base| (base.summary.facts, base.summary.copies));
+        self.all_deltas().fold(base, |(facts, copies), deltas| (facts + deltas.facts, copies + deltas.copies))
+    }
+
+    /// Reads the log on, to before `until`, into memory only.
+    pub(crate) fn read_on(&mut self, log: &dyn EventLog, partition: u16, until: u64) -> Result<(), StoreError> {
+        if self.next_offset >= until {
+            return Ok(());
+        }
+        let mut gathered = Gathered::new(self.next_offset, std::mem::take(&mut self.known));
+        gathered.read(log, partition, until, &mut |_| {})?;
+        let deltas = &mut self.deltas;
+        gathered.for_each_person(|person| {
+            deltas.add(person.subject, person.history);
+            Ok(())
+        })?;
+        self.next_offset = gathered.next_offset;
+        self.known = gathered.known;
+        self.set_aside.append(&mut gathered.set_aside);
+        Ok(())
+    }
+
+    /// Visits everybody's sorted history once.
+    pub(crate) fn for_each(
+        &self,
+        mut visit: impl FnMut(Subject, &mut History) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut history = History::new();
+        let mut left: BTreeSet<Subject> = self.all_deltas().flat_map(Deltas::subjects).collect();
+        if let Some(base) = &self.base {
+            let mut people = base.people();
+            while let Some(person) = people.next()? {
+                let subject = person.subject;
+                history.clear();
+                if person.decode(&base.codes, &mut history).is_none() {
+                    return Err(people.damaged());
+                }
+                if !left.is_empty() && left.remove(&subject) {
+                    self.all_deltas().for_each(|deltas| drop(deltas.get(subject, &mut history)));
+                    history.sort();
+                }
+                visit(subject, &mut history)?;
+            }
+        }
+        for subject in left {
+            history.clear();
+            self.all_deltas().for_each(|deltas| drop(deltas.get(subject, &mut history)));
+            history.sort();
+            visit(subject, &mut history)?;
+        }
+        Ok(())
+    }
+
+    /// The first offset of `partition` whose record was not known before `time`, at most the log's end now. Says whether
+    /// a record known later was seen: without one, more may still come that was recorded before `time`.
+    pub(crate) fn known_before(
+        &self,
+        log: &dyn EventLog,
+        partition: u16,
+        time: Millis,
+    ) -> Result<(u64, bool), StoreError> {
+        let (mut offset, mut latest) = self.known.start_of(time);
+        let mut reader = log.reader(partition, offset)?;
+        while let Some(batch) = reader.next_batch(64 << 10)? {
+            for record in batch.iter() {
+                if let Ok(view) = EventView::parse(record.bytes) {
+                    latest = latest.max(view.recorded_at.0);
+                }
+                if latest >= time.0 {
+                    return Ok((record.offset, true));
+                }
+                offset = record.offset + 1;
+            }
+        }
+        Ok((offset, false))
+    }
+}
+
+/// Writes a base of `base` and `deltas` together, at `path`.
+pub(crate) fn merge(
+    files: &Arc<dyn Files>,
+    path: &Path,
+    partition: u16,
+    histories: &Histories,
+) -> Result<Summary, StoreError> {
+    let mut writer = BaseWriter::create(files, path, partition)?;
+    let touched: BTreeSet<Subject> = histories.all_deltas().flat_map(Deltas::subjects).collect();
+    let mut touched = touched.into_iter().peekable();
+    let mut scratch = Scratch::default();
+    if let Some(base) = &histories.base {
+        writer.dictionary = history::Dictionary::from(&base.codes[..]);
+        let mut people = base.people();
+        while let Some(person) = people.next()? {
+            while let Some(new) = touched.next_if(|subject| *subject < person.subject) {
+                scratch.history.clear();
+                scratch.push(histories, new, &mut writer)?;
+            }
+            let subject = person.subject;
+            if touched.next_if_eq(&subject).is_some() {
+                scratch.history.clear();
+                if person.decode(&base.codes, &mut scratch.history).is_none() {
+                    return Err(people.damaged());
+                }
+                scratch.push(histories, subject, &mut writer)?;
+            } else {
+                writer.push(subject, person.kind, person.count, person.facts)?;
+            }
+        }
+    }
+    for new in touched {
+        scratch.history.clear();
+        scratch.push(histories, new, &mut writer)?;
+    }
+    let (_, copies) = histories.counts();
+    writer.finish(histories.next_offset, copies, &histories.known, &histories.set_aside)
+}
+
+#[derive(Default)]
+struct Scratch {
+    history: History,
+    facts: Vec<u8>,
+}
+
+impl Scratch {
+    /// Adds the pending facts of `subject` to the history and writes it.
+    fn push(&mut self, histories: &Histories, subject: Subject, writer: &mut BaseWriter) -> Result<(), StoreError> {
+        histories.all_deltas().for_each(|deltas| drop(deltas.get(subject, &mut self.history)));
+        self.history.sort();
+        self.facts.clear();
+        for at in 0..self.history.facts().len() {
+            self.history.encode(at, &mut writer.dictionary, &mut self.facts);
+        }
+        writer.push(subject, self.history.kind(), self.history.facts().len(), &self.facts)
+    }
+}

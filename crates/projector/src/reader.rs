@@ -1,0 +1,153 @@
+//! Reading histories and figures that another process projects.
+//!
+//! A reader stands on the last snapshot: its figures, and the base files it names. What came since is read from the log,
+//! so a history can be viewed at any position the log has.
+
+use std::{path::{Path, PathBuf}, sync::Arc};
+
+use contract::{Day, Millis, Subject};
+use event_log::{EventLog, files::Files, partition_of};
+use history::{History, PersonView, Resolver};
+
+use crate::{
+    base::{Base, LastBlock},
+    build::in_parallel,
+    error::StoreError,
+    figures::Figures,
+    generation::Generation,
+    histories::Histories,
+    snapshot::{self, Manifest},
+};
+
+/// The last snapshot of a projector.
+pub struct Reader {
+    files: Arc<dyn Files>,
+    generation: Generation,
+    manifest: Manifest,
+    workers: usize,
+}
+
+/// What was known at a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownAt {
+    /// The first offset of each partition that was not known yet.
+    pub positions: Vec<u64>,
+    /// More may still come that was recorded before the moment: figures are provisional.
+    pub provisional: bool,
+}
+
+impl Reader {
+    /// Opens the last snapshot of the projector whose files stand in `root`.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when there is none yet.
+    pub fn open(root: &Path, files: Arc<dyn Files>) -> Result<Reader, StoreError> {
+        let none = || {
+            StoreError::Refused(format!("nothing was projected into {} yet: run `vertebra project` first", root.display()))
+        };
+        let generation = Generation::current(files.as_ref(), root)?.ok_or_else(none)?;
+        let manifest = snapshot::read_manifest(files.as_ref(), &generation.snapshot())?.ok_or_else(none)?;
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Reader { files, generation, manifest, workers })
+    }
+
+    /// What the snapshot says of itself.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The snapshot's figures and what they stand on. The manifest given back belongs to these figures: a projector may
+    /// have replaced the snapshot since the reader was opened.
+    ///
+    /// # Errors
+    /// When the snapshot is damaged.
+    pub fn figures(&self) -> Result<(Manifest, Figures), StoreError> {
+        snapshot::read(self.files.as_ref(), &self.generation.snapshot())?
+            .ok_or_else(|| StoreError::Refused("the snapshot was removed: project again".to_owned()))
+    }
+
+    /// The files of the snapshot's base, for a partition.
+    fn base_path(&self, partition: u16) -> Option<PathBuf> {
+        let base = self.manifest.partitions.get(usize::from(partition))?.base.as_ref()?;
+        Some(self.generation.base_path(partition, base.number))
+    }
+
+    /// The histories of one partition, read on to before `until` where the base ends earlier. A base that was merged
+    /// away since the snapshot was read is one the log can replace: everything is read from it.
+    fn histories(&self, log: &dyn EventLog, partition: u16, until: u64) -> Result<Histories, StoreError> {
+        let mut histories = match self.base_path(partition) {
+            Some(path) => match Base::open(self.files.as_ref(), &path) {
+                Ok(base) => Histories::of(base),
+                Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                    Histories::default()
+                }
+                Err(error) => return Err(error),
+            },
+            None => Histories::default(),
+        };
+        histories.read_on(log, partition, until)?;
+        Ok(histories)
+    }
+
+    /// The sorted history of one person with everything before `positions`.
+    ///
+    /// # Errors
+    /// When a base or the log cannot be read.
+    pub fn person(&self, log: &dyn EventLog, subject: Subject, positions: &[u64]) -> Result<History, StoreError> {
+        let partition = partition_of(&subject, log.partitions());
+        let histories = self.histories(log, partition, positions[usize::from(partition)])?;
+        let mut history = History::new();
+        histories.get(subject, &mut history, &mut LastBlock::default())?;
+        Ok(history)
+    }
+
+    /// Views everybody as they stood at `positions`, on several threads; each keeps an accumulator.
+    ///
+    /// # Errors
+    /// When a base or the log cannot be read.
+    pub fn fold<A: Send>(
+        &self,
+        log: &dyn EventLog,
+        positions: &[u64],
+        make: impl Fn() -> A + Sync,
+        visit: impl Fn(&mut A, Subject, &PersonView<'_>) + Sync,
+    ) -> Result<Vec<A>, StoreError> {
+        let partitions: Vec<u16> = (0..log.partitions()).collect();
+        let make = || (make(), Resolver::new());
+        let folded = in_parallel(self.workers, &partitions, make, |(accumulator, resolver), partition| {
+            let until = positions[usize::from(*partition)];
+            let histories = self.histories(log, *partition, until)?;
+            let as_of = (histories.next_offset > until).then_some(until);
+            histories.for_each(|subject, history| {
+                let view = resolver.view(history, as_of);
+                if !view.facts.is_empty() {
+                    visit(accumulator, subject, &view);
+                }
+                Ok(())
+            })
+        })?;
+        Ok(folded.into_iter().map(|(accumulator, _)| accumulator).collect())
+    }
+
+    /// The positions of all that was recorded before `time`. A partition in which nothing later was seen is safe only
+    /// up to this reading of it: `now` earlier than `time` makes the answer provisional.
+    ///
+    /// # Errors
+    /// When a base or the log cannot be read.
+    pub fn known_at(&self, log: &dyn EventLog, time: Millis, now: Millis) -> Result<KnownAt, StoreError> {
+        let mut known = KnownAt { positions: Vec::new(), provisional: now < time };
+        for partition in 0..log.partitions() {
+            let histories = self.histories(log, partition, 0)?;
+            let (offset, _) = histories.known_before(log, partition, time)?;
+            known.positions.push(offset);
+        }
+        Ok(known)
+    }
+
+    /// The moment a bare date means: its end in Hanoi.
+    #[must_use]
+    pub fn end_of(day: Day) -> Millis {
+        day.next().start()
+    }
+}

@@ -1,0 +1,160 @@
+//! What sled holds: for each partition the checkpoint, the manifest and one row of new facts per commit.
+
+use std::path::{Path, PathBuf};
+
+use contract::varint::{put, take, take_array};
+use event_log::LogId;
+
+use crate::error::{Corrupt, StoreError};
+
+const IDENTITY: &[u8] = b"identity";
+const CHECKPOINT: &[u8] = b"checkpoint";
+const MANIFEST: &[u8] = b"manifest";
+/// Keys of delta rows: this and the commit's number, big-endian, so that they come in order.
+const ROW: u8 = b'd';
+const CACHE_BYTES: u64 = 64 << 20;
+
+/// The store of one generation.
+#[derive(Debug)]
+pub(crate) struct Store {
+    path: PathBuf,
+    db: sled::Db,
+    trees: Vec<sled::Tree>,
+}
+
+/// Which base file a partition's histories begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    /// The number in the file's name.
+    pub(crate) number: u64,
+    /// The digest the file must have.
+    pub(crate) digest: [u8; 32],
+}
+
+/// What the store holds of one partition.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) manifest: Option<Manifest>,
+    pub(crate) checkpoint: u64,
+    /// Number and bytes of each row, in order.
+    pub(crate) rows: Vec<(u64, sled::IVec)>,
+}
+
+impl Store {
+    /// Opens the store in `path`, or makes it for the log `log` of `partitions` partitions.
+    pub(crate) fn open(path: &Path, log: LogId, partitions: u16) -> Result<Store, StoreError> {
+        let failed = |source| match source {
+            sled::Error::Io(ref io) if io.kind() == std::io::ErrorKind::WouldBlock => StoreError::Refused(format!(
+                "another process projects into {}; stop it, or query its snapshots",
+                path.display()
+            )),
+            sled::Error::Corruption { .. } => {
+                StoreError::Corrupt(Corrupt::new(path, 0, "sled finds its file damaged"))
+            }
+            source => StoreError::Sled { path: path.to_owned(), source },
+        };
+        let config = sled::Config::default()
+            .path(path)
+            .cache_capacity(CACHE_BYTES)
+            .mode(sled::Mode::HighThroughput)
+            // Commits sync themselves.
+            .flush_every_ms(None);
+        let db = config.open().map_err(failed)?;
+        let mut identity = log.0.to_vec();
+        put(&mut identity, u64::from(partitions));
+        match db.get(IDENTITY).map_err(failed)? {
+            None => drop(db.insert(IDENTITY, identity).map_err(failed)?),
+            Some(found) if found == identity => {}
+            Some(_) => {
+                return Err(StoreError::Refused(format!(
+                    "the figures in {} were computed from another log; give it a folder of its own, or remove this one: it is derived",
+                    path.display()
+                )));
+            }
+        }
+        let trees = (0..partitions)
+            .map(|partition| db.open_tree(format!("p{partition:04}")))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(failed)?;
+        Ok(Store { path: path.to_owned(), db, trees })
+    }
+
+    fn failed(&self, source: sled::Error) -> StoreError {
+        StoreError::Sled { path: self.path.clone(), source }
+    }
+
+    fn damaged(&self, what: &str) -> StoreError {
+        StoreError::Corrupt(Corrupt::new(&self.path, 0, what))
+    }
+
+    /// Everything of one partition.
+    pub(crate) fn load(&self, partition: u16) -> Result<Loaded, StoreError> {
+        let tree = &self.trees[usize::from(partition)];
+        let get = |key| tree.get(key).map_err(|source| self.failed(source));
+        let mut loaded = Loaded::default();
+        if let Some(checkpoint) = get(CHECKPOINT)? {
+            loaded.checkpoint =
+                take(&mut &checkpoint[..]).ok_or_else(|| self.damaged("a checkpoint cannot be read"))?;
+        }
+        if let Some(manifest) = get(MANIFEST)? {
+            let bytes = &mut &manifest[..];
+            let read = take(bytes).zip(take_array(bytes));
+            let (number, digest) = read.ok_or_else(|| self.damaged("a manifest cannot be read"))?;
+            loaded.manifest = Some(Manifest { number, digest });
+        }
+        for row in tree.scan_prefix([ROW]) {
+            let (key, value) = row.map_err(|source| self.failed(source))?;
+            let number = key[1..].try_into().map_err(|_| self.damaged("a row has another key than a number"))?;
+            loaded.rows.push((u64::from_be_bytes(number), value));
+        }
+        Ok(loaded)
+    }
+
+    /// Adds one row and moves the checkpoint, at once or not at all. Durable after [`Store::sync`].
+    pub(crate) fn commit(&self, partition: u16, number: u64, row: Vec<u8>, checkpoint: u64) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        batch.insert(row_key(number).to_vec(), row);
+        batch.insert(CHECKPOINT, checkpoint_bytes(checkpoint));
+        self.trees[usize::from(partition)].apply_batch(batch).map_err(|source| self.failed(source))
+    }
+
+    /// Makes `manifest` the partition's base and drops the rows it holds, at once or not at all.
+    pub(crate) fn swap_base(
+        &self,
+        partition: u16,
+        manifest: Manifest,
+        checkpoint: u64,
+        rows: impl Iterator<Item = u64>,
+    ) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        let mut bytes = Vec::new();
+        put(&mut bytes, manifest.number);
+        bytes.extend_from_slice(&manifest.digest);
+        batch.insert(MANIFEST, bytes);
+        batch.insert(CHECKPOINT, checkpoint_bytes(checkpoint));
+        rows.for_each(|number| batch.remove(row_key(number).to_vec()));
+        self.trees[usize::from(partition)].apply_batch(batch).map_err(|source| self.failed(source))
+    }
+
+    /// Makes everything committed so far safe.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        self.db.flush().map(drop).map_err(|source| self.failed(source))
+    }
+
+    /// Bytes on disk.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.db.size_on_disk().unwrap_or(0)
+    }
+}
+
+fn row_key(number: u64) -> [u8; 9] {
+    let mut key = [ROW; 9];
+    key[1..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+fn checkpoint_bytes(checkpoint: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put(&mut bytes, checkpoint);
+    bytes
+}
