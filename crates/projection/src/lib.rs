@@ -6,12 +6,16 @@
 //! business.
 
 mod rows;
+mod spans;
+#[cfg(feature = "testing")]
+pub mod story;
 
 use history::PersonView;
 use policy::Bundle;
 use timeline::{CubeSpec, Sink};
 
 pub use rows::{List, ListRow};
+pub use spans::{Layers, Span, Spans};
 
 use contract::Day;
 
