@@ -42,7 +42,8 @@ pub enum Parameter {
 }
 
 impl Parameter {
-    const ALL: [Parameter; 8] = [
+    /// All of them.
+    pub const ALL: [Parameter; 8] = [
         Parameter::HealthManagementWindowMonths,
         Parameter::ChildUnderYears,
         Parameter::ElderlyFromYears,

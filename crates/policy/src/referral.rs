@@ -2,7 +2,7 @@
 
 use contract::{Day, v1::ReferralFormKind};
 
-use crate::{Policy, Rule};
+use crate::{NoRate, Policy, Rule};
 
 /// Until when a form may be used.
 #[derive(Debug, Clone, Copy)]
@@ -15,24 +15,28 @@ pub struct Validity<'p> {
 
 const WORKING_DAYS: usize = 0;
 const YEARS: usize = 1;
+const NONE: usize = 2;
 
 impl Policy {
-    /// The last day on which a form of this kind, signed on `issued`, may be used; `None`: it is no referral (a test only), or no
-    /// row fits.
-    #[must_use]
-    pub fn referral_validity(&self, form: ReferralFormKind, issued: Day) -> Option<Validity<'_>> {
+    /// The last day on which a form of this kind, signed on `issued`, may be used.
+    ///
+    /// # Errors
+    /// [`NoRate`] with its reason: the form is for a test only, which is no referral, or no row fits.
+    pub fn referral_validity(&self, form: ReferralFormKind, issued: Day) -> Result<Validity<'_>, NoRate<'_>> {
         let form = match form {
             ReferralFormKind::Unspecified => 0,
             ReferralFormKind::Standard => 1,
             ReferralFormKind::OneYear => 2,
             ReferralFormKind::TestOnly => 3,
         };
-        let rule = self.referral_validity.first(&[form], issued)?;
+        let Some(rule) = self.referral_validity.first(&[form], issued) else {
+            return Err(NoRate { reason: "no row says how long the form holds", rule: None });
+        };
         let last_day = match (rule.number(WORKING_DAYS), rule.number(YEARS)) {
             (Some(days), _) => self.calendar.add_working_days(issued, days as i32),
             (_, Some(years)) => issued.anniversary(years as i32),
-            _ => return None,
+            _ => return Err(NoRate { reason: rule.text(NONE), rule: Some(rule) }),
         };
-        Some(Validity { last_day, rule })
+        Ok(Validity { last_day, rule })
     }
 }

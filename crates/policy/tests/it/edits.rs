@@ -1,1 +1,259 @@
-//! Broken tables.
+//! Every row matters: each outcome of each row is edited in turn, and some answer must change, without compiling anything.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use contract::{Day, v1::ReferralFormKind};
+use policy::{Money, Parameter, Policy, RouteCase};
+use reference::{FacilitySpan, FormerLevel, Organisation, Reference, Tier};
+
+use crate::{code, day, files, files_under};
+
+static REFERENCE: LazyLock<Reference> = LazyLock::new(|| Reference::parse(&files()).unwrap());
+
+fn policy(files: &BTreeMap<String, Vec<u8>>) -> Policy {
+    Policy::parse(files, &REFERENCE).unwrap_or_else(|faults| panic!("{faults:#?}"))
+}
+
+const DAYS: [&str; 17] = [
+    "2015-06-01",
+    "2018-06-01",
+    "2019-07-01",
+    "2021-01-01",
+    "2023-07-01",
+    "2024-07-01",
+    "2024-12-31",
+    "2025-01-01",
+    "2025-06-30",
+    "2025-07-01",
+    "2025-12-31",
+    "2026-01-01",
+    "2026-02-13",
+    "2026-06-30",
+    "2026-07-01",
+    "2026-12-31",
+    "2027-06-01",
+];
+
+fn classes() -> Vec<FacilitySpan> {
+    let mut classes = Vec::new();
+    for tier in [Tier::Unranked, Tier::Initial, Tier::Basic, Tier::Specialised] {
+        for score in [None, Some(40), Some(60), Some(80)] {
+            for (_, former_level) in FormerLevel::NAMED {
+                for (provisional, station) in [(false, false), (true, false), (false, true)] {
+                    classes.push(FacilitySpan {
+                        valid_from: Day::MIN,
+                        valid_until: Day::MAX,
+                        tier,
+                        score,
+                        former_level,
+                        provisional,
+                        station,
+                        organisation: Organisation::Hospital,
+                        beds: 0,
+                        assumed: true,
+                        basis: String::new(),
+                    });
+                }
+            }
+        }
+    }
+    classes
+}
+
+/// What every question answers over a corpus of cases: values only, no ids.
+fn answers(policy: &Policy) -> Vec<String> {
+    let mut answers = Vec::new();
+    let classes = classes();
+    for on in DAYS.map(day) {
+        for digit in ["", "1", "2", "3", "4", "5"].map(code) {
+            let groups = policy.known_groups().map(|group| group.code).chain([code("ZZ")]);
+            answers.extend(groups.map(|group| {
+                let rate = policy.card_rate(group, digit, on);
+                format!("{group}{digit} {on} {:?}", rate.map(|rate| (rate.basis_points, rate.ratio_caps)))
+            }));
+        }
+        let facilities = || classes.iter().map(Some).chain([None]);
+        for (route, ..) in policy.route_codes() {
+            for (facility, inpatient) in
+                facilities().flat_map(|facility| [(facility, false), (facility, true)])
+            {
+                let case = RouteCase { code: route, on, inpatient, facility };
+                answers.push(match policy.route(&case) {
+                    Ok(rate) => {
+                        let copay = (policy.copay_counts(&rate, on).0, policy.exemption_covers(&rate, on).0);
+                        format!("{} {} {:?} {copay:?}", rate.factor_basis_points, rate.flat, rate.kind)
+                    }
+                    Err(none) => none.reason.to_owned(),
+                });
+            }
+        }
+        for class in &classes {
+            for inpatient in [false, true] {
+                let found = policy.self_referral_code(class, inpatient, on).map(|(code, _)| code);
+                answers.push(format!("{found:?}"));
+            }
+        }
+        answers.push(format!("{:?}", policy.base_salary(on).map(|figure| figure.value)));
+        answers.push(format!("{:?}", policy.reference_level(on).map(|figure| figure.value)));
+        answers.push(format!("{:?}", policy.low_cost_bound(on).map(|figure| figure.value)));
+        answers.push(format!("{:?}", policy.five_years(on).map(|five| (five.years, five.gap_months))));
+        for form in [
+            ReferralFormKind::Unspecified,
+            ReferralFormKind::Standard,
+            ReferralFormKind::OneYear,
+            ReferralFormKind::TestOnly,
+        ] {
+            answers.push(match policy.referral_validity(form, on) {
+                Ok(validity) => validity.last_day.to_string(),
+                Err(none) => none.reason.to_owned(),
+            });
+        }
+        for parameter in Parameter::ALL {
+            answers.push(format!("{:?}", policy.number(parameter, on).map(|figure| figure.value)));
+        }
+        for paid in [0, 13_000_000, 14_040_000, 15_000_000] {
+            let copays = [(Day::new_year(on.year()), Money::dong(paid))];
+            let year = policy.annual_copay(on, &copays, Some(day("2015-01-01")));
+            let year = year.map(|year| {
+                (year.threshold, year.remaining, year.passed_on, year.exemption.map(|e| e.since))
+            });
+            answers.push(format!("{year:?}"));
+        }
+        for facility in [None, Some(&classes[classes.len() - 1])] {
+            for (route, exempt_since) in
+                [("1.1", None), ("1.18", None), ("1.18", Some(on)), ("1.3", Some(on))]
+            {
+                let case = policy::Case {
+                    on,
+                    group: code("GD"),
+                    digit: code("4"),
+                    route: code(route),
+                    inpatient: false,
+                    facility,
+                    covered_cost: Money::dong(200_000),
+                    exempt_since,
+                };
+                answers.push(format!("{:?}", policy.rate(&case).ok().map(|rate| rate.basis_points)));
+            }
+        }
+    }
+    answers
+        .extend(policy.known_groups().map(|group| format!("{} {} {}", group.order, group.code, group.name)));
+    answers.extend(policy.route_codes().map(|(code, kind, name)| format!("{code} {kind:?} {name}")));
+    answers
+}
+
+/// Another value for an outcome: what an editor of the table might write.
+fn edited(column: &str, value: &toml::Value) -> String {
+    let other = |text: &str, first: &str, second: &str| {
+        let other = if text == first { second } else { first };
+        format!("{column} = \"{other}\"")
+    };
+    match (column, value) {
+        (_, toml::Value::Boolean(yes)) => format!("{column} = {}", !yes),
+        (_, toml::Value::Integer(number)) => format!("{column} = {}", number + 1),
+        ("same_as", _) => "amount = 1".to_owned(),
+        ("code", toml::Value::String(text)) => other(text, "1.6", "1.7"),
+        ("kind", toml::Value::String(text)) => other(text, "donor", "moved"),
+        ("raises", toml::Value::String(text)) => other(text, "card-rate", "claim-rate"),
+        ("mid_year", toml::Value::String(text)) => other(text, "remaining-months", "level-in-force"),
+        (_, toml::Value::String(text)) if text.ends_with('%') => other(text, "37%", "38%"),
+        (_, toml::Value::String(text)) => other(text, "something else", "and something else"),
+        _ => panic!("{column} is no outcome"),
+    }
+}
+
+/// An outcome as it was.
+fn kept(column: &str, value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => format!("{column} = \"{text}\""),
+        toml::Value::Boolean(yes) => format!("{column} = {yes}"),
+        toml::Value::Integer(number) => format!("{column} = {number}"),
+        _ => panic!("{column} is no outcome"),
+    }
+}
+
+/// The rows whose edits no answer shows, as (id, column), and how many rows were edited.
+fn edits_unseen(files: &BTreeMap<String, Vec<u8>>) -> (Vec<String>, usize) {
+    let mut before = BTreeMap::new();
+    let (mut unseen, mut rows) = (Vec::new(), 0);
+    for path in Policy::FILES.iter().filter(|path| **path != "policy/switches.toml") {
+        let text = String::from_utf8(files[*path].clone()).unwrap();
+        let starts: Vec<usize> = text.match_indices("[[row]]").map(|(at, _)| at).collect();
+        for (at, start) in starts.iter().enumerate() {
+            let row = &text[*start..starts.get(at + 1).copied().unwrap_or(text.len())];
+            let parsed: toml::Table = toml::from_str(row).unwrap();
+            let parsed = &parsed["row"].as_array().unwrap()[0];
+            // A row of another reading is edited under that reading.
+            let only_if = parsed.get("only_if").and_then(toml::Value::as_table).cloned().unwrap_or_default();
+            let files = only_if.iter().fold(files.clone(), |files, (switch, reading)| {
+                files_under(&files, switch, reading.as_str().unwrap())
+            });
+            let key = format!("{only_if:?}");
+            let expected = before.entry(key).or_insert_with(|| answers(&policy(&files)));
+            let then = row.lines().find(|line| line.starts_with("then = ")).unwrap();
+            let outcome = parsed["then"].as_table().unwrap();
+            for column in outcome.keys() {
+                let columns =
+                    outcome.iter().map(
+                        |(name, value)| {
+                            if name == column { edited(name, value) } else { kept(name, value) }
+                        },
+                    );
+                let columns: Vec<String> = columns.collect();
+                let row = row.replacen(then, &format!("then = {{ {} }}", columns.join(", ")), 1);
+                let mut files = files.clone();
+                let end = start
+                    + text[*start..].len().min(starts.get(at + 1).map_or(usize::MAX, |next| next - start));
+                files.insert(
+                    (*path).to_owned(),
+                    format!("{}{row}{}", &text[..*start], &text[end..]).into_bytes(),
+                );
+                if answers(&policy(&files)) == *expected {
+                    unseen.push(format!("{path}: {} {column}", parsed["id"].as_str().unwrap()));
+                }
+            }
+            rows += 1;
+        }
+    }
+    (unseen, rows)
+}
+
+#[test]
+fn every_outcome_of_every_row_matters() {
+    let (unseen, rows) = edits_unseen(&files());
+    assert_eq!(unseen, Vec::<String>::new());
+    assert_eq!(rows, policy(&files()).rules().count());
+}
+
+/// The test above can fail: a row that another one hides is found.
+#[test]
+fn a_row_that_cannot_matter_is_found() {
+    let mut files = files();
+    let hidden = "\n[[row]]\nid = \"hidden\"\ncitation = \"none\"\nconfidence = \"L\"\nthen = { below = \"20%\", raises = \"card-rate\" }\n";
+    files.get_mut("policy/low_cost.toml").unwrap().extend(hidden.bytes());
+    let (unseen, _) = edits_unseen(&files);
+    assert_eq!(unseen, ["policy/low_cost.toml: hidden below", "policy/low_cost.toml: hidden raises"]);
+}
+
+#[test]
+fn every_reading_of_every_switch_matters() {
+    let files = files();
+    for switch in policy(&files).switches() {
+        let mut seen = Vec::new();
+        for reading in &switch.options {
+            let answers = answers(&policy(&files_under(&files, &switch.id, reading)));
+            assert!(!seen.contains(&answers), "{} says the same under {reading}", switch.id);
+            seen.push(answers);
+        }
+    }
+}
+
+#[test]
+fn a_table_edited_on_disk_changes_the_digest_and_the_answer() {
+    let before = crate::bundle();
+    let after = crate::with("low_cost.toml", "below = \"15%\"", "below = \"20%\"");
+    assert_ne!(before.digest(), after.digest());
+    assert_eq!(after.policy.low_cost_bound(day("2026-07-01")).unwrap().value, Money::dong(506_000));
+    assert_eq!(before.digest(), crate::bundle().digest());
+}
