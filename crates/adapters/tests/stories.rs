@@ -175,3 +175,175 @@ fn every_wrapping_and_wording_says_the_same() {
         }
     }
 }
+
+#[test]
+fn a_stay_with_two_cards_over_new_year_is_billed_by_card_rate_and_year() {
+    check(
+        "record
+         XML1 MA_LOAI_KCB=03 NGAY_VAO=202512300800 NGAY_VAO_NOI_TRU=202512300900 MA_THE_BHYT=DN4010000000001;HN2010000000001
+         XML1 MA_DKBD=01004;01929 GT_THE_TU=20250101;20260101 GT_THE_DEN=20251231;20261231 MA_KHUVUC=K1 NGAY_MIEN_CCT=202603010000
+         XML1 T_TONGCHI_BV=900000 T_TONGCHI_BH=900000 T_BNCCT=140000.25 T_BHTT=759999.75 NGAY_TTOAN=202603021100
+         XML2 NGAY_YL=202512310800 T_BNCCT=40000.25 T_BHTT=159999.75
+         XML3 NGAY_YL=202601050800 MUC_HUONG=95 T_BNCCT=20000 T_BHTT=380000
+         XML3+ STT=2 MA_DICH_VU=~ MA_VAT_TU=N01 NGAY_YL=202601060800 MUC_HUONG=47.5 SO_LUONG=0.75 THANH_TIEN_BV=300000 THANH_TIEN_BH=300000 T_BNCCT=80000 T_BHTT=220000",
+        expect![[r#"
+            XML1 person_registered L1 of 01004 at 2025-12-30T08:00 [named 1:001080000001 2:DN4010000000001 2:HN2010000000001 4:BN1] born=1980-03-21 sex=1 ethnicity=01
+            XML1 residence_changed L1 of 01004 at 2025-12-30T08:00 [1:001080000001 2:DN4010000000001 2:HN2010000000001 4:BN1] commune=00070 from=2025-12-30
+            XML1 insurance_granted L1 of 01004 at 2025-01-01T00:00 [1:001080000001 2:DN4010000000001 2:HN2010000000001 4:BN1] group=DN rate=4 2025-01-01..2025-12-31 at=01004 five-years=2022-01-01 area=K1
+            XML1 insurance_granted L1#2 of 01004 at 2026-01-01T00:00 [1:001080000001 2:DN4010000000001 2:HN2010000000001 4:BN1] group=HN rate=2 2026-01-01..2026-12-31 at=01929 five-years=2022-01-01 area=K1
+            XML1 claim_submitted L1 of 01004 at 2026-03-02T10:30 [named 1:001080000001 2:DN4010000000001 2:HN2010000000001 4:BN1] type=03 route=1.1 icd=I10; card=DN4 rate=0 total=90000000 covered=90000000 self=0 copay=14000025 fund=75999975 other=0 lines=3 (DN4 8000 2025: 20000000 4000025 15999975) (HN2 4750 2026: 30000000 8000000 22000000) (HN2 9500 2026: 40000000 2000000 38000000) exempt=2026-03-01 paid=2026-03-02
+        "#]],
+    );
+}
+
+#[test]
+fn a_transfer_is_told_by_both_ends() {
+    check(
+        "record XML1 XML13
+         XML1 MA_NOI_DEN=01929 MA_LOAI_RV=2 T_TONGCHI_BV=0 T_TONGCHI_BH=0 T_BNCCT=0 T_BHTT=0 T_THUOC=0
+         XML13 MA_NOI_DI=01098 MA_NOI_DEN=01929 MA_THE_BHYT=~ NGAY_VAO=~ NGAY_RA=~ MA_CSKCB=~",
+        expect![[r#"
+            XML1 person_registered L1 of 01004 at 2026-03-02T08:15 [named 1:001080000001 2:GD4010000000001 4:BN1] born=1980-03-21 sex=1 ethnicity=01
+            XML1 residence_changed L1 of 01004 at 2026-03-02T08:15 [1:001080000001 2:GD4010000000001 4:BN1] commune=00070 from=2026-03-02
+            XML1 insurance_granted L1 of 01004 at 2026-01-01T00:00 [1:001080000001 2:GD4010000000001 4:BN1] group=GD rate=4 2026-01-01..2026-12-31 at=01004 five-years=2022-01-01 area=
+            XML1 claim_submitted L1 of 01004 at 2026-03-02T10:30 [named 1:001080000001 2:GD4010000000001 4:BN1] type=01 route=1.1 icd=I10; card=GD4 rate=0 total=0 covered=0 self=0 copay=0 fund=0 other=0 lines=0 to=01929
+            XML13 referral_issued L1 of 01004 at 2026-03-02T10:30 [1:001080000001 2:GD4010000000001 4:BN1] form=77 from=01004 to=01929 reason=1 diagnosis=I25.1
+        "#]],
+    );
+    check(
+        "file MACSKCB=01929 wording=3176
+         record
+         XML1 MA_LK=B7 MA_CSKCB=01929 MA_DOITUONG_KCB=1.3 MA_NOI_DI=01004 GIAY_CHUYEN_TUYEN=77",
+        expect![[r#"
+            XML1 person_registered B7 of 01929 at 2026-03-02T08:15 [named 1:001080000001 2:GD4010000000001 4:BN1] born=1980-03-21 sex=1 ethnicity=01
+            XML1 residence_changed B7 of 01929 at 2026-03-02T08:15 [1:001080000001 2:GD4010000000001 4:BN1] commune=00070 from=2026-03-02
+            XML1 insurance_granted B7 of 01929 at 2026-01-01T00:00 [1:001080000001 2:GD4010000000001 4:BN1] group=GD rate=4 2026-01-01..2026-12-31 at=01004 five-years=2022-01-01 area=
+            XML1 referral_arrived B7 of 01929 at 2026-03-02T08:15 [1:001080000001 2:GD4010000000001 4:BN1] form=77 from=01004 at=01929
+            XML1 claim_submitted B7 of 01929 at 2026-03-02T10:30 [named 1:001080000001 2:GD4010000000001 4:BN1] type=01 route=1.3 icd=I10; card=GD4 rate=8000 total=60000000 covered=60000000 self=0 copay=12000000 fund=48000000 other=0 lines=2 from=01004 form=77
+            finding: record 1 (MA_LK B7) XML2[1].MA_LK: the row's MA_LK is not that of XML1; it was counted to XML1 [line_of_another_record]
+            finding: record 1 (MA_LK B7) XML3[1].MA_LK: the row's MA_LK is not that of XML1; it was counted to XML1 [line_of_another_record]
+        "#]],
+    );
+    // A re-examination names the facility of the slip, and is no arrival.
+    check(
+        "record\nXML1 MA_DOITUONG_KCB=1.5 MA_NOI_DI=01929 GIAY_CHUYEN_TUYEN=5",
+        expect![[r#"
+        XML1 person_registered L1 of 01004 at 2026-03-02T08:15 [named 1:001080000001 2:GD4010000000001 4:BN1] born=1980-03-21 sex=1 ethnicity=01
+        XML1 residence_changed L1 of 01004 at 2026-03-02T08:15 [1:001080000001 2:GD4010000000001 4:BN1] commune=00070 from=2026-03-02
+        XML1 insurance_granted L1 of 01004 at 2026-01-01T00:00 [1:001080000001 2:GD4010000000001 4:BN1] group=GD rate=4 2026-01-01..2026-12-31 at=01004 five-years=2022-01-01 area=
+        XML1 claim_submitted L1 of 01004 at 2026-03-02T10:30 [named 1:001080000001 2:GD4010000000001 4:BN1] type=01 route=1.5 icd=I10; card=GD4 rate=8000 total=60000000 covered=60000000 self=0 copay=12000000 fund=48000000 other=0 lines=2 from=01929 form=5
+    "#]],
+    );
+}
+
+#[test]
+fn a_form_without_its_summary_is_about_the_person_of_that_record() {
+    check(
+        "file wording=3176\nrecord XML13\nXML13 MA_THE_BHYT=~",
+        expect![[r#"
+        XML13 referral_issued L1 of 01004 at 2026-03-02T10:30 person-of=L1 [named ] form=77 from=01004 to=01929 reason=1 diagnosis=I25.1
+    "#]],
+    );
+}
+
+#[test]
+fn check_ins_of_one_visit_are_one_visit() {
+    check(
+        "record XML0
+         XML0+ STT=2 NGAY_VAO_NOI_TRU=202603020900 MA_LOAI_KCB=03
+         XML0+ MA_LK=L2 MA_DOITUONG_KCB=2",
+        expect![[r#"
+            XML0 visit_opened L1 of 01004 at 2026-03-02T08:15 [named 1:001080000001 2:GD4010000000001 4:BN1] type=03 route=1.1 admitted=2026-03-02T09:00
+            XML0 visit_opened L2 of 01004 at 2026-03-02T08:15 [named 1:001080000001 2:GD4010000000001 4:BN1] type=01 route=2 admitted=-
+        "#]],
+    );
+}
+
+#[test]
+fn a_check_up_is_a_claim_too() {
+    check(
+        "record\nXML1 MA_LOAI_KCB=15 MA_BENH_KT=E11.9;I25 NGAY_TAI_KHAM=20260902;20260909",
+        expect![[r#"
+        XML1 person_registered L1 of 01004 at 2026-03-02T08:15 [named 1:001080000001 2:GD4010000000001 4:BN1] born=1980-03-21 sex=1 ethnicity=01
+        XML1 residence_changed L1 of 01004 at 2026-03-02T08:15 [1:001080000001 2:GD4010000000001 4:BN1] commune=00070 from=2026-03-02
+        XML1 insurance_granted L1 of 01004 at 2026-01-01T00:00 [1:001080000001 2:GD4010000000001 4:BN1] group=GD rate=4 2026-01-01..2026-12-31 at=01004 five-years=2022-01-01 area=
+        XML1 check_up_completed L1 of 01004 at 2026-03-02T10:30 [1:001080000001 2:GD4010000000001 4:BN1] conclusions=I10;E11.9;I25 follow-up=2026-09-02
+        XML1 claim_submitted L1 of 01004 at 2026-03-02T10:30 [named 1:001080000001 2:GD4010000000001 4:BN1] type=15 route=1.1 icd=I10;E11.9;I25 card=GD4 rate=8000 total=60000000 covered=60000000 self=0 copay=12000000 fund=48000000 other=0 lines=2
+    "#]],
+    );
+}
+
+#[test]
+fn a_withdrawal_takes_back_what_the_bill_told_of() {
+    check(
+        "record XML1 XML2 XML3 XML13
+         XML1 MA_DOITUONG_KCB=8 MA_NOI_DI=01929 MA_LOAI_KCB=16",
+        expect![[r#"
+            XML1 referral_arrived L1 of 01004 at 2026-03-02T08:15 WITHDRAWN [1:001080000001 2:GD4010000000001 4:BN1] form= from=01929 at=01004
+            XML1 check_up_completed L1 of 01004 at 2026-03-02T10:30 WITHDRAWN [1:001080000001 2:GD4010000000001 4:BN1] conclusions=I10 follow-up=
+            XML1 claim_submitted L1 of 01004 at 2026-03-02T10:30 WITHDRAWN [named 1:001080000001 2:GD4010000000001 4:BN1] type=16 route=8 icd=I10; card=GD4 rate=8000 total=60000000 covered=60000000 self=0 copay=12000000 fund=48000000 other=0 lines=2 from=01929
+            XML13 referral_issued L1 of 01004 at 2026-03-02T10:30 WITHDRAWN [1:001080000001 2:GD4010000000001 4:BN1] form=77 from=01004 to=01929 reason=1 diagnosis=I25.1
+        "#]],
+    );
+}
+
+#[test]
+fn what_tells_of_hiv_leaves_the_open_fields() {
+    check(
+        "record XML1 XML2 XML3 XML13\nXML1 MA_BENH_CHINH=B20.0 MA_BENH_KT=I10;z21;K29\nXML13 MA_BENH_CHINH=B24",
+        expect![[r#"
+            XML1 person_registered L1 of 01004 at 2026-03-02T08:15 [named 1:001080000001 2:GD4010000000001 4:BN1] born=1980-03-21 sex=1 ethnicity=01
+            XML1 residence_changed L1 of 01004 at 2026-03-02T08:15 [1:001080000001 2:GD4010000000001 4:BN1] commune=00070 from=2026-03-02
+            XML1 insurance_granted L1 of 01004 at 2026-01-01T00:00 [1:001080000001 2:GD4010000000001 4:BN1] group=GD rate=4 2026-01-01..2026-12-31 at=01004 five-years=2022-01-01 area=
+            XML1 claim_submitted L1 of 01004 at 2026-03-02T10:30 [named 1:001080000001 2:GD4010000000001 4:BN1] type=01 route=1.1 icd=;I10;K29 card=GD4 rate=8000 total=60000000 covered=60000000 self=0 copay=12000000 fund=48000000 other=0 lines=2 restricted=B20.0;z21
+            XML13 referral_issued L1 of 01004 at 2026-03-02T10:30 [1:001080000001 2:GD4010000000001 4:BN1] form=77 from=01004 to=01929 reason=1 diagnosis= restricted=B24
+        "#]],
+    );
+}
+
+#[test]
+fn who_has_no_number_is_found_by_the_next() {
+    for (words, expected) in [
+        (
+            "SO_CCCD=~",
+            expect![[r#"
+            [(Card), (Local)]
+        "#]],
+        ),
+        (
+            "SO_CCCD=C1234567 MA_THE_BHYT=0100000001",
+            expect![[r#"
+            [(Passport), (Card), (Local)]
+        "#]],
+        ),
+        (
+            "SO_CCCD=123456789 MA_QUOCTICH=USA MA_THE_BHYT=~ MA_DKBD=~ GT_THE_TU=~ GT_THE_DEN=~",
+            expect![[r#"
+            [(Passport), (Local)]
+        "#]],
+        ),
+        (
+            "SO_CCCD=~ MA_THE_BHYT=001080000001",
+            expect![[r#"
+            [(Card), (Local)]
+        "#]],
+        ),
+    ] {
+        let outcome = translate(file(&format!("record\nXML1 {words}")).as_bytes());
+        expected.assert_eq(
+            &format!("{:?}\n", outcome.submissions[0].submission.person.as_ref().unwrap().identifiers)
+                .replace("Identifier", ""),
+        );
+    }
+}
+
+#[test]
+fn numbers_of_lines_need_not_be_whole() {
+    check("record\nXML2 SO_LUONG=4.000 DON_GIA=589.999 THANH_TIEN_BV=2360 THANH_TIEN_BH=2360 T_BNCCT=472 T_BHTT=1888 MUC_HUONG=80.0
+         XML1 T_THUOC=2360.00 T_TONGCHI_BV=402360 T_TONGCHI_BH=402360.0 T_BNCCT=80472 T_BHTT=321888", expect![[r#"
+             XML1 person_registered L1 of 01004 at 2026-03-02T08:15 [named 1:001080000001 2:GD4010000000001 4:BN1] born=1980-03-21 sex=1 ethnicity=01
+             XML1 residence_changed L1 of 01004 at 2026-03-02T08:15 [1:001080000001 2:GD4010000000001 4:BN1] commune=00070 from=2026-03-02
+             XML1 insurance_granted L1 of 01004 at 2026-01-01T00:00 [1:001080000001 2:GD4010000000001 4:BN1] group=GD rate=4 2026-01-01..2026-12-31 at=01004 five-years=2022-01-01 area=
+             XML1 claim_submitted L1 of 01004 at 2026-03-02T10:30 [named 1:001080000001 2:GD4010000000001 4:BN1] type=01 route=1.1 icd=I10; card=GD4 rate=8000 total=40236000 covered=40236000 self=0 copay=8047200 fund=32188800 other=0 lines=2
+         "#]]);
+}

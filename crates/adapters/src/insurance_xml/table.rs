@@ -99,6 +99,9 @@ pub(crate) fn tables(record: &str) -> Result<Vec<Table<'_>>, Rule> {
                 }
                 path.push(element);
             }
+            Event::Empty(_) if path.last().is_some_and(|parent| parent == "NOIDUNGFILE") => {
+                content = record.get(before..reader.buffer_position() as usize).map(Content::Inline);
+            }
             Event::End(_) => {
                 match path.pop().as_deref() {
                     Some("LOAIHOSO") => name = text.trim().to_ascii_uppercase(),

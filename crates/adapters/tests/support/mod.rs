@@ -10,7 +10,7 @@
 //! XML2+ STT=2
 //! ```
 //!
-//! `record` without tables means XML1, XML2 and XML3 of an ordinary visit; `XML2+` begins another row; `_` in a value is a
+//! `NAME=xN*C` is N times the character C. `record` without tables means XML1, XML2 and XML3 of an ordinary visit; `XML2+` begins another row; `_` in a value is a
 //! space and `~` nothing. `raw TEXT` puts text into the record as it is.
 
 use std::fmt::Write;
@@ -69,7 +69,7 @@ const DEFAULTS: [(&str, &str); 5] = [
 
 /// How NOIDUNGFILE holds a table.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub enum As {
+pub(crate) enum As {
     Base64,
     Base64Lines,
     Inline,
@@ -77,7 +77,7 @@ pub enum As {
     Escaped,
 }
 
-pub const EVERY_AS: [As; 5] = [As::Base64, As::Base64Lines, As::Inline, As::Cdata, As::Escaped];
+pub(crate) const EVERY_AS: [As; 5] = [As::Base64, As::Base64Lines, As::Inline, As::Cdata, As::Escaped];
 
 struct Table {
     name: String,
@@ -85,7 +85,7 @@ struct Table {
 }
 
 /// The file a story tells of, in UTF-8.
-pub fn file(story: &str) -> String {
+pub(crate) fn file(story: &str) -> String {
     let mut envelope: Vec<(String, String)> = Vec::new();
     let (mut wording, mut wrap) = ("4750".to_string(), As::Base64);
     let mut records: Vec<(Vec<Table>, String)> = Vec::new();
@@ -161,7 +161,11 @@ pub fn file(story: &str) -> String {
 fn pairs(words: &str) -> impl Iterator<Item = (String, String)> {
     words.split_whitespace().map(|word| {
         let (name, value) = word.split_once('=').unwrap_or_else(|| panic!("`{word}` is not NAME=VALUE"));
-        (name.to_string(), value.replace('_', " ").replace('~', ""))
+        let value = match value.strip_prefix('x').and_then(|rest| rest.split_once('*')) {
+            Some((count, text)) => text.repeat(count.parse().unwrap()),
+            None => value.replace('_', " ").replace('~', ""),
+        };
+        (name.to_string(), value)
     })
 }
 
