@@ -147,7 +147,7 @@ impl Checker {
 
     pub(super) fn length(&mut self, field: &'static str, bytes: &[u8], length: usize, need: Need) {
         if self.there(field, bytes.is_empty(), need) && bytes.len() != length {
-            self.fault(field, FaultCode::Length, || format!("{} bytes; it has {length}", bytes.len()));
+            self.fault(field, FaultCode::Length, || format!("{} bytes; it must have {length}", bytes.len()));
         }
     }
 
