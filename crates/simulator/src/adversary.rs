@@ -1,0 +1,473 @@
+//! Lives that try every rule of the contract at once. See [`crate::Character::Adversarial`].
+//!
+//! Few days, few facilities, few record keys and few form numbers, so that everything meets everything: versions asserted on
+//! one day, voids of voids, references that come before what they refer to, references by those who may not refer, a record
+//! told under two identities, links, links of links, unlinks and unlinks withdrawn.
+
+use contract::Day;
+
+use crate::{
+    Key, Short,
+    billing::{DONG, settle},
+    city::City,
+    dice::Dice,
+    person::{Traits, at},
+    teller::Teller,
+    truth::{
+        BirthKnown, Card, Claim, DayNumber, Form, Money, Referral, ReferralStep, Residence, Says, Segment, TakesBack,
+        Told,
+    },
+};
+
+const GROUPS: [&str; 12] = ["TE", "DN", "HT", "GD", "HN", "CN", "CC", "LH", "BT", "QN", "ZZ", ""];
+const ROUTES: [&str; 14] =
+    ["1.1", "1.2", "1.3", "1.11", "1.12", "1.13", "1.14", "1.15", "1.18", "2", "3.1", "3.2", "9", ""];
+const VISIT_TYPES: [&str; 8] = ["01", "02", "03", "04", "09", "15", "16", ""];
+const FORMS: [&str; 9] = ["77", " 77 ", "ab/26", "AB/26", "Ab/26 ", "78", "", "", "đ9"];
+const AREAS: [&str; 4] = ["", "", "K1", "K3"];
+const DIAGNOSES: [&str; 4] = ["I10", "C34.9", "A15.0", ""];
+
+/// Makes up everything that is said about a person.
+pub(crate) fn life(city: &City, traits: &Traits, teller: &mut Teller<'_>, dice: &mut Dice) {
+    let identities = *dice.weighted(&[(4, 1u8), (3, 2), (2, 3)]);
+    teller.person.identities = identities;
+    let mut adversary = Adversary { city, traits, dice, born: traits.born, serial: 0 };
+    let events = 1 + adversary.dice.below(28);
+    for _ in 0..events {
+        let identity = adversary.dice.below(u64::from(identities)) as u8;
+        let known = teller.person.told.len() as u64;
+        let doubts = known > 0 && adversary.dice.permille(450);
+        if doubts {
+            let target = adversary.dice.below(known) as u32;
+            adversary.doubt(teller, target, identity);
+        } else {
+            let told = adversary.fresh(identity);
+            teller.push(told);
+        }
+    }
+    if identities > 1 {
+        adversary.links(teller, identities);
+    }
+    if adversary.dice.permille(300) {
+        // What is taken back may become known after what takes it back.
+        let known = teller.person.told.len() as u64;
+        let (one, other) = (adversary.dice.below(known) as usize, adversary.dice.below(known) as usize);
+        let told = &mut teller.person.told;
+        let (first, second) = (told[one].recorded_ms, told[other].recorded_ms);
+        (told[one].recorded_ms, told[other].recorded_ms) = (second, first);
+    }
+}
+
+struct Adversary<'a> {
+    city: &'a City,
+    traits: &'a Traits,
+    dice: &'a mut Dice,
+    born: DayNumber,
+    serial: u64,
+}
+
+impl Adversary<'_> {
+    /// Something new, by some emitter, about some record of few.
+    fn fresh(&mut self, identity: u8) -> Told {
+        let says = self.says();
+        let occurred = self.day();
+        let asserted = if self.dice.permille(600) { occurred } else { self.day() };
+        let recorded = asserted.max(occurred) + *self.dice.pick(&[0, 0, 0, 1, 5, 40, 200]);
+        let asserted_ms = at(asserted, if self.dice.permille(700) { 0 } else { self.dice.below(80_000_000) as i64 });
+        let occurred_ms = match &says {
+            Says::Claimed(claim) => claim.ended_ms,
+            _ => at(occurred, self.dice.below(86_000_000) as i64),
+        };
+        let emitter = match &says {
+            Says::Referral(referral) if self.dice.permille(800) => match referral.step {
+                ReferralStep::Issued { .. } | ReferralStep::Cancelled => referral.from,
+                _ => referral.to,
+            },
+            Says::Claimed(claim) => claim.facility,
+            Says::VisitOpened { facility, .. } => *facility,
+            _ => self.facility(),
+        };
+        Told {
+            identity,
+            emitter,
+            record_key: self.record_key(),
+            asserted_ms,
+            occurred_ms,
+            recorded_ms: at(recorded, 80_000_000 + self.dice.below(6_000_000) as i64),
+            says,
+            takes_back: None,
+            withdraws: false,
+            by_operator: self.dice.permille(60),
+            copy_of: None,
+        }
+    }
+
+    /// Something about what was said as number `target`.
+    fn doubt(&mut self, teller: &mut Teller<'_>, target: u32, identity: u8) {
+        let old = teller.told(target).clone();
+        if old.copy_of.is_some() || matches!(old.says, Says::Linked { .. } | Says::Unlinked { .. }) {
+            return;
+        }
+        let later = *self.dice.pick(&[-3i64, 0, 0, 1, 2, 30]) * 86_400_000;
+        let recorded_ms = (old.recorded_ms + later.max(-40_000_000) + self.dice.between(1, 3_600_000)).max(old.asserted_ms);
+        let asserted_ms = old.asserted_ms + *self.dice.pick(&[0, 0, 0, 86_400_000, -86_400_000, 3_600_000]);
+        let asserted_ms = asserted_ms.min(recorded_ms);
+        // Another identity, if the record moved to another person.
+        let identity = if self.dice.permille(250) { identity } else { old.identity };
+        match self.dice.below(10) {
+            // Sent again.
+            0 | 1 => {
+                teller.push(Told { recorded_ms: old.recorded_ms.max(recorded_ms), copy_of: Some(target), ..old });
+            }
+            // A new version.
+            2..=4 => {
+                let says = self.another(&old.says);
+                let occurred_ms = self.occurred(&says, old.occurred_ms);
+                teller.push(Told { identity, asserted_ms, occurred_ms, recorded_ms, says, takes_back: None, ..old });
+            }
+            // A withdrawal, or a version after one.
+            5 => {
+                teller.push(Told { identity, asserted_ms, recorded_ms, withdraws: !old.withdraws, ..old });
+            }
+            // Taken back, by the emitter, by an operator, or by somebody who may not.
+            6..=8 => {
+                let told = self.taking_back(old, target, recorded_ms, Says::Nothing, false);
+                teller.push(told);
+            }
+            // Replaced.
+            _ => {
+                let says = self.another(&old.says);
+                let occurred_ms = self.occurred(&says, old.occurred_ms);
+                let told = self.taking_back(old, target, recorded_ms, says, true);
+                teller.push(Told { occurred_ms, ..told });
+            }
+        }
+    }
+
+    fn taking_back(&mut self, old: Told, target: u32, recorded_ms: i64, says: Says, instead: bool) -> Told {
+        let (emitter, by_operator) = match self.dice.below(10) {
+            0 => (self.facility(), false),
+            1 | 2 => (self.facility(), true),
+            _ => (old.emitter, false),
+        };
+        Told {
+            emitter,
+            by_operator,
+            record_key: self.record_key(),
+            asserted_ms: recorded_ms - self.dice.below(80_000_000) as i64,
+            recorded_ms,
+            says,
+            withdraws: self.dice.permille(60),
+            takes_back: Some(TakesBack { target, instead }),
+            copy_of: None,
+            ..old
+        }
+    }
+
+    /// Links and unlinks, at any time, without a circle.
+    fn links(&mut self, teller: &mut Teller<'_>, identities: u8) {
+        let first = self.city.first_day - 200;
+        for link in 0..self.dice.below(4) as u32 {
+            let from = self.dice.below(u64::from(identities) - 1) as u8;
+            let to = self.dice.between(i64::from(from) + 1, i64::from(identities) - 1) as u8;
+            let day = first + self.dice.below(700) as DayNumber;
+            let mut key = Key::new("LK");
+            key.push_number(u64::from(link), 1);
+            let linked = Told {
+                identity: from,
+                emitter: Short::new("OP"),
+                record_key: key,
+                asserted_ms: at(day, 0),
+                occurred_ms: at(day, 0),
+                recorded_ms: at(day, self.dice.below(86_000_000) as i64),
+                says: Says::Linked { link, from, to },
+                takes_back: None,
+                withdraws: false,
+                by_operator: true,
+                copy_of: None,
+            };
+            teller.push(linked.clone());
+            if self.dice.permille(500) {
+                let mut key = Key::new("UL");
+                key.push_number(u64::from(link), 1);
+                let ms = linked.recorded_ms + self.dice.between(-3, 200) * 86_400_000;
+                let unlinked = Told {
+                    record_key: key,
+                    asserted_ms: ms,
+                    recorded_ms: ms,
+                    says: Says::Unlinked { link, from, to },
+                    ..linked
+                };
+                teller.push(unlinked.clone());
+                if self.dice.permille(400) {
+                    // They are one person after all.
+                    let ms = ms + self.dice.between(1, 100) * 86_400_000;
+                    teller.push(Told { asserted_ms: ms, recorded_ms: ms, withdraws: true, ..unlinked });
+                }
+            }
+        }
+    }
+
+    fn says(&mut self) -> Says {
+        let kind = *self.dice.weighted(&[
+            (6, 0u8),
+            (4, 1),
+            (1, 2),
+            (8, 3),
+            (12, 4),
+            (3, 5),
+            (5, 6),
+            (2, 7),
+            (2, 8),
+            (5, 9),
+            (4, 10),
+            (16, 11),
+            (4, 12),
+            (18, 13),
+            (2, 14),
+            (2, 15),
+            (2, 16),
+            (2, 17),
+        ]);
+        match kind {
+            0 => {
+                let known = *self.dice.pick(&[BirthKnown::Day, BirthKnown::Day, BirthKnown::Month, BirthKnown::Year]);
+                let born = known.first_day(self.born_about());
+                Says::Registered { born, known, male: *self.dice.pick(&[Some(true), Some(false), None]) }
+            }
+            1 => Says::RecordOpened,
+            2 => Says::RecordClosed,
+            3 => Says::Lives {
+                kind: *self.dice.pick(&[Residence::Permanent, Residence::Temporary, Residence::Actual]),
+                commune: self.commune(),
+                from: self.perhaps(850),
+                until: self.perhaps(300),
+            },
+            4 => self.card(),
+            5 => Says::InsuranceEnded { grant: self.grant_key(), on: self.day() },
+            6 => {
+                let (from, until) = self.interval();
+                Says::Entitled { group: self.code(&GROUPS), from, until }
+            }
+            7 => Says::EntitlementEnded { grant: self.grant_key(), group: self.code(&GROUPS), on: self.day() },
+            8 => Says::Died { on: self.day() },
+            9 => Says::CheckUp {
+                facility: self.facility(),
+                class: 1 + self.dice.below(5) as u8,
+                programme: Short::new("1"),
+                payer: Short::new("2"),
+            },
+            10 => Says::Care { facility: self.facility(), care: "home-visit" },
+            11 => self.referral(),
+            12 => {
+                let admitted_ms = self.dice.permille(600).then(|| at(self.day(), 7_000_000));
+                Says::VisitOpened {
+                    facility: self.facility(),
+                    visit_type: self.code(&VISIT_TYPES),
+                    route: self.code(&ROUTES),
+                    admitted_ms,
+                }
+            }
+            13 => self.claim(),
+            14 => Says::Adjudicated {
+                facility: self.facility(),
+                claim: self.record_key(),
+                approved: self.money(),
+                refused: self.money(),
+            },
+            15 => {
+                let on = self.day();
+                Says::Paid { facility: self.facility(), claim: self.record_key(), amount: self.money(), on }
+            }
+            16 => Says::CopayBalance { year: self.year(), copay: self.money() * 30 },
+            _ => Says::Exempted { year: self.year(), from: self.day() },
+        }
+    }
+
+    /// The same kind of thing again, with some of it changed.
+    fn another(&mut self, says: &Says) -> Says {
+        for _ in 0..200 {
+            let other = self.says();
+            if crate::wire::kind(&other) == crate::wire::kind(says) {
+                return other;
+            }
+        }
+        says.clone()
+    }
+
+    fn occurred(&mut self, says: &Says, old: i64) -> i64 {
+        match says {
+            Says::Claimed(claim) => claim.ended_ms,
+            _ if self.dice.permille(300) => at(self.day(), self.dice.below(86_000_000) as i64),
+            _ => old,
+        }
+    }
+
+    fn card(&mut self) -> Says {
+        let (from, until) = self.interval();
+        let years = *self.dice.pick(&[-900i32, -40, 0, 200, 2000]);
+        Says::Insured(Card {
+            group: self.code(&GROUPS),
+            digit: self.code(&["1", "2", "3", "4", "5", ""]),
+            from,
+            until,
+            primary: self.facility(),
+            five_years_on: self.dice.permille(800).then(|| self.day() + years),
+            area: self.code(&AREAS),
+        })
+    }
+
+    fn referral(&mut self) -> Says {
+        let step = *self.dice.weighted(&[(10, 0u8), (2, 1), (2, 2), (8, 3), (2, 4), (2, 5)]);
+        let step = match step {
+            0 => ReferralStep::Issued {
+                kind: *self.dice.pick(&[Form::Standard, Form::Standard, Form::OneYear, Form::TestOnly, Form::Unsaid]),
+                valid_until: self.perhaps(150),
+                reason: 1 + self.dice.below(3) as u8,
+                diagnosis: self.code(&DIAGNOSES),
+            },
+            1 => ReferralStep::Accepted,
+            2 => ReferralStep::Declined,
+            3 => ReferralStep::Arrived,
+            4 => ReferralStep::Returned,
+            _ => ReferralStep::Cancelled,
+        };
+        let form = Key::new(*self.dice.pick::<&str>(&FORMS));
+        let (from, to) = (self.facility(), self.facility());
+        Says::Referral(Referral { step, form, from, to })
+    }
+
+    fn claim(&mut self) -> Says {
+        let started = self.day();
+        let inpatient = self.dice.permille(400);
+        let days = if inpatient { *self.dice.pick(&[0, 1, 3, 20, 70, 400]) } else { 0 };
+        let ended_ms = at(started + days, 60_000_000);
+        let mut claim = Claim {
+            facility: self.facility(),
+            visit_type: self.code(&VISIT_TYPES),
+            route: self.code(&ROUTES),
+            referred_from: if self.dice.permille(200) { self.facility() } else { Short::EMPTY },
+            form: Key::new(*self.dice.pick::<&str>(&FORMS)),
+            started_ms: at(started, 20_000_000),
+            admitted_ms: inpatient.then(|| at(started, 30_000_000)),
+            ended_ms,
+            diagnosis: self.code(&DIAGNOSES),
+            outcome: 1,
+            discharge: 1,
+            covered: self.money(),
+            self_paid: self.money() / 7,
+            group: self.code(&GROUPS),
+            digit: self.code(&["1", "2", "3", "4", "5", ""]),
+            exempt_from: self.perhaps(80),
+            charged_rate: *self.dice.pick(&[0, 4000, 4750, 5000, 8000, 9500, 10_000]),
+            ..Claim::default()
+        };
+        settle(&mut claim);
+        if self.dice.permille(200) {
+            let year = Day(started).year() as u32;
+            let mut segment = |year: u32| {
+                let covered = claim.covered / 2;
+                let fund = claim.fund / 2;
+                Some(Segment {
+                    group: self.code(&GROUPS),
+                    digit: claim.digit,
+                    charged_rate: claim.charged_rate,
+                    year,
+                    covered,
+                    copay: covered - fund,
+                    fund,
+                })
+            };
+            claim.segments = [segment(year), segment(year + 1)];
+        }
+        Says::Claimed(Box::new(claim))
+    }
+
+    /// Amounts around what matters: the low-cost limit and the limit of the year's copay.
+    fn money(&mut self) -> Money {
+        let around = *self.dice.pick(&[100_000, 351_000, 379_500, 2_000_000, 14_040_000, 40_000_000]);
+        (around + self.dice.between(-2, 2) * 500) * DONG
+    }
+
+    fn day(&mut self) -> DayNumber {
+        let first = self.city.first_day;
+        match self.dice.below(10) {
+            // Days on which rules change, and the days around them.
+            0..=2 => *self.dice.pick(&[first, first - 1, first + 181, first + 180, first + 59, first + 58]),
+            3..=6 => first + self.dice.below(40) as DayNumber,
+            _ => first - 200 + self.dice.below(560) as DayNumber,
+        }
+    }
+
+    fn perhaps(&mut self, permille: u32) -> Option<DayNumber> {
+        self.dice.permille(permille).then(|| self.day())
+    }
+
+    fn interval(&mut self) -> (Option<DayNumber>, Option<DayNumber>) {
+        let from = self.perhaps(900);
+        let until = from.filter(|_| self.dice.permille(800)).map(|from| {
+            from + *self.dice.pick(&[0, 1, 30, 90, 91, 92, 364, 365])
+        });
+        (from, until)
+    }
+
+    fn year(&mut self) -> u32 {
+        (Day(self.city.first_day).year() - 1 + self.dice.below(3) as i32) as u32
+    }
+
+    /// Around a birthday that matters, or anything.
+    fn born_about(&mut self) -> DayNumber {
+        match self.dice.below(4) {
+            0 => Day(self.day()).add_months(-72).0,
+            1 => Day(self.day()).add_months(-75 * 12).0,
+            2 => Day::from_ymd(2020, 2, 29).expect("a leap year").0,
+            _ => self.born,
+        }
+    }
+
+    fn record_key(&mut self) -> Key {
+        let mut key = Key::new(*self.dice.pick::<&str>(&["A", "B", "C"]));
+        // Most records have versions enough; some are alone, and some of those have no key.
+        match self.dice.below(10) {
+            0..=6 => {
+                key.push_number(self.dice.below(6), 1);
+                key
+            }
+            7 => Key::EMPTY,
+            _ => {
+                self.serial += 1;
+                key.push_number(self.traits.index * 100 + self.serial, 4);
+                key
+            }
+        }
+    }
+
+    fn grant_key(&mut self) -> Key {
+        if self.dice.permille(300) { Key::EMPTY } else { self.record_key() }
+    }
+
+    fn facility(&mut self) -> Short {
+        let facilities = self.city.places.facilities();
+        let few = facilities.len().min(7) as u64;
+        // Seven spread over the list, so that every tier is among them; and one that nobody knows.
+        match self.dice.below(few * 4 + 1) {
+            0 => Short::new("99999"),
+            drawn => {
+                let place = (drawn - 1) / 4 * (facilities.len() as u64 - 1) / (few - 1).max(1);
+                facilities[place as usize].code
+            }
+        }
+    }
+
+    fn commune(&mut self) -> Short {
+        let communes = self.city.places.communes();
+        match self.dice.below(12) {
+            0 => Short::new("99998"),
+            drawn => communes[drawn as usize % communes.len().min(4)].code,
+        }
+    }
+
+    fn code(&mut self, codes: &[&str]) -> Short {
+        Short::new(*self.dice.pick::<&str>(codes))
+    }
+}

@@ -1,0 +1,320 @@
+//! One person's truth as events: ids, subjects, seals, bytes.
+
+use contract::{
+    DeploymentKey, EventContent, EventId, Millis, PersonKey, Subject, seal_person_encoded,
+    v1::{Identifier, IdentifierKind, PersonDetails, SubjectKind},
+};
+use prost::Message;
+
+use crate::{
+    City,
+    dice::{Dice, mix},
+    names,
+    person::Traits,
+    truth::{Moment, Person, Says, Told},
+    wire::{self, Fields, LinkNames},
+};
+
+/// Field numbers of `Event`.
+mod field {
+    pub(super) const EVENT_ID: u32 = 1;
+    pub(super) const SUBJECT: u32 = 2;
+    pub(super) const SUBJECT_KIND: u32 = 3;
+    pub(super) const EMITTER: u32 = 4;
+    pub(super) const RECORD_KEY: u32 = 5;
+    pub(super) const ASSERTED_AT: u32 = 6;
+    pub(super) const OCCURRED_AT: u32 = 7;
+    pub(super) const RECORDED_AT: u32 = 8;
+    pub(super) const CORRECTS: u32 = 12;
+    pub(super) const VOIDS: u32 = 13;
+    pub(super) const KEY_ID: u32 = 14;
+    pub(super) const CONTENT_HASH: u32 = 15;
+    pub(super) const PERSON: u32 = 16;
+    pub(super) const WITHDRAWAL: u32 = 18;
+    pub(super) const AUTHORITY: u32 = 19;
+}
+
+/// The kind of a carried event.
+pub(crate) const CARRIED_EVENT: u32 = 42;
+
+/// One identity of a person: what the log knows them by, and what is sealed for them.
+pub(crate) struct Identity {
+    pub(crate) subject: Subject,
+    pub(crate) kind: SubjectKind,
+    /// The 32 bytes behind `key`, for a key file.
+    pub(crate) secret: [u8; 32],
+    key: PersonKey,
+    /// What a registration says of the person, encoded.
+    full: Vec<u8>,
+    /// What a claim says of the person, encoded.
+    short: Vec<u8>,
+}
+
+/// Makes identities from a person's number: the strongest identifier that this person has.
+pub(crate) fn strongest(index: u64) -> IdentifierKind {
+    // By number and not by chance, so that which partition somebody belongs to is cheap to know.
+    match mix(index) % 1000 {
+        0..=964 => IdentifierKind::PersonalNumber,
+        965..=994 => IdentifierKind::Card,
+        _ => IdentifierKind::Passport,
+    }
+}
+
+/// The one identifier that `identity` of the person stands on.
+pub(crate) fn identifier(traits: &Traits, identity: u8) -> Identifier {
+    let kinds =
+        [strongest(traits.index), IdentifierKind::Card, IdentifierKind::Passport, IdentifierKind::Local];
+    let kind = match identity {
+        0 => kinds[0],
+        // A second identity stands on a weaker kind, and the first may be one of those.
+        _ => kinds[1..].iter().copied().filter(|kind| *kind != kinds[0]).nth(usize::from(identity) - 1).unwrap_or(IdentifierKind::Local),
+    };
+    let (value, facility) = match kind {
+        IdentifierKind::PersonalNumber => (names::personal_number(traits), ""),
+        IdentifierKind::Card => (names::social_insurance_number(traits.index), ""),
+        IdentifierKind::Passport => (names::passport_number(traits.index), ""),
+        _ => (names::local_number(traits.index), "01001"),
+    };
+    Identifier { kind: kind as i32, value, facility: facility.to_owned() }
+}
+
+impl Identity {
+    fn new(city: &City, deployment: &DeploymentKey, traits: &Traits, identity: u8) -> Identity {
+        let identifier = identifier(traits, identity);
+        let (subject, kind) =
+            deployment.subject_of_identifier(&identifier).expect("the simulator makes identifiers of their kind's form");
+        let mut dice = city.details_dice(traits.index * 4 + u64::from(identity));
+        let mut secret = [0; 32];
+        for part in secret.chunks_exact_mut(8) {
+            part.copy_from_slice(&dice.bits().to_le_bytes());
+        }
+        let full_name = names::full_name(traits.male, &mut dice);
+        let short = PersonDetails { full_name, identifiers: vec![identifier], ..PersonDetails::default() };
+        let encoded = short.encode_to_vec();
+        let full = PersonDetails { address: names::address(&mut dice), phone: names::phone(&mut dice), ..short };
+        Identity { subject, kind, secret, key: PersonKey::new(&secret), full: full.encode_to_vec(), short: encoded }
+    }
+}
+
+/// Turns truths into events. Keeps its memory from person to person.
+pub(crate) struct Encoder<'a> {
+    city: &'a City,
+    deployment: &'a DeploymentKey,
+    pub(crate) identities: Vec<Identity>,
+    ids: Vec<Option<Named>>,
+    /// What was submitted, encoded: see [`Parts`].
+    content: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+/// An event's id, and the hash of what was submitted.
+#[derive(Clone, Copy)]
+struct Named {
+    id: EventId,
+    content_hash: [u8; 16],
+}
+
+/// Where the parts of a submission lie in the encoder's scratch.
+#[derive(Clone, Copy, Default)]
+struct Parts {
+    asserted: (usize, usize),
+    occurred: (usize, usize),
+    corrects: (usize, usize),
+    voids: (usize, usize),
+    withdrawal: (usize, usize),
+    body: (usize, usize),
+}
+
+impl<'a> Encoder<'a> {
+    pub(crate) fn new(city: &'a City, deployment: &'a DeploymentKey) -> Encoder<'a> {
+        Encoder { city, deployment, identities: Vec::new(), ids: Vec::new(), content: Vec::new(), scratch: Vec::new() }
+    }
+
+    /// Turns to the next person.
+    pub(crate) fn begin(&mut self, traits: &Traits, person: &Person) {
+        self.identities.clear();
+        for identity in 0..person.identities {
+            self.identities.push(Identity::new(self.city, self.deployment, traits, identity));
+        }
+        self.ids.clear();
+        self.ids.resize(person.told.len(), None);
+    }
+
+    /// Appends the event that `person.told[index]` is to `out`. `identity` is the one it is written for: the teller's, but for
+    /// links, which are written for both ends.
+    pub(crate) fn encode(&mut self, person: &Person, index: u32, identity: u8, out: &mut Vec<u8>) -> EventId {
+        let named = self.name(person, index);
+        let told = &person.told[index as usize];
+        // What the name was made from; the scratch may hold the parts of what this one refers to.
+        let parts = self.submission(person, told);
+        let whose = &self.identities[usize::from(identity)];
+        let part = |(start, end): (usize, usize)| &self.content[start..end];
+        let mut fields = Fields(out);
+        fields.bytes(field::EVENT_ID, &named.id.0);
+        fields.bytes(field::SUBJECT, &whose.subject.0);
+        fields.number(field::SUBJECT_KIND, whose.kind as u64);
+        fields.bytes(field::EMITTER, told.emitter.as_bytes());
+        fields.bytes(field::RECORD_KEY, told.record_key.as_bytes());
+        fields.message(field::ASSERTED_AT, |fields| fields.0.extend_from_slice(part(parts.asserted)));
+        fields.message(field::OCCURRED_AT, |fields| fields.0.extend_from_slice(part(parts.occurred)));
+        fields.moment(field::RECORDED_AT, told.recorded_ms);
+        fields.bytes(field::CORRECTS, part(parts.corrects));
+        fields.bytes(field::VOIDS, part(parts.voids));
+        fields.bytes(field::KEY_ID, self.deployment.id().as_bytes());
+        fields.bytes(field::CONTENT_HASH, &named.content_hash);
+        if let Some(details) = details(whose, &told.says) {
+            let sealed = seal_person_encoded(&whose.key, whose.subject, named.id, details);
+            fields.message(field::PERSON, |fields| {
+                fields.bytes(1, &sealed.nonce);
+                fields.bytes(2, &sealed.ciphertext);
+            });
+        }
+        fields.bytes(field::WITHDRAWAL, part(parts.withdrawal));
+        fields.number(field::AUTHORITY, if told.by_operator { 2 } else { 1 });
+        fields.0.extend_from_slice(part(parts.body));
+        named.id
+    }
+
+    /// The id of what was told as number `index`, and of what it refers to before it.
+    fn name(&mut self, person: &Person, index: u32) -> Named {
+        if let Some(named) = self.ids[index as usize] {
+            return named;
+        }
+        let told = &person.told[index as usize];
+        if let Some(original) = told.copy_of {
+            let named = self.name(person, original);
+            self.ids[index as usize] = Some(named);
+            return named;
+        }
+        if let Some(back) = told.takes_back {
+            self.name(person, back.target);
+        }
+        let parts = self.submission(person, told);
+        let part = |(start, end): (usize, usize)| &self.content[start..end];
+        let part_of = |range: (usize, usize)| (range.1 > range.0).then(|| part(range));
+        let whose = &self.identities[usize::from(told.identity)];
+        let content_hash = self.deployment.content_hash_of(
+            &EventContent {
+            emitter: told.emitter.as_str(),
+            record_key: told.record_key.as_str(),
+            asserted_at: Some(part(parts.asserted)),
+            occurred_at: Some(part(parts.occurred)),
+            corrects: part_of(parts.corrects),
+            voids: part_of(parts.voids),
+            withdrawal: part_of(parts.withdrawal),
+            body: part(parts.body),
+            person: details(whose, &told.says),
+            restricted: None,
+            },
+            &mut self.scratch,
+        );
+        let id = self.deployment.derive_event_id(
+            told.emitter.as_str(),
+            told.record_key.as_str(),
+            Some(Millis(told.asserted_ms)),
+            &content_hash,
+        );
+        let named = Named { id, content_hash };
+        self.ids[index as usize] = Some(named);
+        named
+    }
+
+    /// Writes what was submitted to the scratch. What it refers to must have its name.
+    fn submission(&mut self, person: &Person, told: &Told) -> Parts {
+        let mut content = std::mem::take(&mut self.content);
+        content.clear();
+        let mut parts = Parts::default();
+        let mut fields = Fields(&mut content);
+        let moment = |fields: &mut Fields<'_>, moment: Moment| {
+            let start = fields.0.len();
+            fields.number(1, moment.div_euclid(1000) as u64);
+            fields.number(2, moment.rem_euclid(1000) as u64 * 1_000_000);
+            (start, fields.0.len())
+        };
+        parts.asserted = moment(&mut fields, told.asserted_ms);
+        parts.occurred = moment(&mut fields, told.occurred_ms);
+        if let Some(back) = told.takes_back {
+            let target = self.ids[back.target as usize].expect("what is taken back was named first").id;
+            let start = fields.0.len();
+            fields.bytes(1, &target.0);
+            fields.bytes(2, if back.instead { b"wrong entry" } else { b"entered by mistake" });
+            let range = (start, fields.0.len());
+            if back.instead { parts.corrects = range } else { parts.voids = range }
+        }
+        if told.withdraws {
+            let start = fields.0.len();
+            fields.bytes(1, b"request withdrawn");
+            parts.withdrawal = (start, fields.0.len());
+        }
+        let start = fields.0.len();
+        fields.message(wire::kind(&told.says), |fields| {
+            wire::body(&told.says, fields, |link, from, to| LinkNames {
+                id: link_id(person.index, link),
+                from: self.identities[usize::from(from)].subject.0,
+                to: self.identities[usize::from(to)].subject.0,
+            });
+        });
+        parts.body = (start, fields.0.len());
+        self.content = content;
+        parts
+    }
+}
+
+/// What of the person goes with the event, encoded: with a registration everything, with a claim what the card says.
+fn details<'a>(whose: &'a Identity, says: &Says) -> Option<&'a [u8]> {
+    match says {
+        Says::Registered { .. } => Some(&whose.full),
+        Says::Claimed(_) => Some(&whose.short),
+        _ => None,
+    }
+}
+
+/// The id of a link of a person.
+pub(crate) fn link_id(index: u64, link: u32) -> [u8; 16] {
+    let mut dice = Dice::new(0x6c69_6e6b, index << 16 | u64::from(link));
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&dice.bits().to_le_bytes());
+    id[8..].copy_from_slice(&dice.bits().to_le_bytes());
+    id
+}
+
+/// An event of a linked-away identity, as it is appended again for another.
+pub(crate) struct Carried<'a> {
+    /// Ids of the links it came along, first hop first.
+    pub(crate) path: &'a [[u8; 16]],
+    pub(crate) origin_partition: u16,
+    pub(crate) origin_offset: u64,
+    /// The original event.
+    pub(crate) event: &'a [u8],
+    /// When it is appended again.
+    pub(crate) recorded_ms: Moment,
+}
+
+impl Encoder<'_> {
+    /// Appends to `out` the event that carries what `person.told[index]` says to `identity`.
+    pub(crate) fn carry(&mut self, person: &Person, index: u32, identity: u8, carried: &Carried<'_>, out: &mut Vec<u8>) {
+        let named = self.name(person, index);
+        let told = &person.told[index as usize];
+        let whose = &self.identities[usize::from(identity)];
+        let mut fields = Fields(out);
+        fields.bytes(field::EVENT_ID, &named.id.0);
+        fields.bytes(field::SUBJECT, &whose.subject.0);
+        fields.number(field::SUBJECT_KIND, whose.kind as u64);
+        fields.bytes(field::EMITTER, told.emitter.as_bytes());
+        fields.bytes(field::RECORD_KEY, told.record_key.as_bytes());
+        fields.moment(field::ASSERTED_AT, told.asserted_ms);
+        fields.moment(field::OCCURRED_AT, told.occurred_ms);
+        fields.moment(field::RECORDED_AT, carried.recorded_ms);
+        fields.bytes(field::KEY_ID, self.deployment.id().as_bytes());
+        fields.bytes(field::CONTENT_HASH, &named.content_hash);
+        fields.number(field::AUTHORITY, 1);
+        fields.message(CARRIED_EVENT, |fields| {
+            for link in carried.path {
+                fields.bytes(1, link);
+            }
+            fields.number(2, u64::from(carried.origin_partition));
+            fields.number(3, carried.origin_offset);
+            fields.bytes(4, carried.event);
+        });
+    }
+}

@@ -1,0 +1,77 @@
+//! Made-up names, addresses and numbers: nobody's.
+
+use crate::{
+    dice::{Dice, mix},
+    person::Traits,
+};
+
+const FAMILY: [(u32, &str); 12] = [
+    (315, "Nguyễn"),
+    (109, "Trần"),
+    (89, "Lê"),
+    (70, "Phạm"),
+    (55, "Hoàng"),
+    (50, "Vũ"),
+    (45, "Đặng"),
+    (40, "Bùi"),
+    (40, "Đỗ"),
+    (25, "Ngô"),
+    (20, "Dương"),
+    (15, "Lý"),
+];
+const MIDDLE_MALE: [&str; 8] = ["Văn", "Đức", "Minh", "Quang", "Hữu", "Tuấn", "Xuân", "Công"];
+const MIDDLE_FEMALE: [&str; 8] = ["Thị", "Thu", "Ngọc", "Thanh", "Phương", "Kim", "Hồng", "Bích"];
+const GIVEN_MALE: [&str; 12] =
+    ["Anh", "Dũng", "Hùng", "Long", "Nam", "Phong", "Quân", "Sơn", "Thắng", "Trung", "Tùng", "Việt"];
+const GIVEN_FEMALE: [&str; 12] =
+    ["Anh", "Chi", "Dung", "Giang", "Hà", "Hoa", "Hương", "Lan", "Linh", "Mai", "Ngân", "Yến"];
+const STREETS: [&str; 10] =
+    ["phố Huế", "phố Hàng Bông", "đường Láng", "đường Giải Phóng", "phố Kim Mã", "thôn Đông", "thôn Đoài", "tổ 5", "ngõ 72", "xóm Chùa"];
+/// First three digits of a personal number: where the birth was registered. Hanoi first, then its neighbours.
+const BIRTHPLACES: [&str; 12] = ["001", "030", "033", "034", "035", "036", "037", "038", "040", "025", "026", "027"];
+
+pub(crate) fn full_name(male: bool, dice: &mut Dice) -> String {
+    let family = *dice.weighted(&FAMILY);
+    let (middle, given) = if male { (&MIDDLE_MALE, &GIVEN_MALE) } else { (&MIDDLE_FEMALE, &GIVEN_FEMALE) };
+    let (middle, given) = (*dice.pick(middle), *dice.pick(given));
+    let mut name = String::with_capacity(family.len() + middle.len() + given.len() + 2);
+    for part in [family, " ", middle, " ", given] {
+        name.push_str(part);
+    }
+    name
+}
+
+pub(crate) fn address(dice: &mut Dice) -> String {
+    format!("{} {}", dice.between(1, 299), dice.pick(&STREETS))
+}
+
+pub(crate) fn phone(dice: &mut Dice) -> String {
+    format!("09{:08}", dice.below(100_000_000))
+}
+
+/// Twelve digits: birthplace, century and sex, year of birth, six of the person's own. No two people of a city have the same
+/// (a city has up to twelve million).
+pub(crate) fn personal_number(traits: &Traits) -> String {
+    let year = contract::Day(traits.born).year();
+    let century = if year >= 2000 { 2 } else { 0 };
+    let sex = u32::from(!traits.male);
+    // 387,420,489 and a million have no common divisor: the digits are a permutation of the index.
+    let own = (traits.index % 1_000_000) * 387_420_489 % 1_000_000;
+    let place = BIRTHPLACES[(traits.index / 1_000_000) as usize % BIRTHPLACES.len()];
+    format!("{place}{}{:02}{own:06}", century + sex, year % 100)
+}
+
+/// The ten digits of a social insurance number: the province, then eight of the person's own.
+pub(crate) fn social_insurance_number(index: u64) -> String {
+    format!("01{:08}", index % 100_000_000 * 387_420_489 % 100_000_000)
+}
+
+/// A passport number of one letter and seven digits.
+pub(crate) fn passport_number(index: u64) -> String {
+    format!("B{:07}", index % 10_000_000 * 9_420_489 % 10_000_000)
+}
+
+/// A facility's own patient number.
+pub(crate) fn local_number(index: u64) -> String {
+    format!("BN{:08}", mix(index) % 100_000_000)
+}

@@ -1,0 +1,211 @@
+//! The city's records, partition by partition, in the order of the log.
+
+use contract::{DeploymentKey, Subject};
+use event_log::partition_of;
+
+use crate::{
+    City,
+    event::{CARRIED_EVENT, Carried, Encoder, link_id},
+    truth::{Moment, Person, Says},
+    wire,
+};
+
+/// Records of one partition, in the order of the log, in one buffer.
+#[derive(Debug, Clone)]
+pub(crate) struct Stretch {
+    bytes: Vec<u8>,
+    /// When recorded, where it starts, how long it is.
+    order: Vec<(Moment, u32, u32)>,
+    /// How many there are of each kind, by its number.
+    pub(crate) kinds: [u64; KINDS],
+}
+
+/// Above the number of every kind.
+pub(crate) const KINDS: usize = 128;
+
+impl Default for Stretch {
+    fn default() -> Stretch {
+        Stretch { bytes: Vec::new(), order: Vec::new(), kinds: [0; KINDS] }
+    }
+}
+
+impl Stretch {
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.order.clear();
+        self.kinds = [0; KINDS];
+    }
+
+    /// Adds what `write` appends.
+    fn add(&mut self, recorded_ms: Moment, kind: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        self.kinds[kind as usize] += 1;
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        self.order.push((recorded_ms, start as u32, (self.bytes.len() - start) as u32));
+    }
+
+    /// The records, in order.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &[u8]> {
+        self.order.iter().map(|(_, start, length)| &self.bytes[*start as usize..(start + length) as usize])
+    }
+}
+
+/// The records of `people` that are recorded in `from..until`, into `stretch`: of people with one identity, all in one
+/// partition. `met` gets each person's subject and key.
+pub(crate) fn fill(
+    city: &City,
+    encoder: &mut Encoder<'_>,
+    people: &[u32],
+    (from, until): (Moment, Moment),
+    stretch: &mut Stretch,
+    mut met: impl FnMut(Subject, &[u8; 32]),
+) {
+    stretch.clear();
+    let mut person = Person::default();
+    for index in people {
+        let traits = city.make(u64::from(*index), &mut person);
+        encoder.begin(&traits, &person);
+        met(encoder.identities[0].subject, &encoder.identities[0].secret);
+        for (told, said) in person.told.iter().enumerate() {
+            if (from..until).contains(&said.recorded_ms) {
+                stretch.add(said.recorded_ms, wire::kind(&said.says), |out| {
+                    encoder.encode(&person, told as u32, 0, out);
+                });
+            }
+        }
+    }
+    stretch.order.sort_unstable();
+}
+
+/// Every record of the city, by partition, with links carried: all in memory, so for small cities.
+///
+/// `met` gets the subject and key of every identity.
+pub(crate) fn whole(
+    city: &City,
+    deployment: &DeploymentKey,
+    partitions: u16,
+    mut met: impl FnMut(Subject, &[u8; 32]),
+) -> Vec<Stretch> {
+    let mut people = Vec::new();
+    let mut moments: Vec<(Moment, u32, u32)> = Vec::new();
+    for index in 0..city.config().people {
+        let mut person = Person::default();
+        let traits = city.make(index, &mut person);
+        let mut encoder = Encoder::new(city, deployment);
+        encoder.begin(&traits, &person);
+        for identity in &encoder.identities {
+            met(identity.subject, &identity.secret);
+        }
+        moments.extend(
+            person.told.iter().enumerate().map(|(told, said)| (said.recorded_ms, index as u32, told as u32)),
+        );
+        people.push(Carrier { encoder, links: Vec::new(), present: vec![Vec::new(); usize::from(person.identities)], person });
+    }
+    moments.sort_unstable();
+    let mut stretches = vec![Stretch::default(); usize::from(partitions)];
+    for (_, person, told) in moments {
+        people[person as usize].tell(told, &mut stretches);
+    }
+    stretches
+}
+
+/// Does for one person what intake does when it carries.
+struct Carrier<'a> {
+    encoder: Encoder<'a>,
+    person: Person,
+    /// Links told so far: number, from, to.
+    links: Vec<(u32, u8, u8)>,
+    /// What stands in each identity's history.
+    present: Vec<Vec<Present>>,
+}
+
+/// An event in an identity's history.
+#[derive(Clone)]
+struct Present {
+    told: u32,
+    path: Vec<u32>,
+    origin_partition: u16,
+    origin_offset: u64,
+    event: Vec<u8>,
+}
+
+impl Carrier<'_> {
+    fn tell(&mut self, told: u32, stretches: &mut [Stretch]) {
+        let said = &self.person.told[told as usize];
+        let now = said.recorded_ms;
+        match said.says {
+            Says::Linked { link, from, to } => {
+                self.original(told, from, now, stretches);
+                self.original(told, to, now, stretches);
+                if !self.links.iter().any(|(known, ..)| *known == link) {
+                    self.links.push((link, from, to));
+                    for present in self.present[usize::from(from)].clone() {
+                        self.carry_along(&present, (link, to), now, stretches);
+                    }
+                }
+            }
+            Says::Unlinked { from, to, .. } => {
+                self.original(told, from, now, stretches);
+                self.original(told, to, now, stretches);
+            }
+            _ => {
+                let identity = said.identity;
+                self.original(told, identity, now, stretches);
+            }
+        }
+    }
+
+    /// Appends the event itself to an identity's partition.
+    fn original(&mut self, told: u32, identity: u8, now: Moment, stretches: &mut [Stretch]) {
+        let mut event = Vec::new();
+        self.encoder.encode(&self.person, told, identity, &mut event);
+        let kind = wire::kind(&self.person.told[told as usize].says);
+        let (partition, stretch) = self.stretch(identity, stretches);
+        let offset = stretch.order.len() as u64;
+        stretch.add(now, kind, |out| out.extend_from_slice(&event));
+        let present =
+            Present { told, path: Vec::new(), origin_partition: partition, origin_offset: offset, event };
+        self.settle(identity, present, now, stretches);
+    }
+
+    /// What now stands in an identity's history is carried on along the links that lead away from it.
+    fn settle(&mut self, identity: u8, present: Present, now: Moment, stretches: &mut [Stretch]) {
+        self.present[usize::from(identity)].push(present.clone());
+        for (link, from, to) in self.links.clone() {
+            if from == identity {
+                self.carry_along(&present, (link, to), now, stretches);
+            }
+        }
+    }
+
+    fn carry_along(&mut self, present: &Present, (link, to): (u32, u8), now: Moment, stretches: &mut [Stretch]) {
+        // What decides about a link never travels along it: it stands at both ends already.
+        if let Says::Linked { link: about, .. } | Says::Unlinked { link: about, .. } =
+            self.person.told[present.told as usize].says
+            && (about == link || present.path.contains(&about))
+        {
+            return;
+        }
+        let mut path = present.path.clone();
+        path.push(link);
+        let ids: Vec<[u8; 16]> = path.iter().map(|link| link_id(self.person.index, *link)).collect();
+        let carried = Carried {
+            path: &ids,
+            origin_partition: present.origin_partition,
+            origin_offset: present.origin_offset,
+            event: &present.event,
+            recorded_ms: now,
+        };
+        let mut bytes = Vec::new();
+        self.encoder.carry(&self.person, present.told, to, &carried, &mut bytes);
+        let (_, stretch) = self.stretch(to, stretches);
+        stretch.add(now, CARRIED_EVENT, |out| out.extend_from_slice(&bytes));
+        self.settle(to, Present { path, ..present.clone() }, now, stretches);
+    }
+
+    fn stretch<'s>(&self, identity: u8, stretches: &'s mut [Stretch]) -> (u16, &'s mut Stretch) {
+        let subject = self.encoder.identities[usize::from(identity)].subject;
+        let partition = partition_of(&subject, stretches.len() as u16);
+        (partition, &mut stretches[usize::from(partition)])
+    }
+}
