@@ -12,36 +12,103 @@ use crate::fact::{FactError, LinkHash, link_hash};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "fields bear the names of the messages in proto/")]
 pub enum Body {
-    PersonRegistered { birth: Option<Day>, sex: Sex },
+    PersonRegistered {
+        birth: Option<Day>,
+        sex: Sex,
+    },
     HealthRecordOpened,
     HealthRecordClosed,
-    ResidenceChanged { kind: ResidenceKind, commune: Code, from: Day, until: Day },
-    InsuranceGranted { group: Code, rate_digit: Code, from: Day, until: Day, primary: Code, five_years: Option<Day>, area: Code },
+    ResidenceChanged {
+        kind: ResidenceKind,
+        commune: Code,
+        from: Day,
+        until: Day,
+    },
+    InsuranceGranted {
+        group: Code,
+        rate_digit: Code,
+        from: Day,
+        until: Day,
+        primary: Code,
+        five_years: Option<Day>,
+        area: Code,
+    },
     /// `grant`: the record of the grant it ends; none: every card. `on`: the first day without.
-    InsuranceEnded { grant: Option<RecordHash>, on: Day },
-    EntitlementGranted { group: Code, from: Day, until: Day },
-    EntitlementEnded { grant: Option<RecordHash>, group: Code, on: Day },
+    InsuranceEnded {
+        grant: Option<RecordHash>,
+        on: Day,
+    },
+    EntitlementGranted {
+        group: Code,
+        from: Day,
+        until: Day,
+    },
+    EntitlementEnded {
+        grant: Option<RecordHash>,
+        group: Code,
+        on: Day,
+    },
     /// `away`: this history's subject is the one that counts elsewhere while the link holds.
-    IdentityLinked { link: LinkHash, away: bool },
-    IdentityUnlinked { link: LinkHash },
+    IdentityLinked {
+        link: LinkHash,
+        away: bool,
+    },
+    IdentityUnlinked {
+        link: LinkHash,
+    },
     SubjectErased,
-    PersonDied { on: Day },
+    PersonDied {
+        on: Day,
+    },
     Retraction,
-    CheckUpCompleted { facility: Code, programme: Code, payer: Code, class: Code, follow_up: Option<Day> },
-    CareGiven { facility: Code, care: Code },
+    CheckUpCompleted {
+        facility: Code,
+        programme: Code,
+        payer: Code,
+        class: Code,
+        follow_up: Option<Day>,
+    },
+    CareGiven {
+        facility: Code,
+        care: Code,
+    },
     /// `valid_until`: the last valid day where the form itself names it.
-    ReferralIssued { transfer: Transfer, reason: Code, form_kind: ReferralFormKind, valid_until: Option<Day> },
+    ReferralIssued {
+        transfer: Transfer,
+        reason: Code,
+        form_kind: ReferralFormKind,
+        valid_until: Option<Day>,
+    },
     ReferralAccepted(Transfer),
     ReferralDeclined(Transfer),
     ReferralArrived(Transfer),
     ReferralReturned(Transfer),
     ReferralCancelled(Transfer),
-    VisitOpened { facility: Code, visit_type: Code, route: Code, admitted: Option<Day> },
+    VisitOpened {
+        facility: Code,
+        visit_type: Code,
+        route: Code,
+        admitted: Option<Day>,
+    },
     ClaimSubmitted(Claim),
-    ClaimAdjudicated { claim: RecordHash, approved: i64, refused: i64 },
-    ClaimPaid { claim: RecordHash, amount: i64, on: Option<Day> },
-    CopayBalanceReported { year: u32, copay: i64 },
-    ExemptionConfirmed { year: u32, from: Option<Day> },
+    ClaimAdjudicated {
+        claim: RecordHash,
+        approved: i64,
+        refused: i64,
+    },
+    ClaimPaid {
+        claim: RecordHash,
+        amount: i64,
+        on: Option<Day>,
+    },
+    CopayBalanceReported {
+        year: u32,
+        copay: i64,
+    },
+    ExemptionConfirmed {
+        year: u32,
+        from: Option<Day>,
+    },
 }
 
 /// A transfer form: its number (0: none; see [`form_hash`]), who sent, who received.
@@ -111,7 +178,12 @@ pub(crate) struct Envelope<'a> {
 
 impl Body {
     /// Reads the body of a `kind` event. [`Kind::CarriedEvent`] has none of its own: the event inside is the fact.
-    pub(crate) fn read(kind: Kind, bytes: &[u8], of: &Envelope<'_>, segments: &mut Vec<Segment>) -> Result<Body, FactError> {
+    pub(crate) fn read(
+        kind: Kind,
+        bytes: &[u8],
+        of: &Envelope<'_>,
+        segments: &mut Vec<Segment>,
+    ) -> Result<Body, FactError> {
         Ok(match kind {
             Kind::PersonRegistered => registered(bytes)?,
             Kind::HealthRecordOpened => Body::HealthRecordOpened,
@@ -187,10 +259,13 @@ fn registered(bytes: &[u8]) -> Result<Body, FactError> {
 }
 
 fn residence(bytes: &[u8]) -> Result<Body, FactError> {
-    let (mut kind, mut commune, mut from, mut until) = (ResidenceKind::Unspecified, Code::EMPTY, Day::MIN, Day::MAX);
+    let (mut kind, mut commune, mut from, mut until) =
+        (ResidenceKind::Unspecified, Code::EMPTY, Day::MIN, Day::MAX);
     for field in Fields::new(bytes) {
         match field? {
-            (1, value) => kind = ResidenceKind::try_from(value.as_i32()?).unwrap_or(ResidenceKind::Unspecified),
+            (1, value) => {
+                kind = ResidenceKind::try_from(value.as_i32()?).unwrap_or(ResidenceKind::Unspecified)
+            }
             (2, value) => commune = code(value)?,
             (4, value) => from = first(value)?,
             (5, value) => until = after(value)?,
@@ -201,7 +276,8 @@ fn residence(bytes: &[u8]) -> Result<Body, FactError> {
 }
 
 fn insured(bytes: &[u8]) -> Result<Body, FactError> {
-    let (mut group, mut rate_digit, mut primary, mut area) = (Code::EMPTY, Code::EMPTY, Code::EMPTY, Code::EMPTY);
+    let (mut group, mut rate_digit, mut primary, mut area) =
+        (Code::EMPTY, Code::EMPTY, Code::EMPTY, Code::EMPTY);
     let (mut from, mut until, mut five_years) = (Day::MIN, Day::MAX, None);
     for field in Fields::new(bytes) {
         match field? {
@@ -233,7 +309,11 @@ fn ended(bytes: &[u8], of: &Envelope<'_>, entitlement: bool) -> Result<Body, Fac
             _ => {}
         }
     }
-    Ok(if entitlement { Body::EntitlementEnded { grant, group, on } } else { Body::InsuranceEnded { grant, on } })
+    Ok(if entitlement {
+        Body::EntitlementEnded { grant, group, on }
+    } else {
+        Body::InsuranceEnded { grant, on }
+    })
 }
 
 fn entitled(bytes: &[u8]) -> Result<Body, FactError> {
@@ -322,7 +402,8 @@ fn issued(bytes: &[u8]) -> Result<Body, FactError> {
         match field? {
             (4, value) => reason = code(value)?,
             (5, value) => {
-                form_kind = ReferralFormKind::try_from(value.as_i32()?).unwrap_or(ReferralFormKind::Unspecified);
+                form_kind =
+                    ReferralFormKind::try_from(value.as_i32()?).unwrap_or(ReferralFormKind::Unspecified);
             }
             (6, value) => valid_until = day(value)?,
             _ => {}

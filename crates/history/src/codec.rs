@@ -325,8 +325,12 @@ impl Writer<'_> {
 
     fn claim(&mut self, claim: &Claim, emitter: Code, segments: &[Segment]) {
         self.code_or_emitter(claim.facility, emitter);
-        [claim.visit_type, claim.route, claim.group, claim.rate_digit].into_iter().for_each(|code| self.code(code));
-        [Some(claim.started), Some(claim.ended), claim.admitted, claim.exempt_from].into_iter().for_each(|day| self.day(day));
+        [claim.visit_type, claim.route, claim.group, claim.rate_digit]
+            .into_iter()
+            .for_each(|code| self.code(code));
+        [Some(claim.started), Some(claim.ended), claim.admitted, claim.exempt_from]
+            .into_iter()
+            .for_each(|day| self.day(day));
         self.number(u64::from(claim.charged_rate));
         self.shares(claim.covered, claim.copay, claim.fund);
         let (start, count) = (claim.segments.0 as usize, claim.segments.1 as usize);
@@ -442,7 +446,11 @@ impl Reader<'_, '_> {
     }
 
     fn transfer(&mut self, emitter: Code) -> Result<Transfer, CodecError> {
-        Ok(Transfer { form: self.eight()?, from: self.code_or_emitter(emitter)?, to: self.code_or_emitter(emitter)? })
+        Ok(Transfer {
+            form: self.eight()?,
+            from: self.code_or_emitter(emitter)?,
+            to: self.code_or_emitter(emitter)?,
+        })
     }
 
     #[inline]
@@ -505,7 +513,9 @@ impl Reader<'_, '_> {
                 class: self.code()?,
                 follow_up: self.day()?,
             },
-            Kind::CareGiven => Body::CareGiven { facility: self.code_or_emitter(emitter)?, care: self.code()? },
+            Kind::CareGiven => {
+                Body::CareGiven { facility: self.code_or_emitter(emitter)?, care: self.code()? }
+            }
             Kind::ReferralIssued => Body::ReferralIssued {
                 transfer: self.transfer(emitter)?,
                 reason: self.code()?,
@@ -535,7 +545,9 @@ impl Reader<'_, '_> {
             Kind::CopayBalanceReported => {
                 Body::CopayBalanceReported { year: self.number32()?, copay: self.signed()? }
             }
-            Kind::ExemptionConfirmed => Body::ExemptionConfirmed { year: self.number32()?, from: self.day()? },
+            Kind::ExemptionConfirmed => {
+                Body::ExemptionConfirmed { year: self.number32()?, from: self.day()? }
+            }
         })
     }
 
@@ -543,7 +555,8 @@ impl Reader<'_, '_> {
     fn claim(&mut self, emitter: Code, segments: &mut Vec<Segment>) -> Result<Claim, CodecError> {
         let facility = self.code_or_emitter(emitter)?;
         let (visit_type, route, group, rate_digit) = (self.code()?, self.code()?, self.code()?, self.code()?);
-        let (started, ended, admitted, exempt_from) = (self.first()?, self.first()?, self.day()?, self.day()?);
+        let (started, ended, admitted, exempt_from) =
+            (self.first()?, self.first()?, self.day()?, self.day()?);
         let charged_rate = self.number32()?;
         let (covered, copay, fund) = self.shares()?;
         let (start, count) = (segments.len() as u32, self.number32()?);
@@ -571,3 +584,6 @@ impl Reader<'_, '_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

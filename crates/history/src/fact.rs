@@ -1,6 +1,10 @@
 //! Facts, and the history that holds them.
 
-use contract::{Code, EventView, IdHash, Kind, Millis, RecordHash, Subject, v1::SubjectKind, wire::{Fields, WireError}};
+use contract::{
+    Code, EventView, IdHash, Kind, Millis, RecordHash, Subject,
+    v1::SubjectKind,
+    wire::{Fields, WireError},
+};
 
 use crate::body::{Body, Envelope, Segment};
 
@@ -136,7 +140,11 @@ impl History {
         let body = Body::read(view.kind, view.body, &envelope, &mut self.segments)?;
         // A derived id (UUID version 8) already stands for its content.
         let derived = view.event_id.0[6] >> 4 == 8;
-        let content = if derived { 0 } else { u64::from_le_bytes(view.content_hash[..8].try_into().expect("eight of sixteen bytes")) };
+        let content = if derived {
+            0
+        } else {
+            u64::from_le_bytes(view.content_hash[..8].try_into().expect("eight of sixteen bytes"))
+        };
         Ok(Fact {
             occurred: view.occurred_at,
             asserted: view.asserted_at,

@@ -11,7 +11,7 @@
 //!    not there waits for it; events that depend on themselves in a circle are set aside whole.
 //! 5. Only the emitter of X, or an operator, may refer to X.
 //!
-//! A link is in force if its IdentityLinked is and no IdentityUnlinked of it is. None of this reads an offset.
+//! An IdentityUnlinked voids the IdentityLinked of its link, wherever that stands. None of this reads an offset.
 
 use contract::{IdHash, Kind, Millis, RecordHash};
 use rustc_hash::FxHashMap;
@@ -86,7 +86,8 @@ impl Resolver {
         self.kept.clear();
         if plain == Plain::No {
             let standings = self.standings(history, until);
-            let in_force = facts.iter().zip(&standings).filter(|(_, standing)| **standing == Standing::InForce);
+            let in_force =
+                facts.iter().zip(&standings).filter(|(_, standing)| **standing == Standing::InForce);
             self.kept.extend(in_force.map(|(fact, _)| *fact));
             if self.kept.iter().any(|fact| matches!(fact.body, Body::IdentityLinked { away: true, .. })) {
                 self.kept.clear();
@@ -298,15 +299,19 @@ impl<'a> Graph<'a> {
     /// Who may and does take `event` back.
     fn takers(&self, event: usize) -> impl Iterator<Item = usize> {
         let referrers = self.referrers.get(&self.events[event].id).map_or(&[][..], Vec::as_slice);
-        referrers.iter().copied().filter(move |taker| {
+        let unlinkers = match self.fact(event).body {
+            Body::IdentityLinked { link, .. } => self.unlinked.get(&link).map_or(&[][..], Vec::as_slice),
+            _ => &[],
+        };
+        referrers.iter().chain(unlinkers).copied().filter(move |taker| {
             let taker = self.fact(*taker);
             taker.by_operator || taker.emitter == self.fact(event).emitter
         })
     }
 
-    fn link_events<'b>(&'b self, link: &LinkHash) -> impl Iterator<Item = usize> + use<'b> {
-        let of = |map: &'b FxHashMap<LinkHash, Vec<usize>>| map.get(link).map_or(&[][..], Vec::as_slice);
-        of(&self.linked).iter().chain(of(&self.unlinked)).copied()
+    /// The events that make a link.
+    fn linkers(&self, link: &LinkHash) -> &[usize] {
+        self.linked.get(link).map_or(&[], Vec::as_slice)
     }
 
     /// The events whose standing decides that of `event`.
@@ -314,7 +319,7 @@ impl<'a> Graph<'a> {
         let mut on: Vec<usize> = self.takers(event).collect();
         for version in self.versions(event) {
             for link in self.links(*version).flatten() {
-                on.extend(self.link_events(link));
+                on.extend_from_slice(self.linkers(link));
             }
         }
         on
@@ -357,11 +362,15 @@ impl<'a> Graph<'a> {
                     low[*caller] = low[*caller].min(low[event]);
                 }
                 if low[event] == index[event] {
-                    let first = component.iter().rposition(|member| *member == event).expect("it was pushed when seen");
+                    let first = component
+                        .iter()
+                        .rposition(|member| *member == event)
+                        .expect("it was pushed when seen");
                     let members = component.split_off(first);
                     let circle = members.len() > 1 || on_itself;
                     for member in members {
-                        verdicts[member] = Some(if circle { Standing::Circle } else { self.verdict(member, &verdicts) });
+                        verdicts[member] =
+                            Some(if circle { Standing::Circle } else { self.verdict(member, &verdicts) });
                     }
                 }
             }
@@ -371,11 +380,9 @@ impl<'a> Graph<'a> {
 
     fn verdict(&self, event: usize, verdicts: &[Option<Standing>]) -> Standing {
         let in_force = |event: &usize| verdicts[*event] == Some(Standing::InForce);
-        let holds = |link: &LinkHash| {
-            let any = |map: &FxHashMap<LinkHash, Vec<usize>>| map.get(link).is_some_and(|events| events.iter().any(in_force));
-            any(&self.linked) && !any(&self.unlinked)
-        };
-        let available = |event: usize| self.events[event].direct || self.links(event).any(|path| path.iter().all(holds));
+        let holds = |link: &LinkHash| self.linkers(link).iter().any(in_force);
+        let available =
+            |event: usize| self.events[event].direct || self.links(event).any(|path| path.iter().all(holds));
         if !available(event) {
             return Standing::NotCarried;
         }
