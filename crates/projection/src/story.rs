@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A line is who, when it was true (in Hanoi; a bare day is its midnight), what happened, and words. A word `name=value`
-//! sets the field of the event's body with that name, or the one field whose name begins or ends with it (`form`:
+//! sets the field of the event's body with that name, or the first whose name begins or ends with it (`form`:
 //! `form_number`, `until`: `valid_until`), also in a message inside (`covered`: `totals.covered_cost`). Money is in đồng,
 //! `80%` is 8000, `_` may part thousands; messages are written `group:HN,year:2026`. Words that are no field of the body are
 //! of the envelope: `emitter`, `key`, `id`, `voids`, `corrects` (an `id`), `asserted`, `recorded` (when), `subject` (its
@@ -141,7 +141,8 @@ fn read_line<'a>(name: &str, number: usize, mut words: impl Iterator<Item = &'a 
     let when = words.next().unwrap_or_else(|| panic!("line {number}: when did it happen?"));
     let what = words.next().unwrap_or_else(|| panic!("line {number}: what happened?")).replace('-', "_");
     let descriptor = contract::descriptors().get_message_by_name("vertebra.v1.Event").expect("it is there");
-    let body = descriptor.get_field_by_name(&what).unwrap_or_else(|| panic!("line {number}: no event {what}"));
+    let body =
+        descriptor.get_field_by_name(&what).unwrap_or_else(|| panic!("line {number}: no event {what}"));
     let Kind::Message(message) = body.kind() else { panic!("line {number}: {what} is no event") };
 
     let occurred = moment(when, number);
@@ -191,7 +192,7 @@ fn set_envelope(event: &mut v1::Event, key: &str, value: &str, number: usize) {
 /// Sets the field of `message` that `key` means; false: there is none.
 fn set(message: &mut DynamicMessage, key: &str, value: &str, number: usize) -> bool {
     let descriptor = message.descriptor();
-    if let Some(field) = meant(&descriptor, key, number) {
+    if let Some(field) = meant(&descriptor, key) {
         let value = read_value(&field, value, number);
         if field.is_list() {
             let list = message.get_field_mut(&field).as_list_mut().expect("a list");
@@ -207,7 +208,7 @@ fn set(message: &mut DynamicMessage, key: &str, value: &str, number: usize) -> b
     });
     for field in inside {
         let Kind::Message(kind) = field.kind() else { continue };
-        if meant(&kind, key, number).is_some() {
+        if meant(&kind, key).is_some() {
             let inner = message.get_field_mut(&field).as_message_mut().expect("a message");
             return set(inner, key, value, number);
         }
@@ -215,19 +216,15 @@ fn set(message: &mut DynamicMessage, key: &str, value: &str, number: usize) -> b
     false
 }
 
-/// The field called `key`, or the only one whose name begins with it, or the only one whose name ends with it.
-fn meant(descriptor: &MessageDescriptor, key: &str, number: usize) -> Option<FieldDescriptor> {
+/// The field called `key`, or the first whose name begins with it, or the first whose name ends with it.
+fn meant(descriptor: &MessageDescriptor, key: &str) -> Option<FieldDescriptor> {
     let key = key.replace('-', "_");
     if let Some(field) = descriptor.get_field_by_name(&key) {
         return Some(field);
     }
-    let only = |matches: &dyn Fn(&str) -> bool| {
-        let mut fields = descriptor.fields().filter(|field| matches(field.name()));
-        let first = fields.next()?;
-        assert!(fields.next().is_none(), "line {number}: {key} may mean several fields: write it out");
-        Some(first)
-    };
-    only(&|name| name.starts_with(&format!("{key}_"))).or_else(|| only(&|name| name.ends_with(&format!("_{key}"))))
+    let first = |matches: &dyn Fn(&str) -> bool| descriptor.fields().find(|field| matches(field.name()));
+    first(&|name| name.starts_with(&format!("{key}_")))
+        .or_else(|| first(&|name| name.ends_with(&format!("_{key}"))))
 }
 
 fn read_value(field: &FieldDescriptor, text: &str, number: usize) -> Value {
@@ -267,9 +264,9 @@ fn read_value(field: &FieldDescriptor, text: &str, number: usize) -> Value {
 /// `2026-03-02` or `2026-03-02T08:30`, in Hanoi.
 fn moment(text: &str, number: usize) -> Millis {
     let (day, time) = text.split_once('T').unwrap_or((text, "00:00"));
-    let minutes = time.split_once(':').and_then(|(hours, minutes)| {
-        Some(hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?)
-    });
+    let minutes = time
+        .split_once(':')
+        .and_then(|(hours, minutes)| Some(hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?));
     let day: Day = day.parse().unwrap_or_else(|_| panic!("line {number}: {text} is no day"));
     Millis(day.start().0 + minutes.unwrap_or_else(|| panic!("line {number}: {text} is no time")) * 60_000)
 }

@@ -1,0 +1,94 @@
+//! What is summed.
+
+use projection::Span;
+use timeline::{Axis, CubeSpec, Measure, Storage, Unit};
+
+/// People by basis, commune, age band and sex.
+pub const COMMUNE: usize = 0;
+/// People by commune and group, by where they in fact live.
+pub const GROUP: usize = 1;
+/// Insured people by the facility they are registered at, and its check-ups and contacts.
+pub const FACILITY: usize = 2;
+
+/// Measure of [`COMMUNE`] and [`GROUP`]: people; in [`GROUP`], those of the group.
+pub const PEOPLE: usize = 0;
+/// Measure of [`COMMUNE`] and [`GROUP`]: of them, insured.
+pub const INSURED: usize = 1;
+/// Measure of [`COMMUNE`] and [`GROUP`]: of them, with a record and a check-up or contact in the last months.
+pub const MANAGED: usize = 2;
+/// Measure of [`COMMUNE`] and [`GROUP`]: of them, checked up this calendar year.
+pub const CHECKED_UP: usize = 3;
+/// Measure of [`COMMUNE`]: of them, with an electronic record.
+pub const RECORD: usize = 4;
+
+/// Measure of [`FACILITY`]: insured people registered at it.
+pub const REGISTERED: usize = 0;
+/// Measure of [`FACILITY`]: check-ups it did; those of people without any identifier too.
+pub const CHECK_UPS: usize = 1;
+/// Measure of [`FACILITY`]: contacts with care, check-ups left out.
+pub const CONTACTS: usize = 2;
+
+/// The days that are kept apart.
+pub(crate) const AXIS: Axis = Axis::years(2024, 2028);
+
+/// The axis, as the interval it is.
+pub(crate) const WINDOW: Span = Span { from: AXIS.first, until: contract::Day(AXIS.horizon.0 + 1) };
+
+/// The bases, as the cube writes them, and what they are.
+pub const BASES: [(&str, &str); 3] = [
+    ("perm", "residents by permanent registration"),
+    ("actual", "residents by where they in fact live"),
+    ("insured", "insured people by where they in fact live"),
+];
+
+/// Age bands in completed years, by their first; the bounds are ages the rules ask for (6, 18, 60, 75) and the middle of the
+/// rest.
+pub const AGE_BANDS: [(i32, &str); 6] =
+    [(0, "0-5"), (6, "6-17"), (18, "18-39"), (40, "40-59"), (60, "60-74"), (75, "75+")];
+
+/// What reference data doesn't know, or nobody said.
+pub const UNKNOWN: &str = "unknown";
+/// Nowhere known to live; no facility registered at.
+pub const NONE: &str = "none";
+
+const PERSONS: Unit = Unit::Count;
+
+/// The cubes.
+pub const CUBES: &[CubeSpec] = &[
+    CubeSpec {
+        name: "commune",
+        dimensions: &["basis", "commune", "age", "sex"],
+        measures: &[
+            Measure::Level("people", PERSONS),
+            Measure::Level("insured", PERSONS),
+            Measure::Level("managed", PERSONS),
+            Measure::Level("checked_up", PERSONS),
+            Measure::Level("record", PERSONS),
+        ],
+        axis: AXIS,
+        storage: Storage::Dense,
+    },
+    CubeSpec {
+        name: "group",
+        dimensions: &["commune", "as", "group"],
+        measures: &[
+            Measure::Level("people", PERSONS),
+            Measure::Level("insured", PERSONS),
+            Measure::Level("managed", PERSONS),
+            Measure::Level("checked_up", PERSONS),
+        ],
+        axis: AXIS,
+        storage: Storage::Dense,
+    },
+    CubeSpec {
+        name: "facility",
+        dimensions: &["facility"],
+        measures: &[
+            Measure::Level("registered", PERSONS),
+            Measure::Flow("check_ups", Unit::Count),
+            Measure::Flow("contacts", Unit::Count),
+        ],
+        axis: AXIS,
+        storage: Storage::Dense,
+    },
+];
