@@ -33,7 +33,7 @@ pub struct Rate<'p> {
     pub basis_points: u32,
     /// The route.
     pub route: RouteRate<'p>,
-    /// The card; `None` where the route does not ask for it and it is not known.
+    /// The card; `None` where the route leaves it no say.
     pub card: Option<CardRate<'p>>,
     /// What raised the card's rate to all, if something did.
     pub raised: Option<Raised<'p>>,
@@ -89,19 +89,18 @@ impl Policy {
     pub fn rate(&self, case: &Case<'_>) -> Result<Rate<'_>, NoRate<'_>> {
         let Case { on, inpatient, facility, .. } = *case;
         let route = self.route(&RouteCase { code: case.route, on, inpatient, facility })?;
-        let card = self.card_rate(case.group, case.digit, on);
         if route.flat || route.factor_basis_points == 0 && self.low_cost_is_of_the_card(on) {
             // The card cannot change it: flat is all, and any share of nothing is nothing.
-            return Ok(Rate { basis_points: route.factor_basis_points, route, card, raised: None });
+            return Ok(Rate { basis_points: route.factor_basis_points, route, card: None, raised: None });
         }
-        let Some(card_rate) = card else {
+        let Some(card) = self.card_rate(case.group, case.digit, on) else {
             return Err(NoRate {
                 reason: "neither the group nor the digit of the card is known",
                 rule: None,
             });
         };
-        let mut rate = Rate { basis_points: 0, route, card, raised: None };
-        rate.basis_points = share(card_rate.basis_points, route.factor_basis_points);
+        let basis_points = share(card.basis_points, route.factor_basis_points);
+        let mut rate = Rate { basis_points, route, card: Some(card), raised: None };
         if rate.basis_points == ALL {
             return Ok(rate);
         }
@@ -145,7 +144,7 @@ impl Policy {
             format!("{}: {name}: {} of the card's rate", case.route, Percent(rate.route.factor_basis_points))
         };
         steps.push(Step { what: "route", value, rule: Some(rate.route.rule) });
-        if let Some(card) = rate.card.filter(|_| !rate.route.flat) {
+        if let Some(card) = rate.card {
             let value = format!("{}: {}", case.group, Percent(card.basis_points));
             steps.push(Step { what: "card", value, rule: Some(card.rule) });
         }

@@ -155,16 +155,12 @@ impl Policy {
             since: 0,
             left: (months, 1),
         };
-        let mut changes =
-            self.level_changes().into_iter().filter(|day| *day > first && *day <= on).peekable();
+        let mut changes = self.levels.iter().filter(|(day, _)| *day > first && *day <= on).peekable();
         let mut passed: Option<(Day, Money)> = None;
         let mut advance = |meter: &mut Meter, day: Day| {
-            while changes.next_if(|change| *change <= day).is_some_and(|change| {
-                if let Some(level) = self.reference_level(change) {
-                    meter.change_level(i128::from(level.value.0));
-                }
-                true
-            }) {}
+            while let Some((_, level)) = changes.next_if(|(change, _)| *change <= day) {
+                meter.change_level(i128::from(level.0));
+            }
         };
         for (day, amount) in copays.iter().filter(|(day, _)| *day >= first && *day <= on) {
             advance(&mut meter, *day);

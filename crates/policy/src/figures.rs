@@ -127,12 +127,13 @@ impl Policy {
         }
     }
 
-    /// The days on which the reference level may change, in order.
-    pub(crate) fn level_changes(&self) -> Vec<Day> {
+    /// The reference level as it goes: from each of these days on it is this, in order of time.
+    pub(crate) fn levels_by_day(&self) -> Vec<(Day, Money)> {
         let mut days: Vec<Day> = self.base_salary.change_days().collect();
         days.sort_unstable();
         days.dedup();
-        days
+        let levels = days.into_iter().filter_map(|day| Some((day, self.reference_level(day)?.value)));
+        levels.collect()
     }
 
     /// The cost of one visit under which nothing is to pay.

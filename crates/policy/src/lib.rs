@@ -22,6 +22,7 @@ mod table;
 
 use std::collections::BTreeMap;
 
+use contract::Day;
 use reference::{BundleFault, Calendar, Reference};
 
 pub use bundle::Bundle;
@@ -42,6 +43,8 @@ use table::Table;
 pub struct Policy {
     switches: Vec<Switch>,
     base_salary: Table,
+    /// The reference level from each day on: what `base_salary` answers, laid out for the sums of a year.
+    levels: Vec<(Day, Money)>,
     card_rates: Table,
     groups: card::Groups,
     route_codes: route::Codes,
@@ -156,9 +159,10 @@ fn read_policy(files: &BTreeMap<String, Vec<u8>>, calendar: Calendar) -> Result<
     if !faults.is_empty() {
         return Err(faults);
     }
-    Ok(Policy {
+    let mut policy = Policy {
         switches,
         base_salary,
+        levels: Vec::new(),
         card_rates,
         groups,
         route_codes,
@@ -170,5 +174,7 @@ fn read_policy(files: &BTreeMap<String, Vec<u8>>, calendar: Calendar) -> Result<
         referral_validity,
         parameters,
         calendar,
-    })
+    };
+    policy.levels = policy.levels_by_day();
+    Ok(policy)
 }

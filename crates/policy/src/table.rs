@@ -116,11 +116,6 @@ impl Rule {
     pub(crate) fn text(&self, column: usize) -> &str {
         &self.texts[column]
     }
-
-    #[inline]
-    fn fits(&self, facts: &[i64], on: Day) -> bool {
-        self.valid_from <= on && on <= self.valid_until && self.conditions.iter().all(|c| c.holds(facts))
-    }
 }
 
 impl fmt::Debug for Rule {
@@ -161,9 +156,25 @@ pub(crate) struct Table {
     schema: &'static Schema,
     rules: Vec<Rule>,
     /// For each value that some row asks the first fact for: the rows in force that can fit it, in table order.
-    by_first: FxHashMap<i64, Box<[u16]>>,
+    by_first: FxHashMap<i64, Box<[Candidate]>>,
     /// The rows in force for any other value.
-    otherwise: Box<[u16]>,
+    otherwise: Box<[Candidate]>,
+}
+
+/// What is left to look at of a row once the first fact is known.
+#[derive(Clone)]
+struct Candidate {
+    valid_from: Day,
+    valid_until: Day,
+    rule: u16,
+    conditions: Box<[Condition]>,
+}
+
+impl Candidate {
+    #[inline]
+    fn fits(&self, facts: &[i64], on: Day) -> bool {
+        self.valid_from <= on && on <= self.valid_until && self.conditions.iter().all(|c| c.holds(facts))
+    }
 }
 
 impl fmt::Debug for Table {
@@ -204,14 +215,26 @@ impl Table {
         };
         let asked: Vec<_> = self.rules.iter().map(first).collect();
         asked.iter().flatten().for_each(|some| values.extend(some));
-        let rows = |value: Option<i64>| -> Box<[u16]> {
-            let can_fit = |at: &usize| match (&asked[*at], value) {
+        let rows = |value: Option<i64>| -> Box<[Candidate]> {
+            let can_fit = |at: usize| match (&asked[at], value) {
                 (None, _) => true,
                 (Some(_), None) => false,
                 (Some(some), Some(value)) => some.contains(&value),
             };
-            let rows = (0..self.rules.len()).filter(|at| self.rules[*at].in_force && can_fit(at));
-            rows.map(|at| at as u16).collect()
+            let in_force = self.rules.iter().enumerate().filter(|(at, rule)| rule.in_force && can_fit(*at));
+            let candidates = in_force.map(|(at, rule)| Candidate {
+                valid_from: rule.valid_from,
+                valid_until: rule.valid_until,
+                rule: at as u16,
+                // What a row asks of the first fact the index has answered.
+                conditions: rule
+                    .conditions
+                    .iter()
+                    .filter(|c| asked[at].is_none() || c.fact > 0)
+                    .cloned()
+                    .collect(),
+            });
+            candidates.collect()
         };
         self.by_first = values.into_iter().map(|value| (value, rows(Some(value)))).collect();
         self.otherwise = rows(None);
@@ -229,7 +252,7 @@ impl Table {
             Some(first) => self.by_first.get(first).unwrap_or(&self.otherwise),
             None => &self.otherwise,
         };
-        rows.iter().map(|at| &self.rules[usize::from(*at)]).find(|rule| rule.fits(facts, on))
+        rows.iter().find(|row| row.fits(facts, on)).map(|row| &self.rules[usize::from(row.rule)])
     }
 
     /// The codes that rows ask the fact `name` for, with the row that asks.
