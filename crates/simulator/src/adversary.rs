@@ -14,15 +14,15 @@ use crate::{
     person::{Traits, at},
     teller::Teller,
     truth::{
-        BirthKnown, Card, Claim, DayNumber, Form, Money, Referral, ReferralStep, Residence, Says, Segment, TakesBack,
-        Told,
+        BirthKnown, Card, Claim, DayNumber, Form, Money, Referral, ReferralStep, Residence, Says, Segment,
+        TakesBack, Told,
     },
 };
 
-const GROUPS: [&str; 12] = ["TE", "DN", "HT", "GD", "HN", "CN", "CC", "LH", "BT", "QN", "ZZ", ""];
-const ROUTES: [&str; 14] =
-    ["1.1", "1.2", "1.3", "1.11", "1.12", "1.13", "1.14", "1.15", "1.18", "2", "3.1", "3.2", "9", ""];
-const VISIT_TYPES: [&str; 8] = ["01", "02", "03", "04", "09", "15", "16", ""];
+const GROUPS: [&str; 11] = ["TE", "DN", "HT", "GD", "HN", "CN", "CC", "LH", "BT", "QN", "ZZ"];
+const ROUTES: [&str; 13] =
+    ["1.1", "1.2", "1.3", "1.11", "1.12", "1.13", "1.14", "1.15", "1.18", "2", "3.1", "3.2", "9"];
+const VISIT_TYPES: [&str; 7] = ["01", "02", "03", "04", "09", "15", "16"];
 const FORMS: [&str; 9] = ["77", " 77 ", "ab/26", "AB/26", "Ab/26 ", "78", "", "", "đ9"];
 const AREAS: [&str; 4] = ["", "", "K1", "K3"];
 const DIAGNOSES: [&str; 4] = ["I10", "C34.9", "A15.0", ""];
@@ -73,7 +73,8 @@ impl Adversary<'_> {
         let occurred = self.day();
         let asserted = if self.dice.permille(600) { occurred } else { self.day() };
         let recorded = asserted.max(occurred) + *self.dice.pick(&[0, 0, 0, 1, 5, 40, 200]);
-        let asserted_ms = at(asserted, if self.dice.permille(700) { 0 } else { self.dice.below(80_000_000) as i64 });
+        let asserted_ms =
+            at(asserted, if self.dice.permille(700) { 0 } else { self.dice.below(80_000_000) as i64 });
         let occurred_ms = match &says {
             Says::Claimed(claim) => claim.ended_ms,
             _ => at(occurred, self.dice.below(86_000_000) as i64),
@@ -109,7 +110,8 @@ impl Adversary<'_> {
             return;
         }
         let later = *self.dice.pick(&[-3i64, 0, 0, 1, 2, 30]) * 86_400_000;
-        let recorded_ms = (old.recorded_ms + later.max(-40_000_000) + self.dice.between(1, 3_600_000)).max(old.asserted_ms);
+        let recorded_ms =
+            (old.recorded_ms + later.max(-40_000_000) + self.dice.between(1, 3_600_000)).max(old.asserted_ms);
         let asserted_ms = old.asserted_ms + *self.dice.pick(&[0, 0, 0, 86_400_000, -86_400_000, 3_600_000]);
         let asserted_ms = asserted_ms.min(recorded_ms);
         // Another identity, if the record moved to another person.
@@ -117,13 +119,26 @@ impl Adversary<'_> {
         match self.dice.below(10) {
             // Sent again.
             0 | 1 => {
-                teller.push(Told { recorded_ms: old.recorded_ms.max(recorded_ms), copy_of: Some(target), ..old });
+                teller.push(Told {
+                    recorded_ms: old.recorded_ms.max(recorded_ms),
+                    copy_of: Some(target),
+                    ..old
+                });
             }
+            2..=5 if old.says == Says::Nothing => {}
             // A new version.
             2..=4 => {
                 let says = self.another(&old.says);
                 let occurred_ms = self.occurred(&says, old.occurred_ms);
-                teller.push(Told { identity, asserted_ms, occurred_ms, recorded_ms, says, takes_back: None, ..old });
+                teller.push(Told {
+                    identity,
+                    asserted_ms,
+                    occurred_ms,
+                    recorded_ms,
+                    says,
+                    takes_back: None,
+                    ..old
+                });
             }
             // A withdrawal, or a version after one.
             5 => {
@@ -135,12 +150,13 @@ impl Adversary<'_> {
                 teller.push(told);
             }
             // Replaced.
-            _ => {
+            _ if old.says != Says::Nothing => {
                 let says = self.another(&old.says);
                 let occurred_ms = self.occurred(&says, old.occurred_ms);
                 let told = self.taking_back(old, target, recorded_ms, says, true);
                 teller.push(Told { occurred_ms, ..told });
             }
+            _ => {}
         }
     }
 
@@ -157,7 +173,7 @@ impl Adversary<'_> {
             asserted_ms: recorded_ms - self.dice.below(80_000_000) as i64,
             recorded_ms,
             says,
-            withdraws: self.dice.permille(60),
+            withdraws: instead && self.dice.permille(60),
             takes_back: Some(TakesBack { target, instead }),
             copy_of: None,
             ..old
@@ -231,25 +247,28 @@ impl Adversary<'_> {
         ]);
         match kind {
             0 => {
-                let known = *self.dice.pick(&[BirthKnown::Day, BirthKnown::Day, BirthKnown::Month, BirthKnown::Year]);
+                let known =
+                    *self.dice.pick(&[BirthKnown::Day, BirthKnown::Day, BirthKnown::Month, BirthKnown::Year]);
                 let born = known.first_day(self.born_about());
                 Says::Registered { born, known, male: *self.dice.pick(&[Some(true), Some(false), None]) }
             }
             1 => Says::RecordOpened,
             2 => Says::RecordClosed,
-            3 => Says::Lives {
-                kind: *self.dice.pick(&[Residence::Permanent, Residence::Temporary, Residence::Actual]),
-                commune: self.commune(),
-                from: self.perhaps(850),
-                until: self.perhaps(300),
-            },
+            3 => {
+                let kind = *self.dice.pick(&[Residence::Permanent, Residence::Temporary, Residence::Actual]);
+                let (from, until) = self.interval();
+                let until = until.filter(|_| self.dice.permille(350));
+                Says::Lives { kind, commune: self.commune(), from, until }
+            }
             4 => self.card(),
             5 => Says::InsuranceEnded { grant: self.grant_key(), on: self.day() },
             6 => {
                 let (from, until) = self.interval();
                 Says::Entitled { group: self.code(&GROUPS), from, until }
             }
-            7 => Says::EntitlementEnded { grant: self.grant_key(), group: self.code(&GROUPS), on: self.day() },
+            7 => {
+                Says::EntitlementEnded { grant: self.grant_key(), group: self.code(&GROUPS), on: self.day() }
+            }
             8 => Says::Died { on: self.day() },
             9 => Says::CheckUp {
                 facility: self.facility(),
@@ -321,7 +340,7 @@ impl Adversary<'_> {
         let step = *self.dice.weighted(&[(10, 0u8), (2, 1), (2, 2), (8, 3), (2, 4), (2, 5)]);
         let step = match step {
             0 => ReferralStep::Issued {
-                kind: *self.dice.pick(&[Form::Standard, Form::Standard, Form::OneYear, Form::TestOnly, Form::Unsaid]),
+                kind: *self.dice.pick(&[Form::Standard, Form::Standard, Form::OneYear, Form::TestOnly]),
                 valid_until: self.perhaps(150),
                 reason: 1 + self.dice.below(3) as u8,
                 diagnosis: self.code(&DIAGNOSES),
@@ -403,11 +422,10 @@ impl Adversary<'_> {
         self.dice.permille(permille).then(|| self.day())
     }
 
-    fn interval(&mut self) -> (Option<DayNumber>, Option<DayNumber>) {
-        let from = self.perhaps(900);
-        let until = from.filter(|_| self.dice.permille(800)).map(|from| {
-            from + *self.dice.pick(&[0, 1, 30, 90, 91, 92, 364, 365])
-        });
+    fn interval(&mut self) -> (DayNumber, Option<DayNumber>) {
+        let from = self.day();
+        let until =
+            self.dice.permille(800).then(|| from + *self.dice.pick(&[0, 1, 30, 90, 91, 92, 364, 365]));
         (from, until)
     }
 
@@ -427,19 +445,14 @@ impl Adversary<'_> {
 
     fn record_key(&mut self) -> Key {
         let mut key = Key::new(*self.dice.pick::<&str>(&["A", "B", "C"]));
-        // Most records have versions enough; some are alone, and some of those have no key.
-        match self.dice.below(10) {
-            0..=6 => {
-                key.push_number(self.dice.below(6), 1);
-                key
-            }
-            7 => Key::EMPTY,
-            _ => {
-                self.serial += 1;
-                key.push_number(self.traits.index * 100 + self.serial, 4);
-                key
-            }
+        // Most records share their key with others, some are alone.
+        if self.dice.permille(750) {
+            key.push_number(self.dice.below(6), 1);
+        } else {
+            self.serial += 1;
+            key.push_number(self.traits.index * 100 + self.serial, 4);
         }
+        key
     }
 
     fn grant_key(&mut self) -> Key {

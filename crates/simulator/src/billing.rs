@@ -35,7 +35,15 @@ impl Tariff {
     }
 
     /// The rate in hundredths of a per cent.
-    pub(crate) fn rate(self, day: DayNumber, digit: &str, route: &str, inpatient: bool, covered: Money, exempt: bool) -> u32 {
+    pub(crate) fn rate(
+        self,
+        day: DayNumber,
+        digit: &str,
+        route: &str,
+        inpatient: bool,
+        covered: Money,
+        exempt: bool,
+    ) -> u32 {
         let low_cost = covered * 100 < self.base_salary(day) * 15;
         let card = match digit {
             _ if low_cost || exempt || route == "1.2" => 100,

@@ -54,10 +54,13 @@ pub(crate) fn year(city: &City, traits: &Traits, cards: &[Card], teller: &mut Te
         40..=59 => 2050,
         _ => 3900,
     };
+    // Dialysis, cancer: few people, many visits, and most of those whom the law exempts from copay.
+    let costly = traits.age >= 40 && dice.permille(5);
+    let visits = if costly { 12 + dice.count(12_000) } else { dice.count(per_year) };
     let mut days: Vec<DayNumber> =
-        (0..dice.count(per_year)).map(|_| dice.between(first.into(), last.into()) as DayNumber).collect();
+        (0..visits).map(|_| dice.between(first.into(), last.into()) as DayNumber).collect();
     days.sort_unstable();
-    let mut year = Year { city, traits, cards, visits: 0, copay: 0, exempt_from: None };
+    let mut year = Year { city, traits, cards, costly, visits: 0, copay: 0, exempt_from: None };
     let mut busy_until = first;
     for day in days {
         if day < busy_until {
@@ -81,12 +84,11 @@ fn check_ups(city: &City, traits: &Traits, teller: &mut Teller, dice: &mut Dice)
         let done = working_hours(dice.between(first, last) as DayNumber, dice);
         let facility = city.places.facility(*dice.pick(near)).code;
         let class = *dice.weighted(&[(300, 1u8), (420, 2), (200, 3), (70, 4), (10, 5)]);
-        let recorded = done + if dice.permille(970) { dice.between(MINUTE, DAY) } else { dice.between(DAY, 40 * DAY) };
+        let recorded =
+            done + if dice.permille(970) { dice.between(MINUTE, DAY) } else { dice.between(DAY, 40 * DAY) };
         let word = Word { recorded_ms: recorded, ..Word::new(facility, key("KSK", traits.index, 0), done) };
-        let told = teller.tell(
-            word,
-            Says::CheckUp { facility, class, programme: programme.into(), payer: payer.into() },
-        );
+        let told = teller
+            .tell(word, Says::CheckUp { facility, class, programme: programme.into(), payer: payer.into() });
         if let Some(told) = told
             && dice.permille(8)
         {
@@ -106,6 +108,7 @@ struct Year<'a> {
     city: &'a City,
     traits: &'a Traits,
     cards: &'a [Card],
+    costly: bool,
     visits: u64,
     copay: Money,
     exempt_from: Option<DayNumber>,
@@ -121,10 +124,18 @@ struct Sent {
 
 impl Year<'_> {
     /// One visit, with the transfer that may follow; answers with the first day on which the next can begin.
-    fn visit(&mut self, day: DayNumber, sent: Option<Sent>, teller: &mut Teller, dice: &mut Dice) -> DayNumber {
-        let card = self.cards.iter().rev().find(|card| {
-            card.from.is_none_or(|from| from <= day) && card.until.is_none_or(|until| day <= until)
-        });
+    fn visit(
+        &mut self,
+        day: DayNumber,
+        sent: Option<Sent>,
+        teller: &mut Teller,
+        dice: &mut Dice,
+    ) -> DayNumber {
+        let card = self
+            .cards
+            .iter()
+            .rev()
+            .find(|card| card.from <= day && card.until.is_none_or(|until| day <= until));
         if card.is_none() && !dice.permille(150) {
             // Paid in cash: the payer hears of few of them.
             return day + 1;
@@ -141,8 +152,17 @@ impl Year<'_> {
         let facility = places.facility(number);
         let inpatient = facility.has_beds && dice.permille(if sent.is_some() { 450 } else { 190 });
         let emergency = sent.is_none() && inpatient && dice.permille(250);
-        let route = route(facility, number == self.traits.primary, inpatient, emergency, sent.is_some(), card.is_some(), number);
-        let started = if emergency { at(day, dice.below(86_000_000) as i64) } else { working_hours(day, dice) };
+        let route = route(
+            facility,
+            number == self.traits.primary,
+            inpatient,
+            emergency,
+            sent.is_some(),
+            card.is_some(),
+            number,
+        );
+        let started =
+            if emergency { at(day, dice.below(86_000_000) as i64) } else { working_hours(day, dice) };
         let admitted = inpatient.then(|| started + dice.between(30 * MINUTE, 300 * MINUTE));
         let ended = if inpatient {
             started + DAY * dice.between(1, 12) + dice.between(0, 120 * MINUTE)
@@ -188,7 +208,11 @@ impl Year<'_> {
             admitted_ms: admitted,
             ended_ms: ended,
             diagnosis: (*dice.weighted(&DIAGNOSES)).into(),
-            other_diagnosis: if dice.permille(250) { (*dice.weighted(&DIAGNOSES)).into() } else { Short::EMPTY },
+            other_diagnosis: if dice.permille(250) {
+                (*dice.weighted(&DIAGNOSES)).into()
+            } else {
+                Short::EMPTY
+            },
             outcome: if died { 5 } else { *dice.weighted(&[(500, 1u8), (400, 2), (90, 3), (10, 4)]) },
             discharge: 1,
             group: card.map(|card| card.group).unwrap_or_default(),
@@ -223,7 +247,15 @@ impl Year<'_> {
         }
     }
 
-    fn bill(&mut self, claim: &mut Claim, card: Option<&Card>, day: DayNumber, inpatient: bool, tier: Tier, dice: &mut Dice) {
+    fn bill(
+        &mut self,
+        claim: &mut Claim,
+        card: Option<&Card>,
+        day: DayNumber,
+        inpatient: bool,
+        tier: Tier,
+        dice: &mut Dice,
+    ) {
         let mean = match (inpatient, tier) {
             (true, Tier::Specialised) => 7_500_000,
             (true, _) => 3_600_000,
@@ -231,6 +263,7 @@ impl Year<'_> {
             (false, Tier::Basic) => 390_000,
             (false, Tier::Initial) => 190_000,
         };
+        let mean = if self.costly { 4_200_000 + mean } else { mean };
         claim.covered = dice.amount(mean).max(20_000) * DONG;
         claim.self_paid = if dice.permille(300) { dice.amount(mean / 8) * DONG } else { 0 };
         let exempt = self.exempt_from.is_some_and(|from| from <= day);
@@ -238,7 +271,9 @@ impl Year<'_> {
         let digit = claim.digit;
         claim.charged_rate = match card {
             None => 0,
-            Some(_) => tariff.rate(day, digit.as_str(), claim.route.as_str(), inpatient, claim.covered, exempt),
+            Some(_) => {
+                tariff.rate(day, digit.as_str(), claim.route.as_str(), inpatient, claim.covered, exempt)
+            }
         };
         if exempt && card.is_some() {
             claim.exempt_from = self.exempt_from;
@@ -330,11 +365,13 @@ impl Year<'_> {
                 return issued_on + 1;
             }
             20..=49 => {
-                teller.tell(Word::new(receiver, record("K"), later(dice)), step(ReferralStep::Declined, form));
+                teller
+                    .tell(Word::new(receiver, record("K"), later(dice)), step(ReferralStep::Declined, form));
                 return issued_on + 1;
             }
             50..=249 => {
-                teller.tell(Word::new(receiver, record("N"), later(dice)), step(ReferralStep::Accepted, form));
+                teller
+                    .tell(Word::new(receiver, record("N"), later(dice)), step(ReferralStep::Accepted, form));
             }
             // Never seen again.
             250..=359 => return issued_on + 1,
@@ -364,9 +401,15 @@ impl Year<'_> {
                 step(ReferralStep::Arrived, typed),
             );
         }
-        let next = self.visit(contract::Millis(arrived).day().0, Some(Sent { from: code, to, form: typed }), teller, dice);
+        let next = self.visit(
+            contract::Millis(arrived).day().0,
+            Some(Sent { from: code, to, form: typed }),
+            teller,
+            dice,
+        );
         if dice.permille(150) && next <= last {
-            let says = Says::Referral(Referral { step: ReferralStep::Returned, form, from: receiver, to: code });
+            let says =
+                Says::Referral(Referral { step: ReferralStep::Returned, form, from: receiver, to: code });
             teller.tell(Word::new(receiver, record("V"), working_hours(next, dice)), says);
         }
         next
@@ -388,7 +431,10 @@ impl Year<'_> {
             && dice.permille(900)
         {
             let told = working_hours(from + dice.below(20) as DayNumber, dice);
-            teller.tell(Word::new(PAYER.into(), key("MC", self.traits.index, 0), told), Says::Exempted { year, from });
+            teller.tell(
+                Word::new(PAYER.into(), key("MC", self.traits.index, 0), told),
+                Says::Exempted { year, from },
+            );
         }
     }
 }

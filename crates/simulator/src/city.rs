@@ -3,8 +3,9 @@
 use contract::Day;
 
 use crate::{
-    adversary, care,
+    adversary,
     billing::Tariff,
+    care,
     dice::Dice,
     person::{Traits, at},
     places::Places,

@@ -57,7 +57,11 @@ pub(crate) fn doubt_claim(
             if let Some(void) = void
                 && dice.permille(250)
             {
-                teller.take_back(void, key("HB", person, serial + 1), first + dice.between(10 * MINUTE, 9 * DAY));
+                teller.take_back(
+                    void,
+                    key("HB", person, serial + 1),
+                    first + dice.between(10 * MINUTE, 9 * DAY),
+                );
             }
         }
         // Replaced by another record: the course of treatment got a new key.

@@ -67,7 +67,12 @@ pub(crate) fn identifier(traits: &Traits, identity: u8) -> Identifier {
     let kind = match identity {
         0 => kinds[0],
         // A second identity stands on a weaker kind, and the first may be one of those.
-        _ => kinds[1..].iter().copied().filter(|kind| *kind != kinds[0]).nth(usize::from(identity) - 1).unwrap_or(IdentifierKind::Local),
+        _ => kinds[1..]
+            .iter()
+            .copied()
+            .filter(|kind| *kind != kinds[0])
+            .nth(usize::from(identity) - 1)
+            .unwrap_or(IdentifierKind::Local),
     };
     let (value, facility) = match kind {
         IdentifierKind::PersonalNumber => (names::personal_number(traits), ""),
@@ -81,8 +86,9 @@ pub(crate) fn identifier(traits: &Traits, identity: u8) -> Identifier {
 impl Identity {
     fn new(city: &City, deployment: &DeploymentKey, traits: &Traits, identity: u8) -> Identity {
         let identifier = identifier(traits, identity);
-        let (subject, kind) =
-            deployment.subject_of_identifier(&identifier).expect("the simulator makes identifiers of their kind's form");
+        let (subject, kind) = deployment
+            .subject_of_identifier(&identifier)
+            .expect("the simulator makes identifiers of their kind's form");
         let mut dice = city.details_dice(traits.index * 4 + u64::from(identity));
         let mut secret = [0; 32];
         for part in secret.chunks_exact_mut(8) {
@@ -91,8 +97,16 @@ impl Identity {
         let full_name = names::full_name(traits.male, &mut dice);
         let short = PersonDetails { full_name, identifiers: vec![identifier], ..PersonDetails::default() };
         let encoded = short.encode_to_vec();
-        let full = PersonDetails { address: names::address(&mut dice), phone: names::phone(&mut dice), ..short };
-        Identity { subject, kind, secret, key: PersonKey::new(&secret), full: full.encode_to_vec(), short: encoded }
+        let full =
+            PersonDetails { address: names::address(&mut dice), phone: names::phone(&mut dice), ..short };
+        Identity {
+            subject,
+            kind,
+            secret,
+            key: PersonKey::new(&secret),
+            full: full.encode_to_vec(),
+            short: encoded,
+        }
     }
 }
 
@@ -127,7 +141,14 @@ struct Parts {
 
 impl<'a> Encoder<'a> {
     pub(crate) fn new(city: &'a City, deployment: &'a DeploymentKey) -> Encoder<'a> {
-        Encoder { city, deployment, identities: Vec::new(), ids: Vec::new(), content: Vec::new(), scratch: Vec::new() }
+        Encoder {
+            city,
+            deployment,
+            identities: Vec::new(),
+            ids: Vec::new(),
+            content: Vec::new(),
+            scratch: Vec::new(),
+        }
     }
 
     /// Turns to the next person.
@@ -195,16 +216,16 @@ impl<'a> Encoder<'a> {
         let whose = &self.identities[usize::from(told.identity)];
         let content_hash = self.deployment.content_hash_of(
             &EventContent {
-            emitter: told.emitter.as_str(),
-            record_key: told.record_key.as_str(),
-            asserted_at: Some(part(parts.asserted)),
-            occurred_at: Some(part(parts.occurred)),
-            corrects: part_of(parts.corrects),
-            voids: part_of(parts.voids),
-            withdrawal: part_of(parts.withdrawal),
-            body: part(parts.body),
-            person: details(whose, &told.says),
-            restricted: None,
+                emitter: told.emitter.as_str(),
+                record_key: told.record_key.as_str(),
+                asserted_at: Some(part(parts.asserted)),
+                occurred_at: Some(part(parts.occurred)),
+                corrects: part_of(parts.corrects),
+                voids: part_of(parts.voids),
+                withdrawal: part_of(parts.withdrawal),
+                body: part(parts.body),
+                person: details(whose, &told.says),
+                restricted: None,
             },
             &mut self.scratch,
         );
@@ -292,7 +313,14 @@ pub(crate) struct Carried<'a> {
 
 impl Encoder<'_> {
     /// Appends to `out` the event that carries what `person.told[index]` says to `identity`.
-    pub(crate) fn carry(&mut self, person: &Person, index: u32, identity: u8, carried: &Carried<'_>, out: &mut Vec<u8>) {
+    pub(crate) fn carry(
+        &mut self,
+        person: &Person,
+        index: u32,
+        identity: u8,
+        carried: &Carried<'_>,
+        out: &mut Vec<u8>,
+    ) {
         let named = self.name(person, index);
         let told = &person.told[index as usize];
         let whose = &self.identities[usize::from(identity)];

@@ -25,10 +25,21 @@ const GIVEN_MALE: [&str; 12] =
     ["Anh", "Dũng", "Hùng", "Long", "Nam", "Phong", "Quân", "Sơn", "Thắng", "Trung", "Tùng", "Việt"];
 const GIVEN_FEMALE: [&str; 12] =
     ["Anh", "Chi", "Dung", "Giang", "Hà", "Hoa", "Hương", "Lan", "Linh", "Mai", "Ngân", "Yến"];
-const STREETS: [&str; 10] =
-    ["phố Huế", "phố Hàng Bông", "đường Láng", "đường Giải Phóng", "phố Kim Mã", "thôn Đông", "thôn Đoài", "tổ 5", "ngõ 72", "xóm Chùa"];
+const STREETS: [&str; 10] = [
+    "phố Huế",
+    "phố Hàng Bông",
+    "đường Láng",
+    "đường Giải Phóng",
+    "phố Kim Mã",
+    "thôn Đông",
+    "thôn Đoài",
+    "tổ 5",
+    "ngõ 72",
+    "xóm Chùa",
+];
 /// First three digits of a personal number: where the birth was registered. Hanoi first, then its neighbours.
-const BIRTHPLACES: [&str; 12] = ["001", "030", "033", "034", "035", "036", "037", "038", "040", "025", "026", "027"];
+const BIRTHPLACES: [&str; 12] =
+    ["001", "030", "033", "034", "035", "036", "037", "038", "040", "025", "026", "027"];
 
 pub(crate) fn full_name(male: bool, dice: &mut Dice) -> String {
     let family = *dice.weighted(&FAMILY);

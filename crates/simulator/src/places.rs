@@ -73,29 +73,39 @@ impl Places {
             return Err(PlacesError::NoCommunes);
         }
         let of = |tier: Tier| facilities.iter().filter(move |facility| facility.tier == tier).count();
-        for (tier, name) in [(Tier::Initial, "initial"), (Tier::Basic, "basic"), (Tier::Specialised, "specialised")] {
+        for (tier, name) in
+            [(Tier::Initial, "initial"), (Tier::Basic, "basic"), (Tier::Specialised, "specialised")]
+        {
             if of(tier) == 0 {
                 return Err(PlacesError::NoFacilities(name));
             }
         }
         let numbered = || facilities.iter().enumerate().map(|(number, facility)| (number as u16, facility));
-        let everywhere: Vec<u16> =
-            numbered().filter(|(_, facility)| facility.tier == Tier::Initial).map(|(number, _)| number).collect();
+        let everywhere: Vec<u16> = numbered()
+            .filter(|(_, facility)| facility.tier == Tier::Initial)
+            .map(|(number, _)| number)
+            .collect();
         let first_choice = communes
             .iter()
             .map(|commune| {
                 let near: Vec<u16> = numbered()
-                    .filter(|(_, facility)| facility.district == commune.district && facility.tier < Tier::Specialised)
+                    .filter(|(_, facility)| {
+                        facility.district == commune.district && facility.tier < Tier::Specialised
+                    })
                     .map(|(number, _)| number)
                     .collect();
                 if near.is_empty() { everywhere.clone() } else { near }
             })
             .collect();
-        let mut hospitals: Vec<u16> =
-            numbered().filter(|(_, facility)| facility.tier > Tier::Initial && facility.has_beds).map(|(number, _)| number).collect();
+        let mut hospitals: Vec<u16> = numbered()
+            .filter(|(_, facility)| facility.tier > Tier::Initial && facility.has_beds)
+            .map(|(number, _)| number)
+            .collect();
         if hospitals.is_empty() {
-            hospitals =
-                numbered().filter(|(_, facility)| facility.tier > Tier::Initial).map(|(number, _)| number).collect();
+            hospitals = numbered()
+                .filter(|(_, facility)| facility.tier > Tier::Initial)
+                .map(|(number, _)| number)
+                .collect();
         }
         let population = communes.iter().map(|commune| commune.population).sum();
         Ok(Places { communes, facilities, first_choice, hospitals, population })

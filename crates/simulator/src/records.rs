@@ -99,7 +99,12 @@ pub(crate) fn whole(
         moments.extend(
             person.told.iter().enumerate().map(|(told, said)| (said.recorded_ms, index as u32, told as u32)),
         );
-        people.push(Carrier { encoder, links: Vec::new(), present: vec![Vec::new(); usize::from(person.identities)], person });
+        people.push(Carrier {
+            encoder,
+            links: Vec::new(),
+            present: vec![Vec::new(); usize::from(person.identities)],
+            person,
+        });
     }
     moments.sort_unstable();
     let mut stretches = vec![Stretch::default(); usize::from(partitions)];
@@ -178,7 +183,13 @@ impl Carrier<'_> {
         }
     }
 
-    fn carry_along(&mut self, present: &Present, (link, to): (u32, u8), now: Moment, stretches: &mut [Stretch]) {
+    fn carry_along(
+        &mut self,
+        present: &Present,
+        (link, to): (u32, u8),
+        now: Moment,
+        stretches: &mut [Stretch],
+    ) {
         // What decides about a link never travels along it: it stands at both ends already.
         if let Says::Linked { link: about, .. } | Says::Unlinked { link: about, .. } =
             self.person.told[present.told as usize].says

@@ -17,9 +17,19 @@ pub(crate) const PAYER: &str = "BHXH01";
 
 type Group = &'static str;
 
-const PUPILS: &[(u32, Group)] = &[(930, "HS"), (20, "GD"), (6, "HN"), (12, "CN"), (10, "DT"), (6, "BT"), (6, "CA"), (10, "GB")];
-const STUDENTS: &[(u32, Group)] =
-    &[(480, "SV"), (250, "DN"), (210, "GD"), (5, "HN"), (9, "CN"), (15, "QN"), (10, "CA"), (5, "HX"), (16, "GB")];
+const PUPILS: &[(u32, Group)] =
+    &[(930, "HS"), (20, "GD"), (6, "HN"), (12, "CN"), (10, "DT"), (6, "BT"), (6, "CA"), (10, "GB")];
+const STUDENTS: &[(u32, Group)] = &[
+    (480, "SV"),
+    (250, "DN"),
+    (210, "GD"),
+    (5, "HN"),
+    (9, "CN"),
+    (15, "QN"),
+    (10, "CA"),
+    (5, "HX"),
+    (16, "GB"),
+];
 const WORKERS: &[(u32, Group)] = &[
     (510, "DN"),
     (70, "HC"),
@@ -95,28 +105,47 @@ pub(crate) fn registers(city: &City, traits: &Traits, teller: &mut Teller, dice:
         let opened = if dice.permille(800) || newborn {
             loaded + 40_000
         } else {
-            working_hours(dice.between(traits.first_day(city).into(), traits.last_day(city).into()) as DayNumber, dice)
+            working_hours(
+                dice.between(traits.first_day(city).into(), traits.last_day(city).into()) as DayNumber,
+                dice,
+            )
         };
         teller.tell(Word::new(register, key("SK", traits.index, 0), opened), Says::RecordOpened);
     }
     if let Some(died) = traits.died {
         let recorded = working_hours(died + dice.below(12) as DayNumber, dice) + 86_400_000;
         teller.tell(
-            Word { occurred_ms: at(died, 43_200_000), ..Word::new(register, key("KT", traits.index, 0), recorded) },
+            Word {
+                occurred_ms: at(died, 43_200_000),
+                ..Word::new(register, key("KT", traits.index, 0), recorded)
+            },
             Says::Died { on: died },
         );
     }
     cards
 }
 
-fn residences(city: &City, traits: &Traits, teller: &mut Teller, dice: &mut Dice, register: Short, loaded: Moment) {
+fn residences(
+    city: &City,
+    traits: &Traits,
+    teller: &mut Teller,
+    dice: &mut Dice,
+    register: Short,
+    loaded: Moment,
+) {
     let mut live = |word: Word, kind, commune: u16, from: DayNumber, until| {
         let commune = city.places.commune(commune).code;
-        teller.tell(word, Says::Lives { kind, commune, from: Some(from), until });
+        teller.tell(word, Says::Lives { kind, commune, from, until });
     };
     // Where somebody lives has been so for a while: since birth, or for some years.
     let since = traits.born.max(city.first_day - 400 - dice.below(7000) as DayNumber);
-    live(Word::new(register, key("CT", traits.index, 0), loaded + 10_000), Residence::Permanent, traits.commune, since, None);
+    live(
+        Word::new(register, key("CT", traits.index, 0), loaded + 10_000),
+        Residence::Permanent,
+        traits.commune,
+        since,
+        None,
+    );
     let first = i64::from(traits.first_day(city));
     let last = i64::from(traits.last_day(city));
     if dice.permille(90) {
@@ -149,21 +178,22 @@ fn cards(city: &City, traits: &Traits, teller: &mut Teller, dice: &mut Dice, loa
     // The year five years complete counts from when the person joined; some registers do not know.
     let joined = traits.born.max(city.first_day - dice.below(11_000) as DayNumber);
     let five_years_on = dice.permille(930).then(|| Day(joined).anniversary(5).0);
-    let mut grant = |teller: &mut Teller, group: &str, from: DayNumber, until: Option<DayNumber>, recorded: Moment| {
-        let card = Card {
-            group: group.into(),
-            digit: digit(group).into(),
-            from: Some(from),
-            until,
-            primary: city.places.facility(traits.primary).code,
-            five_years_on,
-            area: Short::EMPTY,
+    let mut grant =
+        |teller: &mut Teller, group: &str, from: DayNumber, until: Option<DayNumber>, recorded: Moment| {
+            let card = Card {
+                group: group.into(),
+                digit: digit(group).into(),
+                from,
+                until,
+                primary: city.places.facility(traits.primary).code,
+                five_years_on,
+                area: Short::EMPTY,
+            };
+            let word = Word::new(PAYER.into(), key("BH", traits.index, cards.len() as u64), recorded);
+            if teller.tell(word, Says::Insured(card)).is_some() {
+                cards.push(card);
+            }
         };
-        let word = Word::new(PAYER.into(), key("BH", traits.index, cards.len() as u64), recorded);
-        if teller.tell(word, Says::Insured(card)).is_some() {
-            cards.push(card);
-        }
-    };
     if traits.age < 6 {
         // A card for children under six lasts to the day before the sixth birthday, or to the end of September of that
         // year for those who start school.
@@ -225,7 +255,7 @@ fn cards(city: &City, traits: &Traits, teller: &mut Teller, dice: &mut Dice, loa
                 let card = Card {
                     group: "GD".into(),
                     digit: digit("GD").into(),
-                    from: Some(from),
+                    from,
                     until: Some(Day(from).add_months(12).0 - 1),
                     ..cards[0]
                 };
@@ -242,13 +272,20 @@ fn cards(city: &City, traits: &Traits, teller: &mut Teller, dice: &mut Dice, loa
     cards
 }
 
-fn statuses(city: &City, traits: &Traits, teller: &mut Teller, dice: &mut Dice, group: Group, loaded: Moment) {
+fn statuses(
+    city: &City,
+    traits: &Traits,
+    teller: &mut Teller,
+    dice: &mut Dice,
+    group: Group,
+    loaded: Moment,
+) {
     let register = traits.register(city);
     let granted = key("DT", traits.index, 0);
     let until = (group != "CC").then_some(city.end_day - 1);
     teller.tell(
         Word::new(register, granted, loaded + 30_000),
-        Says::Entitled { group: group.into(), from: Some(city.first_day), until },
+        Says::Entitled { group: group.into(), from: city.first_day, until },
     );
     if matches!(group, "CN" | "HN") && dice.permille(60) {
         let on = dice.between(i64::from(city.first_day) + 60, i64::from(city.end_day) - 1) as DayNumber;

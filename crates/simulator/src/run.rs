@@ -62,7 +62,9 @@ impl Summary {
 #[derive(Debug, thiserror::Error)]
 pub enum SimulateError {
     /// The simulator stamps `recorded_at` itself, so nothing may be in the log before.
-    #[error("the log already holds {events} events: a simulated city needs an empty log, so name a new folder")]
+    #[error(
+        "the log already holds {events} events: a simulated city needs an empty log, so name a new folder"
+    )]
     NotEmpty {
         /// How many.
         events: u64,
@@ -210,7 +212,15 @@ fn write_partitions(
                         return;
                     }
                     let people = &members[partition];
-                    let written = write_partition(city, &mut encoder, &mut stretch, log, partition as u16, people, keys);
+                    let written = write_partition(
+                        city,
+                        &mut encoder,
+                        &mut stretch,
+                        log,
+                        partition as u16,
+                        people,
+                        keys,
+                    );
                     if written.is_err() {
                         failed.store(true, Ordering::Relaxed);
                     }
@@ -259,7 +269,8 @@ fn members(city: &City, deployment: &DeploymentKey, partitions: u16, threads: us
             .collect();
         workers.into_iter().map(|worker| worker.join().expect("the worker does not panic")).collect()
     });
-    let mut members = vec![Vec::with_capacity((people / u64::from(partitions)) as usize + 64); usize::from(partitions)];
+    let mut members =
+        vec![Vec::with_capacity((people / u64::from(partitions)) as usize + 64); usize::from(partitions)];
     for (index, partition) in parts.iter().flatten().enumerate() {
         members[usize::from(*partition)].push(index as u32);
     }

@@ -69,7 +69,13 @@ impl Teller<'_> {
     }
 
     /// A later version of the record that `index` is a version of.
-    pub(crate) fn version(&mut self, index: u32, asserted_ms: Moment, recorded_ms: Moment, says: Says) -> Option<u32> {
+    pub(crate) fn version(
+        &mut self,
+        index: u32,
+        asserted_ms: Moment,
+        recorded_ms: Moment,
+        says: Says,
+    ) -> Option<u32> {
         let told = self.told(index).clone();
         self.push(Told { asserted_ms, recorded_ms, says, ..told })
     }

@@ -62,7 +62,8 @@ impl Told {
             && self.takes_back == other.takes_back
             && self.withdraws == other.withdraws
             && self.says == other.says
-            && (self.identity == other.identity || !matches!(self.says, Says::Registered { .. } | Says::Claimed(_)))
+            && (self.identity == other.identity
+                || !matches!(self.says, Says::Registered { .. } | Says::Claimed(_)))
     }
 }
 
@@ -98,7 +99,7 @@ pub enum Says {
         /// Commune code.
         commune: Short,
         /// First day.
-        from: Option<DayNumber>,
+        from: DayNumber,
         /// Last day; `None`: open.
         until: Option<DayNumber>,
     },
@@ -116,7 +117,7 @@ pub enum Says {
         /// Insurance group code.
         group: Short,
         /// First day.
-        from: Option<DayNumber>,
+        from: DayNumber,
         /// Last day; `None`: open.
         until: Option<DayNumber>,
     },
@@ -255,7 +256,7 @@ pub struct Card {
     /// Third character; empty where the card prints none.
     pub digit: Short,
     /// First day.
-    pub from: Option<DayNumber>,
+    pub from: DayNumber,
     /// Last day; `None`: open.
     pub until: Option<DayNumber>,
     /// Facility of initial registration.
@@ -314,8 +315,6 @@ pub enum Form {
     OneYear,
     /// For a test only: no referral.
     TestOnly,
-    /// Not said.
-    Unsaid,
 }
 
 /// The summary of a finished visit.

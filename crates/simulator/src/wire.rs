@@ -7,7 +7,10 @@ use contract::Day;
 
 use crate::{
     Short,
-    truth::{BirthKnown, Card, Claim, DayNumber, Form, Moment, Money, Referral, ReferralStep, Residence, Says, Segment},
+    truth::{
+        BirthKnown, Card, Claim, DayNumber, Form, Moment, Money, Referral, ReferralStep, Residence, Says,
+        Segment,
+    },
 };
 
 /// Appends protobuf fields to a buffer. Fields must come in the order of their numbers; empty ones are left out.
@@ -179,7 +182,7 @@ pub(crate) fn body(says: &Says, fields: &mut Fields<'_>, link: impl FnOnce(u32, 
                 },
             );
             fields.text(2, commune);
-            fields.day(4, *from);
+            fields.day(4, Some(*from));
             fields.day(5, *until);
         }
         Says::Insured(card) => insured(card, fields),
@@ -189,7 +192,7 @@ pub(crate) fn body(says: &Says, fields: &mut Fields<'_>, link: impl FnOnce(u32, 
         }
         Says::Entitled { group, from, until } => {
             fields.text(1, group);
-            fields.day(2, *from);
+            fields.day(2, Some(*from));
             fields.day(3, *until);
         }
         Says::EntitlementEnded { grant, group, on } => {
@@ -251,7 +254,7 @@ pub(crate) fn body(says: &Says, fields: &mut Fields<'_>, link: impl FnOnce(u32, 
 fn insured(card: &Card, fields: &mut Fields<'_>) {
     fields.text(1, &card.group);
     fields.text(2, &card.digit);
-    fields.day(3, card.from);
+    fields.day(3, Some(card.from));
     fields.day(4, card.until);
     fields.text(5, &card.primary);
     fields.day(6, card.five_years_on);
@@ -268,7 +271,6 @@ fn transfer(referral: &Referral, fields: &mut Fields<'_>) {
             fields.number(
                 5,
                 match kind {
-                    Form::Unsaid => 0,
                     Form::Standard => 1,
                     Form::OneYear => 2,
                     Form::TestOnly => 3,
@@ -284,7 +286,13 @@ fn transfer(referral: &Referral, fields: &mut Fields<'_>) {
 }
 
 fn claimed(claim: &Claim, fields: &mut Fields<'_>) {
-    let digit = |number: u8| if number == 0 { Short::EMPTY } else { Short::new(["1", "2", "3", "4", "5", "6", "7", "8", "9"][usize::from(number) - 1]) };
+    let digit = |number: u8| {
+        if number == 0 {
+            Short::EMPTY
+        } else {
+            Short::new(["1", "2", "3", "4", "5", "6", "7", "8", "9"][usize::from(number) - 1])
+        }
+    };
     fields.text(1, &claim.facility);
     fields.text(2, &claim.visit_type);
     fields.text(3, &claim.route);
