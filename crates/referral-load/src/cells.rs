@@ -1,0 +1,209 @@
+//! What is summed.
+
+use contract::{Code, Day};
+use policy::{Bundle, RouteKind};
+use reference::Tier;
+use timeline::{Axis, CubeSpec, Measure, Storage, Unit};
+
+/// Referrals by sending and receiving facility.
+pub const PAIR: usize = 0;
+/// Referrals by the tiers of sender and receiver on the day of issue, and direction.
+pub const TIER_PAIR: usize = 1;
+/// Days from issue to arrival, and days open so far, by tiers.
+pub const WAITING: usize = 2;
+/// Visits by facility and how the patient came.
+pub const FACILITY_VISITS: usize = 3;
+/// Visits by tier on the day and how the patient came.
+pub const TIER_VISITS: usize = 4;
+/// Inpatients by facility.
+pub const INPATIENTS: usize = 5;
+
+/// Measures of [`PAIR`] and [`TIER_PAIR`].
+pub(crate) mod referral {
+    pub(crate) const OPEN: usize = 0;
+    pub(crate) const REFERRED: usize = 1;
+    pub(crate) const BY_RECEIVER: usize = 2;
+    pub(crate) const ARRIVED: usize = 3;
+    pub(crate) const INFERRED: usize = 4;
+    pub(crate) const ACCEPTED: usize = 5;
+    pub(crate) const DECLINED: usize = 6;
+    pub(crate) const CANCELLED: usize = 7;
+    pub(crate) const EXPIRED: usize = 8;
+    pub(crate) const RETURNED: usize = 9;
+}
+
+/// Measures of [`WAITING`].
+pub(crate) mod waiting {
+    pub(crate) const OPEN: usize = 0;
+    pub(crate) const ARRIVED: usize = 1;
+    pub(crate) const INFERRED: usize = 2;
+}
+
+/// Measures of [`FACILITY_VISITS`] and [`TIER_VISITS`].
+pub(crate) mod visits {
+    pub(crate) const VISITS: usize = 0;
+    pub(crate) const INPATIENT: usize = 1;
+    pub(crate) const UNBILLED: usize = 2;
+}
+
+/// Measures of [`INPATIENTS`].
+pub(crate) mod inpatients {
+    pub(crate) const PRESENT: usize = 0;
+    pub(crate) const STALE: usize = 1;
+    pub(crate) const ADMITTED: usize = 2;
+    pub(crate) const DISCHARGED: usize = 3;
+}
+
+/// The days that are kept apart.
+const AXIS: Axis = Axis::years(2024, 2028);
+
+/// Tiers, as the cubes write them, and what they are.
+pub const TIERS: [(&str, &str); 5] = [
+    ("none", "before 2025 there were levels, no tiers"),
+    ("initial", "initial tier: the grassroots"),
+    ("basic", "basic tier"),
+    ("special", "specialised tier"),
+    ("unknown", "not in the reference data"),
+];
+
+/// Directions, as the cubes write them.
+pub const DIRECTIONS: [&str; 4] = ["up", "down", "level", "unknown"];
+
+/// How patients come, as the cubes write it, and which route codes that is.
+pub const CAME: [(&str, &str); 8] = [
+    ("own", "at the facility of registration, a station, or after a change of residence"),
+    ("form", "with a transfer form"),
+    ("slip", "by re-examination slip"),
+    ("self", "self-referred, at any tier"),
+    ("urgent", "emergency"),
+    ("other", "donors, newborns, pick-up of drugs"),
+    ("unused", "insurance not used"),
+    ("unknown", "the route code is not known"),
+];
+
+/// Days from issue to arrival, or open so far, by the first day of each cell.
+pub const ARRIVAL_TIMES: [(i32, &str); 5] = [(0, "0"), (1, "1-2"), (3, "3-5"), (6, "6-10"), (11, "11+")];
+
+const REFERRALS: &[Measure] = &[
+    Measure::Level("open", Unit::Count),
+    Measure::Flow("referred", Unit::Count),
+    Measure::Flow("by_receiver", Unit::Count),
+    Measure::Flow("arrived", Unit::Count),
+    Measure::Flow("inferred", Unit::Count),
+    Measure::Flow("accepted", Unit::Count),
+    Measure::Flow("declined", Unit::Count),
+    Measure::Flow("cancelled", Unit::Count),
+    Measure::Flow("expired", Unit::Count),
+    Measure::Flow("returned", Unit::Count),
+];
+
+const VISITS: &[Measure] = &[
+    Measure::Flow("visits", Unit::Count),
+    Measure::Flow("inpatient", Unit::Count),
+    Measure::Flow("unbilled", Unit::Count),
+];
+
+/// The cubes.
+pub const CUBES: &[CubeSpec] = &[
+    CubeSpec {
+        name: "pair",
+        dimensions: &["from", "to"],
+        measures: REFERRALS,
+        axis: AXIS,
+        storage: Storage::Sparse,
+    },
+    CubeSpec {
+        name: "tiers",
+        dimensions: &["from_tier", "to_tier", "direction"],
+        measures: REFERRALS,
+        axis: AXIS,
+        storage: Storage::Dense,
+    },
+    CubeSpec {
+        name: "waiting",
+        dimensions: &["from_tier", "to_tier", "days"],
+        measures: &[
+            Measure::Level("open", Unit::Count),
+            Measure::Flow("arrived", Unit::Count),
+            Measure::Flow("inferred", Unit::Count),
+        ],
+        axis: AXIS,
+        storage: Storage::Dense,
+    },
+    CubeSpec {
+        name: "visits",
+        dimensions: &["facility", "came"],
+        measures: VISITS,
+        axis: AXIS,
+        storage: Storage::Dense,
+    },
+    CubeSpec {
+        name: "tier_visits",
+        dimensions: &["tier", "came"],
+        measures: VISITS,
+        axis: AXIS,
+        storage: Storage::Dense,
+    },
+    CubeSpec {
+        name: "inpatients",
+        dimensions: &["facility"],
+        measures: &[
+            Measure::Level("present", Unit::Count),
+            Measure::Level("stale", Unit::Count),
+            Measure::Flow("admitted", Unit::Count),
+            Measure::Flow("discharged", Unit::Count),
+        ],
+        axis: AXIS,
+        storage: Storage::Dense,
+    },
+];
+
+/// The tier of a facility on a day; `None`: the reference doesn't know it.
+#[inline]
+pub(crate) fn tier(facility: Code, on: Day, bundle: &Bundle) -> Option<Tier> {
+    Some(bundle.reference.facility(facility)?.on(on)?.tier)
+}
+
+#[inline]
+pub(crate) fn tier_code(tier: Option<Tier>) -> Code {
+    Code::new(match tier {
+        Some(Tier::Unranked) => TIERS[0].0,
+        Some(Tier::Initial) => TIERS[1].0,
+        Some(Tier::Basic) => TIERS[2].0,
+        Some(Tier::Specialised) => TIERS[3].0,
+        None => TIERS[4].0,
+    })
+}
+
+pub(crate) fn direction(from: Option<Tier>, to: Option<Tier>) -> Code {
+    let ranked = |tier: Option<Tier>| tier.filter(|tier| *tier != Tier::Unranked);
+    Code::new(match ranked(from).zip(ranked(to)) {
+        Some((from, to)) if from < to => DIRECTIONS[0],
+        Some((from, to)) if from > to => DIRECTIONS[1],
+        Some(_) => DIRECTIONS[2],
+        None => DIRECTIONS[3],
+    })
+}
+
+/// How a patient came, by the route code; `None`: it is no visit.
+#[inline]
+pub(crate) fn came(route: Code, bundle: &Bundle) -> Option<Code> {
+    let at = match bundle.policy.route_kind(route) {
+        Some(RouteKind::Own | RouteKind::Station | RouteKind::Moved) => 0,
+        Some(RouteKind::Referred) => 1,
+        Some(RouteKind::Reexamination) => 2,
+        Some(RouteKind::SelfReferral) => 3,
+        Some(RouteKind::Emergency) => 4,
+        Some(RouteKind::Donor | RouteKind::Newborn | RouteKind::Drugs) => 5,
+        Some(RouteKind::Uninsured) => 6,
+        None => 7,
+        Some(RouteKind::Withdrawal) => return None,
+    };
+    Some(Code::new(CAME[at].0))
+}
+
+/// The cell of a number of days.
+pub(crate) fn days_code(days: i32) -> Code {
+    let at = ARRIVAL_TIMES.iter().rposition(|(first, _)| *first <= days).unwrap_or(0);
+    Code::new(ARRIVAL_TIMES[at].1)
+}
