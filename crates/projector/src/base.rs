@@ -8,7 +8,11 @@
 //! digest of the meta names the whole file. The base is also the snapshot of histories, their backup, and what is handed
 //! over when a partition moves.
 
-use std::{io::Write, path::{Path, PathBuf}, sync::Arc};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use contract::{
     Code, Subject,
@@ -34,7 +38,7 @@ const SECTION_BYTES_MAX: u64 = 1 << 30;
 
 /// A record of the log that gave no fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetAsideRecord {
+pub(crate) struct SetAsideRecord {
     /// Where it stands in the partition.
     pub offset: u64,
     /// Why; says nothing of its content.
@@ -43,7 +47,7 @@ pub struct SetAsideRecord {
 
 /// What a base says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Which partition.
     pub partition: u16,
     /// It holds every record before this offset.
@@ -83,7 +87,11 @@ pub(crate) struct BaseWriter {
 
 impl BaseWriter {
     /// Begins the file that will stand at `path`; until it is finished it has a temporary name.
-    pub(crate) fn create(files: &Arc<dyn Files>, path: &Path, partition: u16) -> Result<BaseWriter, StoreError> {
+    pub(crate) fn create(
+        files: &Arc<dyn Files>,
+        path: &Path,
+        partition: u16,
+    ) -> Result<BaseWriter, StoreError> {
         let temporary = temporary_path(path);
         let file = event_log::files::remove_if_there(files.as_ref(), &temporary)
             .and_then(|_| files.create(&temporary))
@@ -124,7 +132,8 @@ impl BaseWriter {
 
     fn end_block(&mut self) -> Result<(), StoreError> {
         if let Some(first) = self.block_first.take() {
-            let (at, length, crc) = (self.writer.position(), self.block.len() as u32, crc32c::crc32c(&self.block));
+            let (at, length, crc) =
+                (self.writer.position(), self.block.len() as u32, crc32c::crc32c(&self.block));
             self.index.push(BlockEntry { first, at, length, crc });
             self.writer.write_all(&self.block).map_err(|source| StoreError::io(&self.path, source))?;
             self.block.clear();
@@ -145,7 +154,9 @@ impl BaseWriter {
         let mut meta = Vec::with_capacity(self.index.len() * 32 + 4096);
         meta.extend_from_slice(&VERSION.to_le_bytes());
         let summary = &self.summary;
-        for count in [u64::from(summary.partition), next_offset, summary.people, summary.facts, summary.copies] {
+        for count in
+            [u64::from(summary.partition), next_offset, summary.people, summary.facts, summary.copies]
+        {
             put(&mut meta, count);
         }
         let codes = self.dictionary.codes();
@@ -220,7 +231,8 @@ impl Base {
         let damaged = |byte: u64, what: &str| StoreError::Corrupt(Corrupt::new(path, byte, what));
         let file = files.open(path, Access::Read).map_err(io)?;
         let length = file.len().map_err(io)?;
-        let footer_at = length.checked_sub(FOOTER_BYTES as u64).ok_or_else(|| damaged(0, "the file is too short"))?;
+        let footer_at =
+            length.checked_sub(FOOTER_BYTES as u64).ok_or_else(|| damaged(0, "the file is too short"))?;
         let mut footer = [0; FOOTER_BYTES];
         read_exact_at(file.as_ref(), &mut footer, footer_at).map_err(io)?;
         let u64_at = |at: usize| u64::from_le_bytes(footer[at..at + 8].try_into().expect("eight bytes"));
@@ -229,7 +241,11 @@ impl Base {
         }
         let version = u32::from_le_bytes(footer[8..12].try_into().expect("four bytes"));
         if version != VERSION {
-            return Err(StoreError::OtherVersion { path: path.to_owned(), found: version, expected: VERSION });
+            return Err(StoreError::OtherVersion {
+                path: path.to_owned(),
+                found: version,
+                expected: VERSION,
+            });
         }
         let (meta_at, meta_length) = (u64_at(12), u64_at(20));
         if meta_length > SECTION_BYTES_MAX || meta_at.checked_add(meta_length) != Some(footer_at) {
@@ -281,7 +297,8 @@ impl Base {
     fn read_block(&self, number: usize, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
         let block = &self.index[number];
         buffer.resize(block.length as usize, 0);
-        read_exact_at(self.file.as_ref(), buffer, block.at).map_err(|source| StoreError::io(&self.path, source))?;
+        read_exact_at(self.file.as_ref(), buffer, block.at)
+            .map_err(|source| StoreError::io(&self.path, source))?;
         if crc32c::crc32c(buffer) != block.crc {
             return Err(self.damaged(number, "a block does not have its checksum"));
         }
@@ -293,7 +310,12 @@ impl Base {
     }
 
     /// Adds the facts of `subject` to `history`; says whether there are any.
-    pub(crate) fn get(&self, subject: Subject, history: &mut History, last: &mut LastBlock) -> Result<bool, StoreError> {
+    pub(crate) fn get(
+        &self,
+        subject: Subject,
+        history: &mut History,
+        last: &mut LastBlock,
+    ) -> Result<bool, StoreError> {
         let number = self.index.partition_point(|block| block.first <= subject);
         let Some(number) = number.checked_sub(1) else { return Ok(false) };
         let wanted = Some((self.summary.digest, number));
@@ -304,9 +326,12 @@ impl Base {
         }
         let mut rest = last.bytes.as_slice();
         while !rest.is_empty() {
-            let person = Person::take(&mut rest).ok_or_else(|| self.damaged(number, "a person cannot be read"))?;
+            let person =
+                Person::take(&mut rest).ok_or_else(|| self.damaged(number, "a person cannot be read"))?;
             if person.subject == subject {
-                person.decode(&self.codes, history).ok_or_else(|| self.damaged(number, "a fact cannot be read"))?;
+                person
+                    .decode(&self.codes, history)
+                    .ok_or_else(|| self.damaged(number, "a fact cannot be read"))?;
                 return Ok(true);
             }
             if person.subject > subject {
@@ -374,8 +399,8 @@ impl People<'_> {
         }
         let mut rest = &self.buffer[self.at..];
         let before = rest.len();
-        let person =
-            Person::take(&mut rest).ok_or_else(|| self.base.damaged(self.block - 1, "a person cannot be read"))?;
+        let person = Person::take(&mut rest)
+            .ok_or_else(|| self.base.damaged(self.block - 1, "a person cannot be read"))?;
         self.at += before - rest.len();
         Ok(Some(person))
     }

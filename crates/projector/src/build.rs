@@ -1,11 +1,8 @@
 //! Building histories and figures from the log, many partitions at a time.
 
-use std::{
-    path::Path,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use event_log::{EventLog, files::Files};
@@ -52,7 +49,9 @@ pub(crate) fn in_parallel<T: Sync, A: Send>(
     };
     let accumulators = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..workers.clamp(1, items.len().max(1))).map(|_| scope.spawn(run)).collect();
-        let joined = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let joined = threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         joined.collect()
     });
     match failed.into_inner().expect("no thread panics with it") {
@@ -68,66 +67,68 @@ pub(crate) struct Built {
     pub(crate) stopped: Option<String>,
 }
 
-/// Builds the bases of `partitions` up to `ends` and the figures of everybody in them.
-pub(crate) fn build(
-    log: &dyn EventLog,
-    files: &Arc<dyn Files>,
-    generation: &Generation,
-    partitions: &[u16],
-    ends: &[u64],
-    bundle: &Bundle,
-    workers: usize,
-    progress: &(dyn Fn(Progress) + Sync),
-) -> Result<(Vec<Built>, Figures), StoreError> {
-    let done = AtomicU64::new(0);
-    let total = partitions.iter().map(|partition| ends[usize::from(*partition)]).sum();
-    let report = |records| progress(Progress { done: done.fetch_add(records, Ordering::Relaxed) + records, total });
-    let make = || (Vec::new(), Figures::default());
-    let accumulators = in_parallel(workers, partitions, make, |(built, figures), partition| {
-        let path = generation.base_path(*partition, 1);
-        built.push(build_partition(log, files, &path, *partition, ends, bundle, figures, &report)?);
-        Ok(())
-    })?;
-    let mut all = (Vec::new(), Figures::default());
-    for (at, (mut built, mut figures)) in accumulators.into_iter().enumerate() {
-        all.0.append(&mut built);
-        if at == 0 {
-            all.1 = figures;
-        } else {
-            all.1.merge(&mut figures);
-        }
-    }
-    Ok(all)
+/// What is built from, and where to.
+pub(crate) struct Build<'a> {
+    pub(crate) log: &'a dyn EventLog,
+    pub(crate) files: &'a Arc<dyn Files>,
+    pub(crate) generation: &'a Generation,
+    /// Up to which offset of each partition.
+    pub(crate) ends: &'a [u64],
+    pub(crate) bundle: &'a Bundle,
 }
 
-#[allow(clippy::too_many_arguments, reason = "one call site; a struct would only rename them")]
-fn build_partition(
-    log: &dyn EventLog,
-    files: &Arc<dyn Files>,
-    path: &Path,
-    partition: u16,
-    ends: &[u64],
-    bundle: &Bundle,
-    figures: &mut Figures,
-    report: &dyn Fn(u64),
-) -> Result<Built, StoreError> {
-    let mut gathered = Gathered::new(0, KnownTimes::default());
-    let read = gathered.read(log, partition, ends[usize::from(partition)], &mut |records| report(records));
-    let stopped = read.err().map(|error| {
-        tracing::error!(partition, offset = gathered.next_offset, %error, "the partition stopped");
-        error.to_string()
-    });
-    let mut writer = BaseWriter::create(files, path, partition)?;
-    let mut resolver = Resolver::new();
-    let mut copies = 0;
-    gathered.for_each_person(|person| {
-        let count = person.history.facts().len();
-        writer.push(person.subject, person.history.kind(), count, person.facts)?;
-        copies += person.copies as u64;
-        figures.add(person.subject, &resolver.view(person.history, None), bundle);
-        Ok(())
-    })?;
-    writer.dictionary = std::mem::take(&mut gathered.dictionary);
-    writer.finish(gathered.next_offset, copies, &gathered.known, &gathered.set_aside)?;
-    Ok(Built { partition, base: Base::open(files.as_ref(), path)?, stopped })
+impl Build<'_> {
+    /// Builds the bases of `partitions` and the figures of everybody in them.
+    pub(crate) fn run(
+        &self,
+        partitions: &[u16],
+        workers: usize,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<(Vec<Built>, Figures), StoreError> {
+        let done = AtomicU64::new(0);
+        let total = partitions.iter().map(|partition| self.ends[usize::from(*partition)]).sum();
+        let report = |records| {
+            progress(Progress { done: done.fetch_add(records, Ordering::Relaxed) + records, total })
+        };
+        let make = || (Vec::new(), Figures::default());
+        let accumulators = in_parallel(workers, partitions, make, |(built, figures), partition| {
+            built.push(self.partition(*partition, figures, &report)?);
+            Ok(())
+        })?;
+        let mut accumulators = accumulators.into_iter();
+        let (mut built, mut figures) = accumulators.next().unwrap_or_else(make);
+        for (mut others, mut other_figures) in accumulators {
+            built.append(&mut others);
+            figures.merge(&mut other_figures);
+        }
+        Ok((built, figures))
+    }
+
+    fn partition(
+        &self,
+        number: u16,
+        figures: &mut Figures,
+        report: &dyn Fn(u64),
+    ) -> Result<Built, StoreError> {
+        let mut gathered = Gathered::new(0, KnownTimes::default());
+        let read =
+            gathered.read(self.log, number, self.ends[usize::from(number)], &mut |records| report(records));
+        let stopped = read.err().map(|error| {
+            tracing::error!(partition = number, offset = gathered.next_offset, %error, "the partition stopped");
+            error.to_string()
+        });
+        let path = self.generation.base_path(number, 1);
+        let mut writer = BaseWriter::create(self.files, &path, number)?;
+        let mut resolver = Resolver::new();
+        let mut copies = 0;
+        gathered.for_each_person(|person| {
+            writer.push(person.subject, person.history.kind(), person.history.facts().len(), person.facts)?;
+            copies += person.copies as u64;
+            figures.add(person.subject, &resolver.view(person.history, None), self.bundle);
+            Ok(())
+        })?;
+        writer.dictionary = std::mem::take(&mut gathered.dictionary);
+        writer.finish(gathered.next_offset, copies, &gathered.known, &gathered.set_aside)?;
+        Ok(Built { partition: number, base: Base::open(self.files.as_ref(), &path)?, stopped })
+    }
 }

@@ -31,10 +31,6 @@ struct Pending {
 }
 
 impl Deltas {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.people.is_empty()
-    }
-
     /// Adds the facts of a person.
     pub(crate) fn add(&mut self, subject: Subject, new: &History) {
         let pending = self.people.entry(subject).or_default();
@@ -67,7 +63,12 @@ impl Pending {
 }
 
 /// Adds `count` facts, encoded with `codes`, to `history`; `None`: they are damaged.
-pub(crate) fn decode_facts(count: usize, mut facts: &[u8], codes: &CodeIndex, history: &mut History) -> Option<()> {
+pub(crate) fn decode_facts(
+    count: usize,
+    mut facts: &[u8],
+    codes: &CodeIndex,
+    history: &mut History,
+) -> Option<()> {
     for _ in 0..count {
         history.decode(&mut facts, codes).ok()?;
     }

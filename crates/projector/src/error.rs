@@ -1,6 +1,9 @@
 //! What can go wrong, by what the caller does next.
 
-use std::{fmt, io, path::{Path, PathBuf}};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 use event_log::ReadError;
 

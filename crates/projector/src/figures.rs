@@ -18,7 +18,10 @@ pub struct Figures {
 
 impl Default for Figures {
     fn default() -> Figures {
-        Figures { timelines: REGISTRY.each_ref().map(|projection| Timeline::new(projection.cubes)), events: 0 }
+        Figures {
+            timelines: REGISTRY.each_ref().map(|projection| Timeline::new(projection.cubes)),
+            events: 0,
+        }
     }
 }
 
@@ -58,7 +61,10 @@ impl Figures {
     /// Digests of the sums, a projection each, and of the events in force.
     #[must_use]
     pub fn digests(&mut self) -> Digests {
-        Digests { projections: self.timelines.each_mut().map(Timeline::digest), events: self.events.to_be_bytes() }
+        Digests {
+            projections: self.timelines.each_mut().map(Timeline::digest),
+            events: self.events.to_be_bytes(),
+        }
     }
 
     /// The first sum of each cube that is not the same in `other`, in words.
@@ -99,7 +105,8 @@ impl Figures {
         bytes = rest;
         for (timeline, projection) in figures.timelines.iter_mut().zip(&REGISTRY) {
             let (length, rest) = bytes.split_first_chunk().ok_or_else(early)?;
-            let (timeline_bytes, rest) = rest.split_at_checked(u64::from_le_bytes(*length) as usize).ok_or_else(early)?;
+            let (timeline_bytes, rest) =
+                rest.split_at_checked(u64::from_le_bytes(*length) as usize).ok_or_else(early)?;
             *timeline = Timeline::decode(projection.cubes, timeline_bytes)?;
             bytes = rest;
         }
@@ -154,4 +161,3 @@ impl Points {
         self.points[projection].rows(cube)
     }
 }
-

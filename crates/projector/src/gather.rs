@@ -63,7 +63,14 @@ impl Gathered {
     pub(crate) fn new(from: u64, known: KnownTimes) -> Gathered {
         let buckets = (0..1 << BUCKET_BITS).map(|_| Bucket::default()).collect();
         let set_aside = Vec::new();
-        Gathered { buckets, dictionary: Dictionary::default(), known, set_aside, next_offset: from, scratch: History::new() }
+        Gathered {
+            buckets,
+            dictionary: Dictionary::default(),
+            known,
+            set_aside,
+            next_offset: from,
+            scratch: History::new(),
+        }
     }
 
     /// Reads `partition` of `log` from where it stands to before `until`; calls `progress` with the number of records
@@ -97,7 +104,8 @@ impl Gathered {
         match pushed {
             Ok(view) => {
                 self.known.push(record.offset, Some(view.recorded_at));
-                let subject = u64::from_be_bytes(view.subject.0[..8].try_into().expect("eight of sixteen bytes"));
+                let subject =
+                    u64::from_be_bytes(view.subject.0[..8].try_into().expect("eight of sixteen bytes"));
                 let bucket = &mut self.buckets[(subject >> (u64::BITS - BUCKET_BITS)) as usize];
                 let at = bucket.arena.len() as u32;
                 bucket.arena.extend_from_slice(&view.subject.0);
@@ -135,7 +143,9 @@ impl Gathered {
                 } else {
                     // Two subjects share their first eight bytes.
                     group.sort_by_key(|entry| subject_at(&arena, entry));
-                    for group in group.chunk_by(|one, other| subject_at(&arena, one) == subject_at(&arena, other)) {
+                    for group in
+                        group.chunk_by(|one, other| subject_at(&arena, one) == subject_at(&arena, other))
+                    {
                         let subject = subject_at(&arena, &group[0]);
                         visit(person(&arena, subject, group, &self.dictionary, &mut history, &mut sorted))?;
                     }
@@ -169,7 +179,9 @@ fn person<'a>(
     }
     let facts = history.facts();
     let key = |fact: &Fact| (fact.order(), fact.offset);
-    let range = |entry: &Entry| -> Range<usize> { entry.at as usize + HEAD_BYTES..(entry.at + entry.length) as usize };
+    let range = |entry: &Entry| -> Range<usize> {
+        entry.at as usize + HEAD_BYTES..(entry.at + entry.length) as usize
+    };
     if facts.is_sorted_by_key(key) {
         group.iter().for_each(|entry| sorted.extend_from_slice(&arena[range(entry)]));
     } else {

@@ -32,8 +32,16 @@ impl Generation {
         let path = root.join("current");
         match read_whole(files, &path, 64) {
             Ok(name) => {
-                let number = String::from_utf8_lossy(&name).trim().strip_prefix('g').and_then(|text| text.parse().ok());
-                let refused = || StoreError::Refused(format!("{} does not name a generation; remove it and project again", path.display()));
+                let number = String::from_utf8_lossy(&name)
+                    .trim()
+                    .strip_prefix('g')
+                    .and_then(|text| text.parse().ok());
+                let refused = || {
+                    StoreError::Refused(format!(
+                        "{} does not name a generation; remove it and project again",
+                        path.display()
+                    ))
+                };
                 number.map(|number| Some(Generation::new(root, number))).ok_or_else(refused)
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -42,7 +50,11 @@ impl Generation {
     }
 
     /// A new, empty generation after `current`; what a broken rebuild left in its place is removed.
-    pub(crate) fn next(files: &dyn Files, root: &Path, current: Option<&Generation>) -> Result<Generation, StoreError> {
+    pub(crate) fn next(
+        files: &dyn Files,
+        root: &Path,
+        current: Option<&Generation>,
+    ) -> Result<Generation, StoreError> {
         let generation = Generation::new(root, current.map_or(0, |current| current.number) + 1);
         generation.remove()?;
         for folder in [root, &generation.folder, &generation.bases()] {

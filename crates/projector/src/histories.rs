@@ -39,15 +39,18 @@ impl Histories {
     }
 
     /// The sorted history of `subject`, into `history`; says whether there is any.
-    pub(crate) fn get(&self, subject: Subject, history: &mut History, last: &mut LastBlock) -> Result<bool, StoreError> {
+    pub(crate) fn get(
+        &self,
+        subject: Subject,
+        history: &mut History,
+        last: &mut LastBlock,
+    ) -> Result<bool, StoreError> {
         history.clear();
         let mut found = match &self.base {
             Some(base) => base.get(subject, history, last)?,
             None => false,
         };
-        for deltas in self.all_deltas() {
-            found |= deltas.get(subject, history);
-        }
+        found |= self.add_deltas(subject, history);
         history.sort();
         Ok(found)
     }
@@ -56,9 +59,13 @@ impl Histories {
         self.merging.as_deref().into_iter().chain([&self.deltas])
     }
 
-    /// Pending facts.
-    pub(crate) fn pending(&self) -> u64 {
-        self.all_deltas().map(|deltas| deltas.facts).sum()
+    /// Adds the pending facts of `subject`; says whether there are any.
+    fn add_deltas(&self, subject: Subject, history: &mut History) -> bool {
+        let mut found = false;
+        for deltas in self.all_deltas() {
+            found |= deltas.get(subject, history);
+        }
+        found
     }
 
     /// Facts and further copies among them.
@@ -68,7 +75,12 @@ impl Histories {
     }
 
     /// Reads the log on, to before `until`, into memory only.
-    pub(crate) fn read_on(&mut self, log: &dyn EventLog, partition: u16, until: u64) -> Result<(), StoreError> {
+    pub(crate) fn read_on(
+        &mut self,
+        log: &dyn EventLog,
+        partition: u16,
+        until: u64,
+    ) -> Result<(), StoreError> {
         if self.next_offset >= until {
             return Ok(());
         }
@@ -101,7 +113,7 @@ impl Histories {
                     return Err(people.damaged());
                 }
                 if !left.is_empty() && left.remove(&subject) {
-                    self.all_deltas().for_each(|deltas| drop(deltas.get(subject, &mut history)));
+                    self.add_deltas(subject, &mut history);
                     history.sort();
                 }
                 visit(subject, &mut history)?;
@@ -109,7 +121,7 @@ impl Histories {
         }
         for subject in left {
             history.clear();
-            self.all_deltas().for_each(|deltas| drop(deltas.get(subject, &mut history)));
+            self.add_deltas(subject, &mut history);
             history.sort();
             visit(subject, &mut history)?;
         }
@@ -188,8 +200,13 @@ struct Scratch {
 
 impl Scratch {
     /// Adds the pending facts of `subject` to the history and writes it.
-    fn push(&mut self, histories: &Histories, subject: Subject, writer: &mut BaseWriter) -> Result<(), StoreError> {
-        histories.all_deltas().for_each(|deltas| drop(deltas.get(subject, &mut self.history)));
+    fn push(
+        &mut self,
+        histories: &Histories,
+        subject: Subject,
+        writer: &mut BaseWriter,
+    ) -> Result<(), StoreError> {
+        histories.add_deltas(subject, &mut self.history);
         self.history.sort();
         self.facts.clear();
         for at in 0..self.history.facts().len() {

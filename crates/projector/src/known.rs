@@ -29,7 +29,7 @@ impl KnownTimes {
     /// Record `offset` was recorded at `recorded`; `None`: it cannot be read, and counts as known with the one before.
     #[inline]
     pub(crate) fn push(&mut self, offset: u64, recorded: Option<Millis>) {
-        if offset > 0 && offset % EVERY == 0 {
+        if offset > 0 && offset.is_multiple_of(EVERY) {
             self.samples.push(self.latest);
         }
         if let Some(recorded) = recorded {

@@ -30,5 +30,5 @@ pub use error::{Corrupt, StoreError};
 pub use figures::{Digests, Figures, Points};
 pub use projector::{Commit, Opened, Options, Projector, Rebuilt};
 pub use reader::{KnownAt, Reader};
-pub use registry::{PROJECTIONS, REGISTRY, Registered, projection, project_all};
+pub use registry::{PROJECTIONS, REGISTRY, Registered, project_all, projection};
 pub use snapshot::{BaseState, Manifest, PartitionState, ProjectionVersion, hex};

@@ -97,15 +97,19 @@ impl Partition {
             let path = generation.base_path(number, manifest.number);
             let base = Base::open(files, &path)?;
             if base.summary.digest != manifest.digest || base.summary.partition != number {
-                return Err(StoreError::Corrupt(Corrupt::new(&path, 0, "it is another file than the manifest names")));
+                return Err(StoreError::Corrupt(Corrupt::new(
+                    &path,
+                    0,
+                    "it is another file than the manifest names",
+                )));
             }
             partition.histories = Histories::of(base);
             partition.base_number = manifest.number;
         }
         let Histories { deltas, known, set_aside, next_offset, .. } = &mut partition.histories;
         for (row, bytes) in loaded.rows {
-            *next_offset =
-                load_row(&bytes, deltas, known, set_aside).ok_or_else(|| damaged("a delta row cannot be read"))?;
+            *next_offset = load_row(&bytes, deltas, known, set_aside)
+                .ok_or_else(|| damaged("a delta row cannot be read"))?;
             partition.rows.push(row);
             partition.next_row = row + 1;
         }
@@ -244,7 +248,10 @@ impl Partition {
 
     /// Freezes the deltas and gives the work of merging them, which may run on any thread. Commit first.
     pub(crate) fn begin_merge(&mut self) -> MergeWork {
-        debug_assert!(self.uncommitted.is_empty(), "rows must be in the store before their facts are in a base");
+        debug_assert!(
+            self.uncommitted.is_empty(),
+            "rows must be in the store before their facts are in a base"
+        );
         let frozen = Arc::new(std::mem::take(&mut self.histories.deltas));
         self.histories.merging = Some(Arc::clone(&frozen));
         MergeWork {

@@ -14,7 +14,7 @@ use event_log::{EventLog, files::Files};
 use policy::Bundle;
 
 use crate::{
-    build::{Progress, build, in_parallel},
+    build::{Build, Progress, in_parallel},
     error::StoreError,
     figures::{Digests, Figures},
     generation::Generation,
@@ -144,8 +144,17 @@ impl<'a> Projector<'a> {
         if let Some(old) = current {
             old.remove()?;
         }
-        let projector =
-            Self::assemble(root, files, log, bundle, options, generation, store, partitions, Figures::default());
+        let projector = Self::assemble(
+            root,
+            files,
+            log,
+            bundle,
+            options,
+            generation,
+            store,
+            partitions,
+            Figures::default(),
+        );
         let opened = discarded.map_or(Opened::Empty, |why| Opened::Discarded { why });
         Ok((projector, opened))
     }
@@ -196,7 +205,8 @@ impl<'a> Projector<'a> {
         };
         let (generation, options) = (generation.clone(), options.clone());
         let files = Arc::clone(files);
-        let projector = Self::assemble(root, files, log, bundle, options, generation, store, partitions, figures);
+        let projector =
+            Self::assemble(root, files, log, bundle, options, generation, store, partitions, figures);
         Ok((projector, opened))
     }
 
@@ -274,26 +284,30 @@ impl<'a> Projector<'a> {
 
     fn build(&mut self, ends: &[u64], progress: &(dyn Fn(Progress) + Sync)) -> Result<(), StoreError> {
         let numbers: Vec<u16> = (0..self.log.partitions()).collect();
-        let (built, figures) = build(
-            self.log,
-            &self.files,
-            &self.generation,
-            &numbers,
+        let task = Build {
+            log: self.log,
+            files: &self.files,
+            generation: &self.generation,
             ends,
-            self.bundle,
-            self.options.workers,
-            progress,
-        )?;
+            bundle: self.bundle,
+        };
+        let (built, figures) = task.run(&numbers, self.options.workers, progress)?;
         for built in built {
             let number = built.partition;
-            let partition = Partition::of_base(number, built.base, &self.store)?;
-            self.partitions[usize::from(number)] = Partition { stopped: built.stopped, ..partition };
+            let mut partition = Partition::of_base(number, built.base, &self.store)?;
+            partition.stopped = built.stopped;
+            self.partitions[usize::from(number)] = partition;
         }
         self.figures = figures;
         self.store.sync()
     }
 
-    fn drain(&mut self, ends: &[u64], behind: u64, progress: &(dyn Fn(Progress) + Sync)) -> Result<(), StoreError> {
+    fn drain(
+        &mut self,
+        ends: &[u64],
+        behind: u64,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<(), StoreError> {
         // For a few events a second set of sums costs more than a second thread brings.
         const PARALLEL_MIN: u64 = 20_000;
         let (log, bundle, store) = (self.log, self.bundle, &self.store);
@@ -329,7 +343,11 @@ impl<'a> Projector<'a> {
     ///
     /// # Errors
     /// As [`Projector::catch_up`].
-    pub fn follow(&mut self, shutdown: &AtomicBool, observe: &mut dyn FnMut(Commit)) -> Result<(), StoreError> {
+    pub fn follow(
+        &mut self,
+        shutdown: &AtomicBool,
+        observe: &mut dyn FnMut(Commit),
+    ) -> Result<(), StoreError> {
         let mut ends = self.log.ends()?;
         while !shutdown.load(Ordering::Relaxed) {
             let positions = self.positions();
@@ -355,9 +373,9 @@ impl<'a> Projector<'a> {
     }
 
     fn apply_live(&mut self, ends: &[u64], observe: &mut dyn FnMut(Commit)) -> Result<(), StoreError> {
-        for at in 0..self.partitions.len() {
+        for (at, end) in ends.iter().enumerate() {
             let partition = &mut self.partitions[at];
-            let read = partition.apply(self.log, ends[at], self.bundle, &mut self.figures, &mut self.scratch)?;
+            let read = partition.apply(self.log, *end, self.bundle, &mut self.figures, &mut self.scratch)?;
             if read > 0 {
                 self.uncommitted_events += read;
                 self.snapshot.stale = true;
@@ -421,7 +439,8 @@ impl<'a> Projector<'a> {
     /// Takes in what merges made; `all`: waits until none is left to do.
     fn end_merges(&mut self, all: bool) -> Result<(), StoreError> {
         while self.merges.running > 0 {
-            let received = if all { self.merges.receiver.recv().ok() } else { self.merges.receiver.try_recv().ok() };
+            let received =
+                if all { self.merges.receiver.recv().ok() } else { self.merges.receiver.try_recv().ok() };
             let Some((work, merged)) = received else { return Ok(()) };
             self.merges.running -= 1;
             match merged {
@@ -560,7 +579,12 @@ fn state_of(partition: &Partition) -> PartitionState {
 }
 
 /// Whether figures of a snapshot can be gone on from; why not.
-fn usable(manifest: &Manifest, log: &dyn EventLog, bundle: &Bundle, partitions: &[Partition]) -> Result<(), String> {
+fn usable(
+    manifest: &Manifest,
+    log: &dyn EventLog,
+    bundle: &Bundle,
+    partitions: &[Partition],
+) -> Result<(), String> {
     if manifest.log != log.id().to_string() {
         return Err("the snapshot is of another log".to_owned());
     }

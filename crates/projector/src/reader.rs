@@ -3,7 +3,10 @@
 //! A reader stands on the last snapshot: its figures, and the base files it names. What came since is read from the log,
 //! so a history can be viewed at any position the log has.
 
-use std::{path::{Path, PathBuf}, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use contract::{Day, Millis, Subject};
 use event_log::{EventLog, files::Files, partition_of};
@@ -43,7 +46,10 @@ impl Reader {
     /// [`StoreError::Refused`] when there is none yet.
     pub fn open(root: &Path, files: Arc<dyn Files>) -> Result<Reader, StoreError> {
         let none = || {
-            StoreError::Refused(format!("nothing was projected into {} yet: run `vertebra project` first", root.display()))
+            StoreError::Refused(format!(
+                "nothing was projected into {} yet: run `vertebra project` first",
+                root.display()
+            ))
         };
         let generation = Generation::current(files.as_ref(), root)?.ok_or_else(none)?;
         let manifest = snapshot::read_manifest(files.as_ref(), &generation.snapshot())?.ok_or_else(none)?;
@@ -94,7 +100,12 @@ impl Reader {
     ///
     /// # Errors
     /// When a base or the log cannot be read.
-    pub fn person(&self, log: &dyn EventLog, subject: Subject, positions: &[u64]) -> Result<History, StoreError> {
+    pub fn person(
+        &self,
+        log: &dyn EventLog,
+        subject: Subject,
+        positions: &[u64],
+    ) -> Result<History, StoreError> {
         let partition = partition_of(&subject, log.partitions());
         let histories = self.histories(log, partition, positions[usize::from(partition)])?;
         let mut history = History::new();

@@ -22,7 +22,14 @@ pub struct Registered {
 
 impl Registered {
     /// The rows `person` adds to list number `list` on day `on`.
-    pub fn rows(&self, person: &PersonView<'_>, bundle: &Bundle, on: Day, list: usize, rows: &mut Vec<ListRow>) {
+    pub fn rows(
+        &self,
+        person: &PersonView<'_>,
+        bundle: &Bundle,
+        on: Day,
+        list: usize,
+        rows: &mut Vec<ListRow>,
+    ) {
         (self.rows)(person, bundle, on, list, rows);
     }
 
@@ -58,8 +65,6 @@ macro_rules! projections {
 
 projections! {
     coverage::Coverage,
-    referral_load::ReferralLoad,
-    fee_exemption::FeeExemption,
 }
 
 /// The number of the projection of this name.

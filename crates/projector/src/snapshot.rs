@@ -81,7 +81,7 @@ impl Manifest {
 
 /// The names, versions and digests of all projections.
 #[must_use]
-pub fn projection_versions(digests: &Digests) -> Vec<ProjectionVersion> {
+pub(crate) fn projection_versions(digests: &Digests) -> Vec<ProjectionVersion> {
     let version = |(projection, digest): (&crate::Registered, &[u8; 32])| ProjectionVersion {
         name: projection.name.to_owned(),
         version: projection.version,
@@ -97,7 +97,12 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// Writes the snapshot at `path`, at once or not at all: magic, length and bytes of the manifest, figures, checksum.
-pub(crate) fn write(files: &dyn Files, path: &Path, manifest: &Manifest, figures: &mut Figures) -> Result<(), StoreError> {
+pub(crate) fn write(
+    files: &dyn Files,
+    path: &Path,
+    manifest: &Manifest,
+    figures: &mut Figures,
+) -> Result<(), StoreError> {
     let manifest = serde_json::to_vec(manifest).expect("a manifest has only texts and numbers");
     let mut bytes = MAGIC.to_vec();
     bytes.extend_from_slice(&(manifest.len() as u64).to_le_bytes());

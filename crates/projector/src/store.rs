@@ -44,10 +44,9 @@ impl Store {
     /// Opens the store in `path`, or makes it for the log `log` of `partitions` partitions.
     pub(crate) fn open(path: &Path, log: LogId, partitions: u16) -> Result<Store, StoreError> {
         let failed = |source| match source {
-            sled::Error::Io(ref io) if io.kind() == std::io::ErrorKind::WouldBlock => StoreError::Refused(format!(
-                "another process projects into {}; stop it, or query its snapshots",
-                path.display()
-            )),
+            sled::Error::Io(ref io) if io.kind() == std::io::ErrorKind::WouldBlock => StoreError::Refused(
+                format!("another process projects into {}; stop it, or query its snapshots", path.display()),
+            ),
             sled::Error::Corruption { .. } => {
                 StoreError::Corrupt(Corrupt::new(path, 0, "sled finds its file damaged"))
             }
@@ -104,14 +103,21 @@ impl Store {
         }
         for row in tree.scan_prefix([ROW]) {
             let (key, value) = row.map_err(|source| self.failed(source))?;
-            let number = key[1..].try_into().map_err(|_| self.damaged("a row has another key than a number"))?;
+            let number =
+                key[1..].try_into().map_err(|_| self.damaged("a row has another key than a number"))?;
             loaded.rows.push((u64::from_be_bytes(number), value));
         }
         Ok(loaded)
     }
 
     /// Adds one row and moves the checkpoint, at once or not at all. Durable after [`Store::sync`].
-    pub(crate) fn commit(&self, partition: u16, number: u64, row: Vec<u8>, checkpoint: u64) -> Result<(), StoreError> {
+    pub(crate) fn commit(
+        &self,
+        partition: u16,
+        number: u64,
+        row: Vec<u8>,
+        checkpoint: u64,
+    ) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         batch.insert(row_key(number).to_vec(), row);
         batch.insert(CHECKPOINT, checkpoint_bytes(checkpoint));
