@@ -139,6 +139,7 @@ fn read_policy(files: &BTreeMap<String, Vec<u8>>, calendar: Calendar) -> Result<
                 faults.push(BundleFault::new(schema.file, rule.line(), "id", reason));
             }
         }
+        table.refuse_hidden(&mut faults);
         table.compile();
         table
     };

@@ -150,6 +150,22 @@ impl Condition {
     }
 }
 
+impl Test {
+    /// Whether every value that `other` accepts is accepted here too.
+    fn covers(&self, other: &Test) -> bool {
+        match (self, other) {
+            (Test::OneOf(here), Test::OneOf(there)) => there.iter().all(|value| here.contains(value)),
+            (Test::NoneOf(here), Test::OneOf(there)) => !there.iter().any(|value| here.contains(value)),
+            (Test::NoneOf(here), Test::NoneOf(there)) => here.iter().all(|value| there.contains(value)),
+            (Test::Within(least, most), Test::OneOf(there)) => {
+                there.iter().all(|value| (*least..=*most).contains(value))
+            }
+            (Test::Within(least, most), Test::Within(from, to)) => least <= from && to <= most,
+            _ => false,
+        }
+    }
+}
+
 /// A table, indexed by its first fact so that a question looks at a few rows only.
 #[derive(Clone)]
 pub(crate) struct Table {
@@ -202,6 +218,27 @@ impl Table {
             table.rules.clear();
         }
         table
+    }
+
+    /// A row that can never answer, because one above it fits every case that it fits, is a fault: mostly the row above
+    /// was not ended.
+    pub(crate) fn refuse_hidden(&self, faults: &mut Vec<BundleFault>) {
+        let in_force: Vec<&Rule> = self.rules.iter().filter(|rule| rule.in_force).collect();
+        for (at, rule) in in_force.iter().enumerate() {
+            let hidden_by = in_force[..at].iter().find(|above| {
+                let asks_no_more = above.conditions.iter().all(|asked| {
+                    rule.conditions.iter().any(|own| own.fact == asked.fact && asked.test.covers(&own.test))
+                });
+                above.valid_from <= rule.valid_from && rule.valid_until <= above.valid_until && asks_no_more
+            });
+            if let Some(above) = hidden_by {
+                let reason = format!(
+                    "{} never answers: {} in row {} fits first. End that row with valid_until, or put this one above it",
+                    rule.id, above.id, above.line
+                );
+                faults.push(BundleFault::new(rule.file, rule.line, "", reason));
+            }
+        }
     }
 
     /// Builds the index; the rows do not change after it.
@@ -453,4 +490,53 @@ fn read_outcome(
         faults.push(entry.fault("then", format!("expected exactly one of {}", schema.one_of.join(", "))));
     }
     (numbers.into(), texts.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::schema;
+
+    fn route() -> Table {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let read = |path: &str| (path.to_owned(), std::fs::read(folder.join(path)).unwrap());
+        let files = BTreeMap::from([read("policy/route.toml"), read("policy/switches.toml")]);
+        let mut faults = Vec::new();
+        let switches = crate::switches::read(&files, &mut faults);
+        let mut table = Table::read(&schema::ROUTE, &files, &switches, &mut faults);
+        table.compile();
+        assert_eq!(faults, []);
+        table
+    }
+
+    fn fact(most: i64) -> impl Strategy<Value = i64> {
+        prop_oneof![4 => 0..=most, 1 => Just(MISSING)]
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_answers_as_reading_the_table_from_the_top(
+            route in prop::sample::select(vec!["1.1", "1.2", "1.12", "1.13", "1.18", "3.1", "3.3", "8", "?"]),
+            facts in (fact(11), fact(1), fact(3), fact(100), fact(3), fact(1), fact(1)),
+            on in 16_000i32..22_000,
+        ) {
+            let table = route_table();
+            let (kind, inpatient, tier, score, former_level, provisional, station) = facts;
+            let code = crate::read::code_number(Code::new(route));
+            let facts = [code, kind, inpatient, tier, score, former_level, provisional, station];
+            let from_the_top = table.rules.iter().find(|rule| {
+                rule.in_force
+                    && (rule.valid_from..=rule.valid_until).contains(&Day(on))
+                    && rule.conditions.iter().all(|condition| condition.holds(&facts))
+            });
+            prop_assert_eq!(table.first(&facts, Day(on)).map(Rule::id), from_the_top.map(Rule::id));
+        }
+    }
+
+    fn route_table() -> &'static Table {
+        static TABLE: std::sync::LazyLock<Table> = std::sync::LazyLock::new(route);
+        &TABLE
+    }
 }

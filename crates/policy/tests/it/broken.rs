@@ -14,6 +14,12 @@ fn faults(table: &str, from: &str, to: &str) -> Vec<String> {
 fn a_broken_table_names_file_row_column_and_reason() {
     let story = [
         (
+            "route.toml",
+            "\nvalid_until = 2026-06-30",
+            "",
+            "route-1.13 never answers: route-1.13-first-step in row",
+        ),
+        (
             "low_cost.toml",
             "below",
             "under",
