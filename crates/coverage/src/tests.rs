@@ -407,24 +407,25 @@ fn one_group_is_member_main_and_any() {
 
 #[test]
 fn the_main_group_changes_on_the_day_the_law_raises_a_rate() {
-    // Near-poor cards pay 95 % before 2026 and 100 % from then on; a veteran's card pays 100 %, and stands earlier in the
-    // table; a pensioner's pays 95 %.
+    // The social pension's card pays 80 % before 2026 and 100 % from then on; a pensioner's pays 95 %.
     groups(
         "
         p1 2025-10-01 person-registered birth=1950-03-02 sex=male
         p1 2025-10-01 residence-changed kind=permanent commune=00004 from=2020-01-01
         p1 2025-10-01 insurance-granted group=HT rate_digit=3 from=2025-10-01 until=2026-12-31
-        p1 2025-10-01 entitlement-granted group=CN from=2025-10-01 until=2026-12-31
+        p1 2025-10-01 entitlement-granted group=LH from=2025-10-01 until=2026-12-31
         ",
         &expect![[r#"
             group[00004 any ] people 2025-10-01..2027-01-01: 1
             group[00004 any ] insured 2025-10-01..2027-01-01: 1
-            group[00004 main CN] people 2025-10-01..2027-01-01: 1
-            group[00004 main CN] insured 2025-10-01..2027-01-01: 1
-            group[00004 member CN] people 2025-10-01..2027-01-01: 1
-            group[00004 member CN] insured 2025-10-01..2027-01-01: 1
+            group[00004 main HT] people 2025-10-01..2026-01-01: 1
+            group[00004 main HT] insured 2025-10-01..2026-01-01: 1
+            group[00004 main LH] people 2026-01-01..2027-01-01: 1
+            group[00004 main LH] insured 2026-01-01..2027-01-01: 1
             group[00004 member HT] people 2025-10-01..2027-01-01: 1
             group[00004 member HT] insured 2025-10-01..2027-01-01: 1
+            group[00004 member LH] people 2025-10-01..2027-01-01: 1
+            group[00004 member LH] insured 2025-10-01..2027-01-01: 1
         "#]],
     );
 }

@@ -8,8 +8,8 @@ use timeline::Sink;
 
 use crate::{
     cells::{
-        ARRIVAL_TIMES, FACILITY_VISITS, INPATIENTS, PAIR, TIER_PAIR, TIER_VISITS, WAITING, came, days_code, direction,
-        inpatients, referral, tier, tier_code, visits, waiting,
+        ARRIVAL_TIMES, FACILITY_VISITS, INPATIENTS, PAIR, TIER_PAIR, TIER_VISITS, WAITING, came, days_code,
+        direction, inpatients, referral, tier, tier_code, visits, waiting,
     },
     referral::{Referral, Referrals},
     stay::{Stay, has_claim},
@@ -105,11 +105,8 @@ fn sent<S: Sink>(one: &Referral, died: Option<Day>, bundle: &Bundle, sink: &mut 
         ages(&cells, open, sink);
     }
     let Some(arrival) = one.arrival else { return };
-    let there = if arrival.at == one.to {
-        cells
-    } else {
-        Cells::new(one.from, arrival.at, one.issued, bundle, sink)
-    };
+    let there =
+        if arrival.at == one.to { cells } else { Cells::new(one.from, arrival.at, one.issued, bundle, sink) };
     let (measure, waited) = if arrival.inferred {
         (referral::INFERRED, waiting::INFERRED)
     } else {

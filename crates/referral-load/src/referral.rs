@@ -77,7 +77,8 @@ impl Referral {
 
     /// The days on which it is open, and whether it ends because the form expired.
     pub(crate) fn open(&self, died: Option<Day>) -> (Span, bool) {
-        let closings = [self.arrival.map(|arrival| arrival.on), self.declined, self.cancelled, self.returned, died];
+        let closings =
+            [self.arrival.map(|arrival| arrival.on), self.declined, self.cancelled, self.returned, died];
         let closed = closings.into_iter().flatten().min().unwrap_or(Day::MAX);
         let expires = if self.last_day == Day::MAX { Day::MAX } else { self.last_day.next() };
         (Span { from: self.issued, until: closed.min(expires) }, expires <= closed && expires < Day::MAX)
@@ -107,7 +108,9 @@ impl Referrals {
                 | Body::ReferralDeclined(_)
                 | Body::ReferralReturned(_)
                 | Body::ReferralCancelled(_) => others = true,
-                Body::PersonDied { on } => referrals.died = Some(referrals.died.map_or(on, |known| known.min(on))),
+                Body::PersonDied { on } => {
+                    referrals.died = Some(referrals.died.map_or(on, |known| known.min(on)))
+                }
                 _ => {}
             }
         }
@@ -132,12 +135,15 @@ impl Referrals {
         bundle: &Bundle,
     ) {
         let on = fact.occurred.day();
-        let told = |known: &Referral| known.form == transfer.form && known.from == transfer.from && known.issued == on;
+        let told = |known: &Referral| {
+            known.form == transfer.form && known.from == transfer.from && known.issued == on
+        };
         // A test only is no referral; the same number on the same day is the same form, told again.
         if kind == ReferralFormKind::TestOnly || transfer.form != 0 && self.all.iter().any(told) {
             return;
         }
-        let by_kind = || bundle.policy.referral_validity(kind, on).map_or(Day::MAX, |validity| validity.last_day);
+        let by_kind =
+            || bundle.policy.referral_validity(kind, on).map_or(Day::MAX, |validity| validity.last_day);
         self.all.push(Referral::issued(transfer, fact, valid_until.unwrap_or_else(by_kind)));
     }
 
@@ -169,7 +175,10 @@ impl Referrals {
         let days = number(Parameter::ArrivalJoinsWithinDays, on, bundle);
         let fits = |known: &Referral| {
             let age = on - known.issued;
-            known.form == transfer.form && known.from == sender && !known.by_receiver && (0..=days).contains(&age)
+            known.form == transfer.form
+                && known.from == sender
+                && !known.by_receiver
+                && (0..=days).contains(&age)
         };
         let all = self.all.iter().enumerate().filter(|(_, known)| transfer.form != 0 && fits(known));
         all.max_by_key(|(at, known)| (known.issued, *at)).map(|(at, _)| at)
@@ -182,7 +191,8 @@ impl Referrals {
             pair && !known.by_receiver && within_working_days(known.issued, on, bundle)
         };
         let all = self.all.iter().enumerate().filter(|(_, known)| fits(known));
-        all.min_by_key(|(at, known)| (known.arrival.is_some(), (known.issued - on).abs(), *at)).map(|(at, _)| at)
+        all.min_by_key(|(at, known)| (known.arrival.is_some(), (known.issued - on).abs(), *at))
+            .map(|(at, _)| at)
     }
 
     fn outcomes(&mut self, view: &PersonView<'_>, bundle: &Bundle) {
@@ -191,13 +201,19 @@ impl Referrals {
             let earliest = |known: &mut Option<Day>| *known = Some(known.map_or(on, |known| known.min(on)));
             match fact.body {
                 Body::ReferralAccepted(transfer) => {
-                    self.meant(&transfer, on, bundle).into_iter().for_each(|known| earliest(&mut known.accepted));
+                    self.meant(&transfer, on, bundle)
+                        .into_iter()
+                        .for_each(|known| earliest(&mut known.accepted));
                 }
                 Body::ReferralDeclined(transfer) => {
-                    self.meant(&transfer, on, bundle).into_iter().for_each(|known| earliest(&mut known.declined));
+                    self.meant(&transfer, on, bundle)
+                        .into_iter()
+                        .for_each(|known| earliest(&mut known.declined));
                 }
                 Body::ReferralCancelled(transfer) => {
-                    self.meant(&transfer, on, bundle).into_iter().for_each(|known| earliest(&mut known.cancelled));
+                    self.meant(&transfer, on, bundle)
+                        .into_iter()
+                        .for_each(|known| earliest(&mut known.cancelled));
                 }
                 Body::ReferralReturned(transfer) => {
                     // Who returns may name the two ends of the form, or of the way back.

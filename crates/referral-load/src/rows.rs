@@ -29,7 +29,8 @@ pub const LISTS: &[List] = &[
 pub(crate) fn rows(view: &PersonView<'_>, bundle: &Bundle, on: Day, list: usize, rows: &mut Vec<ListRow>) {
     let referrals = Referrals::read(view, bundle);
     if list == OPEN {
-        for referral in referrals.all.iter().filter(|referral| referral.open(referrals.died()).0.contains(on)) {
+        for referral in referrals.all.iter().filter(|referral| referral.open(referrals.died()).0.contains(on))
+        {
             let accepted = referral.accepted.is_some_and(|accepted| accepted <= on);
             let values = vec![
                 referral.from.to_string(),

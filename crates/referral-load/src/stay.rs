@@ -27,10 +27,12 @@ impl Stay {
             Body::ClaimSubmitted(claim) => {
                 // Some claims leave out what the check-in said.
                 let checked_in = || {
-                    view.facts.iter().filter(|other| other.record == fact.record).find_map(|other| match other.body {
-                        Body::VisitOpened { admitted, .. } => admitted,
-                        _ => None,
-                    })
+                    view.facts.iter().filter(|other| other.record == fact.record).find_map(
+                        |other| match other.body {
+                            Body::VisitOpened { admitted, .. } => admitted,
+                            _ => None,
+                        },
+                    )
                 };
                 let admitted = claim.admitted.or_else(checked_in)?;
                 Some(Stay {
@@ -42,7 +44,10 @@ impl Stay {
                 })
             }
             Body::VisitOpened { facility, admitted: Some(admitted), .. } if !has_claim(view, at) => {
-                let days = bundle.policy.number(Parameter::StaleInpatientDays, *admitted).map_or(0, |f| f.value as i32);
+                let days = bundle
+                    .policy
+                    .number(Parameter::StaleInpatientDays, *admitted)
+                    .map_or(0, |f| f.value as i32);
                 let end = died.unwrap_or(Day::MAX);
                 let present = Span { from: *admitted, until: (*admitted + days).min(end) };
                 let stale = Span { from: *admitted + days, until: end };
