@@ -168,9 +168,9 @@ impl Walk {
         self.window.forget();
     }
 
-    /// Looks behind damage in the group that begins at `at` for a group that was written when that one was durable.
-    /// There is one: the bytes were whole once, and are damaged. There is none: they were never synced, and never
-    /// acknowledged.
+    /// Looks behind `at` for a group that was written when what begins there was durable, and learns from it how far the
+    /// journal is. There is one: these bytes were whole once. There is none: they may never have been synced, and were
+    /// never acknowledged.
     pub(super) fn was_durable(&mut self, file: &dyn FileHandle) -> io::Result<bool> {
         const STEP_BYTES: usize = 1 << 20;
         self.window.forget();
@@ -182,9 +182,10 @@ impl Walk {
             while let Some(next) = bytes[at..].iter().position(|byte| *byte == GROUP_MAGIC[0]) {
                 at += next;
                 let position = from + at as u64;
-                if Group::decode(&bytes[at..], &self.stamp, position)
-                    .is_some_and(|group| group.durable > self.at)
+                if let Some(group) = Group::decode(&bytes[at..], &self.stamp, position)
+                    && group.durable > self.at
                 {
+                    self.durable = self.durable.max(group.durable);
                     return Ok(true);
                 }
                 at += 1;

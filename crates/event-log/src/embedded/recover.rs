@@ -174,6 +174,8 @@ pub(super) fn recover(files: Arc<dyn Files>, dir: &Path, meta: Meta) -> Result<R
         check_follows(&path, &first, &ends)?;
         ends = segment.entries.iter().map(super::segment::Entry::next).collect();
         if has_journal {
+            // The segment's name may not be safe yet.
+            files.sync_dir(dir).map_err(unavailable(dir))?;
             let journal = journal_path(dir, number);
             files.remove(&journal).map_err(unavailable(&journal))?;
             report.removed.push(journal);
@@ -245,8 +247,8 @@ fn read_journal(journal: &Journal, last: bool, report: &mut OpenReport) -> Resul
     let file = journal.file.as_ref();
     let io = |source| OpenError::Unavailable { path: journal.path.clone(), source };
     let mut walk = walk(journal, PIECE_BYTES);
-    // Where the groups begin that nothing proves to be durable.
-    let mut unproven = walk.at;
+    // Where what nothing proves to be durable begins: a group proves what stands before it, the header too.
+    let mut unproven = 0;
     let mut closed = false;
     loop {
         let start = walk.at;
