@@ -85,11 +85,9 @@ impl Policy {
 
     /// The days on which some card rate changes, in order: between two of them every card pays the same.
     #[must_use]
-    pub fn card_rate_changes(&self) -> Vec<Day> {
-        let mut days: Vec<Day> = self.card_rates.change_days().collect();
-        days.sort_unstable();
-        days.dedup();
-        days
+    #[inline]
+    pub fn card_rate_changes(&self) -> &[Day] {
+        &self.card_rate_changes
     }
 
     /// The groups, in the order that breaks ties.

@@ -56,6 +56,8 @@ pub struct Policy {
     referral_validity: Table,
     parameters: figures::Parameters,
     calendar: Calendar,
+    /// The days on which some card rate changes, in order.
+    card_rate_changes: Vec<Day>,
 }
 
 impl Policy {
@@ -160,6 +162,9 @@ fn read_policy(files: &BTreeMap<String, Vec<u8>>, calendar: Calendar) -> Result<
     if !faults.is_empty() {
         return Err(faults);
     }
+    let mut card_rate_changes: Vec<Day> = card_rates.change_days().collect();
+    card_rate_changes.sort_unstable();
+    card_rate_changes.dedup();
     let mut policy = Policy {
         switches,
         base_salary,
@@ -175,6 +180,7 @@ fn read_policy(files: &BTreeMap<String, Vec<u8>>, calendar: Calendar) -> Result<
         referral_validity,
         parameters,
         calendar,
+        card_rate_changes,
     };
     policy.levels = policy.levels_by_day();
     Ok(policy)

@@ -83,7 +83,7 @@ impl Areas {
         let mut areas = Areas::default();
         for row in districts.rows() {
             let (valid_from, valid_until) = row.validity(faults);
-            check_source(row, faults);
+            row.check_source(faults);
             let district = District {
                 code: row.required_code("code", faults),
                 name: row.required("name", faults),
@@ -100,7 +100,7 @@ impl Areas {
         let mut seen = FxHashMap::default();
         for row in communes.rows() {
             let (valid_from, valid_until) = row.validity(faults);
-            check_source(row, faults);
+            row.check_source(faults);
             row.required("population_source", faults);
             let code = row.required_code("code", faults);
             if let Some(first) = seen.insert(code, row.number) {
@@ -160,10 +160,4 @@ impl Areas {
     pub(crate) fn commune(&self, code: Code) -> Option<&Commune> {
         self.by_code.get(&code).map(|at| &self.communes[*at as usize])
     }
-}
-
-/// Every row says where it comes from and how sure that is.
-pub(crate) fn check_source(row: crate::sheet::Row<'_>, faults: &mut Vec<BundleFault>) {
-    row.required("source", faults);
-    row.choice("confidence", &[("H", ()), ("M", ()), ("L", ())], faults);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use contract::Day;
 
-use crate::{BundleFault, areas::check_source, sheet::Sheet};
+use crate::{BundleFault, sheet::Sheet};
 
 /// A weekday on which nobody works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +126,7 @@ pub(crate) const COLUMNS: &[&str] = &["day", "name", "source", "confidence"];
 pub(crate) fn read(sheet: &Sheet, faults: &mut Vec<BundleFault>) -> Vec<Holiday> {
     let mut holidays: Vec<Holiday> = Vec::new();
     for row in sheet.rows() {
-        check_source(row, faults);
+        row.check_source(faults);
         let name = row.required("name", faults);
         let Some(day) = row.day("day", faults) else { continue };
         if day.is_weekend() {

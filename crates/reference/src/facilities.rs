@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     BundleFault,
-    areas::{Areas, check_source},
+    areas::Areas,
     sheet::{Row, Sheet},
 };
 
@@ -204,7 +204,7 @@ impl Facilities {
             if let Some(first) = seen.insert(code, row.number) {
                 faults.push(row.fault("code", format!("the code {code} is also in row {first}")));
             }
-            check_source(row, faults);
+            row.check_source(faults);
             let known = |column, known: bool, file: &str, faults: &mut Vec<BundleFault>| {
                 let code = row.code(column);
                 if !code.is_empty() && !known {
@@ -267,7 +267,7 @@ impl Facilities {
 
 fn read_span(row: Row<'_>, faults: &mut Vec<BundleFault>) -> FacilitySpan {
     let (valid_from, valid_until) = row.validity(faults);
-    check_source(row, faults);
+    row.check_source(faults);
     let beds = row.number("beds", (0, 20_000), faults);
     if row.text("beds").is_empty() {
         row.required("beds", faults);

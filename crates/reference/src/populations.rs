@@ -2,7 +2,7 @@
 
 use contract::Day;
 
-use crate::{BundleFault, areas::check_source, sheet::Sheet};
+use crate::{BundleFault, sheet::Sheet};
 
 /// One published figure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(crate) fn read(sheet: &Sheet, faults: &mut Vec<BundleFault>) -> Vec<Populati
         [("population", Counted::Population), ("insured", Counted::Insured), ("managed", Counted::Managed)];
     let mut populations: Vec<Population> = Vec::new();
     for row in sheet.rows() {
-        check_source(row, faults);
+        row.check_source(faults);
         let before = faults.len();
         let persons = row.number("persons", (0, 4_000_000_000), faults);
         let share = row.hundredths("published_share", 100, faults);

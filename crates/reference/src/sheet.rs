@@ -124,6 +124,12 @@ impl<'s> Row<'s> {
         BundleFault::new(self.sheet.file, self.number, column, reason)
     }
 
+    /// Every row says where it comes from and how sure that is.
+    pub(crate) fn check_source(self, faults: &mut Vec<BundleFault>) {
+        self.required("source", faults);
+        self.choice("confidence", &[("H", ()), ("M", ()), ("L", ())], faults);
+    }
+
     /// The cell under `column`, which must be one that the sheet was read with.
     pub(crate) fn text(self, column: &str) -> &'s str {
         let at = self.sheet.columns.iter().position(|name| *name == column);

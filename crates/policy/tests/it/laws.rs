@@ -116,3 +116,33 @@ proptest! {
         prop_assert_eq!(named(&cards), first);
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever bytes stand in a file: an answer or faults, never a panic, and faults name the files they are in.
+    #[test]
+    fn no_bytes_make_reading_panic(
+        file in 0usize..18,
+        at in any::<prop::sample::Index>(),
+        cut in 0usize..40,
+        put in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..8),
+            prop::sample::select(vec!["\"", "[", "]]", "{", "=", ",", "\n", "-1", "9999999999999999999", "0x7f", "1e9", "''", "é"])
+                .prop_map(|text| text.as_bytes().to_vec()),
+        ],
+    ) {
+        let mut files = BUNDLE.files().clone();
+        let path = files.keys().nth(file).unwrap().clone();
+        let content = files.get_mut(&path).unwrap();
+        let at = at.index(content.len());
+        content.splice(at..(at + cut).min(content.len()), put);
+        if let Err(faults) = Bundle::parse(&files) {
+            prop_assert!(!faults.is_empty());
+            for fault in faults {
+                prop_assert!(files.contains_key(&fault.file), "{}", fault);
+                prop_assert!(!fault.reason.is_empty());
+            }
+        }
+    }
+}
