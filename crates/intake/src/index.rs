@@ -1,0 +1,417 @@
+//! What intake knows of the past, on disk: derived from the log, and thrown away and built again where it does not fit.
+//!
+//! | tree | key | value |
+//! |---|---|---|
+//! | events | event id | partition, offset of the first copy |
+//! | records | hash of (emitter, record key), kind | the version that counts: whose, when, which event |
+//! | persons | subject | slot in the file of keys |
+//! | meta | `log`, `clock`, `slots`, `next` + partition | the log's id, the latest recorded_at, indexed slots, next offset |
+//!
+//! One write batch carries the rows of some log records together with the offsets after them, so that a crash leaves rows
+//! and offsets that fit; what the log has beyond them is read again on open.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use contract::{EventId, EventView, IdHash, Kind, Millis, Subject, v1::SubjectKind};
+use event_log::{EventLog, Position, ReadError};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch};
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Why the index cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// Another process has it open.
+    #[error("another intake works in {}: stop it first", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The store failed.
+    #[error("intake's index in {} failed; it is derived from the log: if this stays, stop, remove the folder and start again", path.display())]
+    Store {
+        /// The folder.
+        path: PathBuf,
+        /// What the store said.
+        #[source]
+        source: Box<fjall::Error>,
+    },
+    /// The folder could not be replaced.
+    #[error("cannot write to {}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the file system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The log could not be read.
+    #[error(transparent)]
+    Log(#[from] ReadError),
+}
+
+/// Format of the rows. Another one is built again.
+const FORMAT: u8 = 1;
+/// Log records that are indexed in one batch while catching up.
+const CATCH_UP_RECORDS: usize = 50_000;
+const CATCH_UP_BYTES: usize = 4 << 20;
+const CACHE_BYTES: u64 = 32 << 20;
+const JOURNAL_BYTES: u64 = 128 << 20;
+
+/// The version of a record that counts: of one emitter, record key and kind, the greatest (asserted_at, recorded_at, id
+/// hash).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    pub(crate) asserted_at: Millis,
+    pub(crate) recorded_at: Millis,
+    pub(crate) event_id: EventId,
+    pub(crate) subject: Subject,
+    pub(crate) subject_kind: SubjectKind,
+    pub(crate) occurred_at: Millis,
+    pub(crate) withdrawn: bool,
+}
+
+impl Version {
+    pub(crate) fn order(&self) -> (Millis, Millis, IdHash) {
+        (self.asserted_at, self.recorded_at, self.event_id.hash())
+    }
+
+    fn encode(&self) -> [u8; 58] {
+        let mut row = [0; 58];
+        row[..8].copy_from_slice(&self.asserted_at.0.to_le_bytes());
+        row[8..16].copy_from_slice(&self.recorded_at.0.to_le_bytes());
+        row[16..32].copy_from_slice(&self.event_id.0);
+        row[32..48].copy_from_slice(&self.subject.0);
+        row[48] = self.subject_kind as i32 as u8;
+        row[49] = u8::from(self.withdrawn);
+        row[50..].copy_from_slice(&self.occurred_at.0.to_le_bytes());
+        row
+    }
+
+    fn decode(row: &[u8]) -> Option<Version> {
+        let eight = |at: usize| row.get(at..at + 8)?.try_into().ok().map(i64::from_le_bytes).map(Millis);
+        Some(Version {
+            asserted_at: eight(0)?,
+            recorded_at: eight(8)?,
+            event_id: EventId::try_from(row.get(16..32)?).ok()?,
+            subject: Subject::try_from(row.get(32..48)?).ok()?,
+            subject_kind: SubjectKind::try_from(i32::from(*row.get(48)?)).ok()?,
+            withdrawn: *row.get(49)? != 0,
+            occurred_at: eight(50)?,
+        })
+    }
+}
+
+/// A record of an emitter: 128 bits, because unlike facts it is compared across all people.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct RecordName([u8; 16]);
+
+impl RecordName {
+    pub(crate) fn new(emitter: &str, record_key: &str) -> RecordName {
+        let mut name = Vec::with_capacity(1 + emitter.len() + record_key.len());
+        // A code has at most 32 bytes, and neither holds control characters.
+        name.extend_from_slice(emitter.as_bytes());
+        name.push(0);
+        name.extend_from_slice(record_key.as_bytes());
+        RecordName(xxh3_128(&name).to_be_bytes())
+    }
+
+    fn row(self, kind: Kind) -> [u8; 18] {
+        let mut row = [0; 18];
+        row[..16].copy_from_slice(&self.0);
+        row[16..].copy_from_slice(&(kind.number() as u16).to_be_bytes());
+        row
+    }
+}
+
+/// Rows that are not in the store yet.
+#[derive(Default)]
+pub(crate) struct Pending {
+    pub(crate) events: HashMap<EventId, Position>,
+    records: HashMap<RecordName, Vec<(Kind, Version)>>,
+    pub(crate) persons: HashMap<Subject, u64>,
+    next: HashMap<u16, u64>,
+    clock: Option<Millis>,
+    slots: Option<u64>,
+}
+
+impl Pending {
+    /// Notes a version of a record, where it is the greatest so far.
+    pub(crate) fn note(&mut self, name: RecordName, kind: Kind, version: Version) {
+        let versions = self.records.entry(name).or_default();
+        match versions.iter_mut().find(|(of, _)| *of == kind) {
+            Some((_, known)) if known.order() >= version.order() => {}
+            Some((_, known)) => *known = version,
+            None => versions.push((kind, version)),
+        }
+    }
+
+    /// Notes that all of a partition before `offset` is in the index.
+    pub(crate) fn reached(&mut self, partition: u16, offset: u64) {
+        let next = self.next.entry(partition).or_default();
+        *next = (*next).max(offset);
+    }
+}
+
+/// The index.
+pub(crate) struct Index {
+    path: PathBuf,
+    database: Database,
+    events: Keyspace,
+    records: Keyspace,
+    persons: Keyspace,
+    meta: Keyspace,
+    next: Vec<u64>,
+    clock: Millis,
+    slots: u64,
+}
+
+impl Index {
+    /// Opens the index of `log`, or begins a new one where there is none, where it is another log's, and where it cannot
+    /// be read.
+    pub(crate) fn open(path: &Path, log: &dyn EventLog) -> Result<Index, IndexError> {
+        match Index::open_as_is(path, log) {
+            Ok(Some(index)) => return Ok(index),
+            Ok(None) => {
+                tracing::info!(path = %path.display(), "intake's index is not this log's; building it again")
+            }
+            Err(error @ IndexError::Locked { .. }) => return Err(error),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "intake's index cannot be read; building it again")
+            }
+        }
+        fs::remove_dir_all(path).map_err(|source| IndexError::Folder { path: path.into(), source })?;
+        Index::open_as_is(path, log)?.ok_or_else(|| IndexError::Folder {
+            path: path.into(),
+            source: io::Error::other("a new index does not fit its log"),
+        })
+    }
+
+    fn open_as_is(path: &Path, log: &dyn EventLog) -> Result<Option<Index>, IndexError> {
+        fs::create_dir_all(path).map_err(|source| IndexError::Folder { path: path.into(), source })?;
+        let failed = |error| store_error(path, error);
+        let database = Database::builder(path)
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES)
+            .worker_threads(1)
+            .open()
+            .map_err(failed)?;
+        let keyspace = |name: &str| database.keyspace(name, KeyspaceCreateOptions::default).map_err(failed);
+        let (events, records, persons, meta) =
+            (keyspace("events")?, keyspace("records")?, keyspace("persons")?, keyspace("meta")?);
+        let mut identity = log.id().0.to_vec();
+        identity.push(FORMAT);
+        match meta.get("log").map_err(failed)? {
+            Some(found) if *found == *identity => {}
+            Some(_) => return Ok(None),
+            None => meta.insert("log", identity).map_err(failed)?,
+        }
+        let number = |key: &[u8]| -> Result<u64, IndexError> {
+            let row = meta.get(key).map_err(failed)?;
+            Ok(row.and_then(|row| row[..].try_into().ok()).map_or(0, u64::from_le_bytes))
+        };
+        let next = (0..log.partitions()).map(|at| number(&next_row(at))).collect::<Result<Vec<_>, _>>()?;
+        let clock = Millis(number(b"clock")? as i64);
+        let slots = number(b"slots")?;
+        // An index that is ahead of its log has seen records that the log has lost: it cannot be trusted.
+        if next.iter().zip(log.ends()?).any(|(next, end)| *next > end) {
+            return Ok(None);
+        }
+        Ok(Some(Index { path: path.into(), database, events, records, persons, meta, next, clock, slots }))
+    }
+
+    fn failed(&self) -> impl Fn(fjall::Error) -> IndexError + '_ {
+        |error| store_error(&self.path, error)
+    }
+
+    /// Reads what the log has beyond the index. Says how many records that were.
+    pub(crate) fn catch_up(&mut self, log: &dyn EventLog) -> Result<u64, IndexError> {
+        let ends = log.ends()?;
+        let mut count = 0;
+        for partition in 0..log.partitions() {
+            let (from, end) = (self.next[usize::from(partition)], ends[usize::from(partition)]);
+            if from == end {
+                continue;
+            }
+            let mut reader = log.reader(partition, from)?;
+            let mut pending = Pending::default();
+            let mut records = 0;
+            while let Some(batch) = reader.next_batch(CATCH_UP_BYTES)? {
+                for record in batch {
+                    self.learn(&mut pending, Position { partition, offset: record.offset }, record.bytes)?;
+                }
+                pending.reached(partition, batch.next_offset());
+                records += batch.len();
+                count += batch.len() as u64;
+                if records >= CATCH_UP_RECORDS {
+                    self.write(std::mem::take(&mut pending))?;
+                    records = 0;
+                }
+            }
+            self.write(pending)?;
+        }
+        Ok(count)
+    }
+
+    /// Notes what one record of the log says.
+    fn learn(&self, pending: &mut Pending, position: Position, bytes: &[u8]) -> Result<(), IndexError> {
+        let view = match EventView::parse(bytes) {
+            Ok(view) => view,
+            Err(error) => {
+                // Projectors set it aside and count it; it can be no duplicate of anything.
+                tracing::warn!(%position, %error, "a record that cannot be read was left out of intake's index");
+                return Ok(());
+            }
+        };
+        pending.clock = pending.clock.max(Some(view.recorded_at));
+        if view.kind == Kind::CarriedEvent {
+            return Ok(());
+        }
+        if self.event(pending, view.event_id)?.is_none() {
+            pending.events.insert(view.event_id, position);
+        }
+        if view.kind == Kind::Retraction {
+            return Ok(());
+        }
+        let version = Version {
+            asserted_at: view.asserted_at,
+            recorded_at: view.recorded_at,
+            event_id: view.event_id,
+            subject: view.subject,
+            subject_kind: view.subject_kind,
+            occurred_at: view.occurred_at,
+            withdrawn: view.withdrawn,
+        };
+        let name = RecordName::new(view.emitter, view.record_key);
+        if self.version(pending, name, view.kind)?.is_none_or(|known| known.order() < version.order()) {
+            pending.note(name, view.kind, version);
+        }
+        Ok(())
+    }
+
+    /// Where the first copy of an event is.
+    pub(crate) fn event(&self, pending: &Pending, id: EventId) -> Result<Option<Position>, IndexError> {
+        if let Some(position) = pending.events.get(&id) {
+            return Ok(Some(*position));
+        }
+        let row = self.events.get(id.0).map_err(self.failed())?;
+        Ok(row.and_then(|row| row[..].try_into().ok()).map(|row: [u8; 8]| {
+            let packed = u64::from_be_bytes(row);
+            Position { partition: (packed >> 48) as u16, offset: packed & ((1 << 48) - 1) }
+        }))
+    }
+
+    /// The version that counts of a record and kind.
+    pub(crate) fn version(
+        &self,
+        pending: &Pending,
+        name: RecordName,
+        kind: Kind,
+    ) -> Result<Option<Version>, IndexError> {
+        let waiting =
+            pending.records.get(&name).and_then(|versions| versions.iter().find(|(of, _)| *of == kind));
+        if let Some((_, version)) = waiting {
+            return Ok(Some(*version));
+        }
+        let row = self.records.get(name.row(kind)).map_err(self.failed())?;
+        Ok(row.and_then(|row| Version::decode(&row)))
+    }
+
+    /// The latest version of a record, of whatever kind: whose it is.
+    pub(crate) fn latest(&self, pending: &Pending, name: RecordName) -> Result<Option<Version>, IndexError> {
+        let waiting = pending.records.get(&name).into_iter().flatten().map(|(_, version)| *version);
+        let mut latest = waiting.max_by_key(Version::order);
+        for row in self.records.prefix(name.0) {
+            let (_, row) = row.into_inner().map_err(self.failed())?;
+            latest = latest.into_iter().chain(Version::decode(&row)).max_by_key(Version::order);
+        }
+        Ok(latest)
+    }
+
+    /// The slot of a person's key.
+    pub(crate) fn slot(&self, pending: &Pending, subject: Subject) -> Result<Option<u64>, IndexError> {
+        if let Some(slot) = pending.persons.get(&subject) {
+            return Ok(Some(*slot));
+        }
+        let row = self.persons.get(subject.0).map_err(self.failed())?;
+        Ok(row.and_then(|row| row[..].try_into().ok()).map(u64::from_le_bytes))
+    }
+
+    /// Slots of the file of keys that are in the index.
+    pub(crate) fn slots(&self) -> u64 {
+        self.slots
+    }
+
+    /// Notes slots of the file of keys, all before `slots` included.
+    pub(crate) fn note_slots(
+        &mut self,
+        persons: HashMap<Subject, u64>,
+        slots: u64,
+    ) -> Result<(), IndexError> {
+        self.write(Pending { persons, slots: Some(slots), ..Pending::default() })
+    }
+
+    /// The latest `recorded_at` in the log.
+    pub(crate) fn clock(&self) -> Millis {
+        self.clock
+    }
+
+    /// Whether the log has no records beyond the index, by its ends.
+    pub(crate) fn next(&self) -> &[u64] {
+        &self.next
+    }
+
+    /// Writes the rows, all or none.
+    pub(crate) fn write(&mut self, pending: Pending) -> Result<(), IndexError> {
+        let Pending { events, records, persons, next, clock, slots } = pending;
+        let mut batch: OwnedWriteBatch = self.database.batch();
+        for (id, position) in events {
+            let packed = u64::from(position.partition) << 48 | position.offset;
+            batch.insert(&self.events, id.0, packed.to_be_bytes());
+        }
+        for (name, versions) in records {
+            for (kind, version) in versions {
+                batch.insert(&self.records, name.row(kind), version.encode());
+            }
+        }
+        for (subject, slot) in persons {
+            batch.insert(&self.persons, subject.0, slot.to_le_bytes());
+        }
+        for (partition, offset) in &next {
+            batch.insert(&self.meta, next_row(*partition), offset.to_le_bytes());
+        }
+        let clock = clock.map_or(self.clock, |clock| clock.max(self.clock));
+        batch.insert(&self.meta, "clock", (clock.0 as u64).to_le_bytes());
+        let slots = slots.unwrap_or(self.slots);
+        batch.insert(&self.meta, "slots", slots.to_le_bytes());
+        batch.commit().map_err(self.failed())?;
+        for (partition, offset) in next {
+            self.next[usize::from(partition)] = offset;
+        }
+        (self.clock, self.slots) = (clock, slots);
+        Ok(())
+    }
+}
+
+impl Pending {
+    /// Notes when the batch was recorded, and how many slots the file of keys has then.
+    pub(crate) fn stamped(&mut self, clock: Millis, slots: u64) {
+        (self.clock, self.slots) = (Some(clock), Some(slots));
+    }
+}
+
+fn store_error(path: &Path, error: fjall::Error) -> IndexError {
+    match error {
+        fjall::Error::Locked => IndexError::Locked { path: path.into() },
+        error => IndexError::Store { path: path.into(), source: Box::new(error) },
+    }
+}
+
+fn next_row(partition: u16) -> [u8; 6] {
+    let [high, low] = partition.to_be_bytes();
+    [b'n', b'e', b'x', b't', high, low]
+}
