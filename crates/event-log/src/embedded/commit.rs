@@ -273,13 +273,20 @@ pub(super) struct Committer {
     mark_due: bool,
     /// A closing mark was written: the next group needs a new journal.
     closed: bool,
-    /// Why the log takes nothing any more.
-    broken: Option<Arc<io::Error>>,
+    /// What follows `durable` could not be cut off yet: nothing is written before it is.
+    untidy: bool,
     ends: Vec<u64>,
     group: Vec<u8>,
     runs: Vec<(u16, Run)>,
     order: Vec<Ordered>,
     starts: Vec<u32>,
+}
+
+/// A write that did not become durable.
+struct WriteFailed {
+    error: io::Error,
+    /// All bytes may be there.
+    may_be_whole: bool,
 }
 
 /// A record of a group, put in its partition's place.
@@ -314,7 +321,7 @@ impl Committer {
             durable: position,
             mark_due: !closed,
             closed,
-            broken: None,
+            untidy: false,
             ends,
             group: Vec::new(),
             runs: Vec::new(),
@@ -360,12 +367,8 @@ impl Committer {
 
     /// Makes a group of batches durable and gives the offsets of each.
     fn commit(&mut self, batches: &[Pending]) -> Result<Vec<Vec<u64>>, AppendError> {
-        if let Some(error) = &self.broken {
-            return Err(AppendError::Unavailable {
-                action: "an earlier write failed in a way that leaves the journal's end unknown: open the log again"
-                    .into(),
-                source: Some(Arc::clone(error)),
-            });
+        if self.untidy {
+            self.tidy().map_err(|error| unavailable("an earlier write could not be taken back", error))?;
         }
         let offsets = self.encode(batches);
         if self.must_rotate(self.group.len() as u64) {
@@ -377,10 +380,8 @@ impl Committer {
         let body = self.group.len() - GROUP_HEADER_BYTES;
         let head = Group { body, frames, durable: self.durable, closing: false };
         self.group[..GROUP_HEADER_BYTES].copy_from_slice(&head.encode(&self.journal.stamp, start));
-        let written =
-            self.journal.file.write_at(&self.group, start).and_then(|()| self.journal.file.sync_data());
-        if let Err(error) = written {
-            return Err(self.take_back(error));
+        if let Err(failed) = self.write(&self.group, start) {
+            return Err(self.take_back(failed));
         }
         self.position = start + self.group.len() as u64;
         self.durable = self.position;
@@ -448,30 +449,40 @@ impl Committer {
         offsets
     }
 
-    /// Undoes a group that could not be made durable. If even that fails nobody can say what the journal ends with.
-    fn take_back(&mut self, error: io::Error) -> AppendError {
+    /// Writes at the journal's end and syncs.
+    fn write(&self, bytes: &[u8], position: u64) -> Result<(), WriteFailed> {
         let file = &self.journal.file;
-        // Also what was written since the last sync: after a failed one it may be lost though it looks written.
-        match file.truncate(self.durable).and_then(|()| file.sync_data()) {
-            Ok(()) => {
-                self.position = self.durable;
-                self.mark_due = true;
-                unavailable("the write failed and was taken back", error)
-            }
-            Err(again) => {
-                let error = Arc::new(error);
-                self.broken = Some(Arc::new(again));
-                AppendError::Unknown {
-                    action: "the write failed and could not be taken back: open the log again and look for the batch by event id".into(),
-                    source: Some(error),
-                }
-            }
+        // Bytes that were not all written are no whole group, and are cut off whenever the log is opened.
+        file.write_at(bytes, position).map_err(|error| WriteFailed { error, may_be_whole: false })?;
+        file.sync_data().map_err(|error| WriteFailed { error, may_be_whole: true })
+    }
+
+    /// Undoes a write that failed, now or before the next one.
+    fn take_back(&mut self, failed: WriteFailed) -> AppendError {
+        match self.tidy() {
+            Err(_) if failed.may_be_whole => AppendError::Unknown {
+                action: "syncing failed and the write could not be taken back: look for the batch by event id when the log answers again".into(),
+                source: Some(Arc::new(failed.error)),
+            },
+            _ => unavailable("the write failed", failed.error),
         }
+    }
+
+    /// Cuts off what is not durable, also what was written since the last sync: after a failed one it may be lost though
+    /// it looks written.
+    fn tidy(&mut self) -> io::Result<()> {
+        self.untidy = true;
+        self.position = self.durable;
+        self.mark_due = true;
+        self.journal.file.truncate(self.durable)?;
+        self.journal.file.sync_data()?;
+        self.untidy = false;
+        Ok(())
     }
 
     /// Says, for readers beside us and for whoever opens the log next, that all is durable. Not synced: it may be lost.
     fn mark(&mut self) {
-        if !self.mark_due || self.closed || self.broken.is_some() {
+        if !self.mark_due || self.closed || self.untidy {
             self.mark_due = false;
             return;
         }
@@ -499,15 +510,10 @@ impl Committer {
         self.seals.wait_idle().map_err(|error| io::Error::new(error.kind(), error))?;
         if !self.closed {
             let closing = Group::closing(self.durable).encode(&self.journal.stamp, self.position);
-            let file = &self.journal.file;
-            if let Err(error) = file.write_at(&closing, self.position).and_then(|()| file.sync_data()) {
-                return match self.take_back(error) {
-                    AppendError::Unavailable { source: Some(source), .. }
-                    | AppendError::Unknown { source: Some(source), .. } => {
-                        Err(io::Error::new(source.kind(), source))
-                    }
-                    other => Err(io::Error::other(other)),
-                };
+            if let Err(failed) = self.write(&closing, self.position) {
+                // Nobody's records: only the error matters, and that the end is tidy before the next try.
+                let _ = self.tidy();
+                return Err(failed.error);
             }
             self.closed = true;
         }

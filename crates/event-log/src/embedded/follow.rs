@@ -117,7 +117,7 @@ impl Follower {
         let before = self.walk.at;
         while self.damage.is_none() {
             self.walk.forget();
-            self.read(shared)?;
+            self.read()?;
             if !self.journal.index().closed || !self.go_on(shared)? {
                 break;
             }
@@ -137,7 +137,7 @@ impl Follower {
     }
 
     /// Reads the groups of the journal that are durable.
-    fn read(&mut self, _shared: &Shared) -> Result<(), ReadError> {
+    fn read(&mut self) -> Result<(), ReadError> {
         while !self.journal.index().closed {
             match self.walk.step_durable(self.journal.file.as_ref()).map_err(self.io())? {
                 None | Some(Step::End) => break,
@@ -213,27 +213,28 @@ impl Follower {
 
     /// Tells damage from a group that is being written: behind damage something proves that it was durable.
     fn examine(&mut self, shared: &Shared) -> Result<(), ReadError> {
-        let len = self.journal.file.len().map_err(self.io())?;
-        if self.damage.is_some() || self.journal.index().closed || len <= self.walk.at {
-            return Ok(());
-        }
         let number = self.journal.stamp.number;
-        let names = shared
-            .files
-            .list(&shared.dir)
-            .map_err(|source| ReadError::Unavailable { path: shared.dir.clone(), source })?;
-        let later =
-            names.iter().any(|name| matches!(parse_name(name), Name::Journal(other) if other > number));
-        let at = self.walk.at;
-        if later || self.walk.was_durable(self.journal.file.as_ref()).map_err(self.io())? {
+        let len = self.journal.file.len().map_err(self.io())?;
+        while self.damage.is_none() && !self.journal.index().closed && self.walk.at < len {
+            let names = shared
+                .files
+                .list(&shared.dir)
+                .map_err(|source| ReadError::Unavailable { path: shared.dir.clone(), source })?;
+            let later = |name: &String| matches!(parse_name(name), Name::Journal(other) if other > number);
+            if !names.iter().any(later)
+                && !self.walk.was_durable(self.journal.file.as_ref()).map_err(self.io())?
+            {
+                break;
+            }
+            let at = self.walk.at;
             self.walk.forget();
-            self.read(shared)?;
-            if self.walk.at == at && self.damage.is_none() && !self.journal.index().closed {
+            self.read()?;
+            if self.walk.at == at && self.damage.is_none() {
                 let what = "no group of records begins here, but later ones do".into();
                 self.damage = Some(Damage { byte: at, what });
             }
-            shared.announce(&self.walk.ends);
         }
+        shared.announce(&self.walk.ends);
         Ok(())
     }
 }

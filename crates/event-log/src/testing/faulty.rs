@@ -38,6 +38,7 @@ struct Disk {
     fail_at: Option<u64>,
     space_bytes: Option<u64>,
     read_only: bool,
+    read_only_at: Option<u64>,
     inodes: Vec<Inode>,
     folders: BTreeSet<PathBuf>,
     names: BTreeMap<PathBuf, usize>,
@@ -132,6 +133,7 @@ impl FaultyFiles {
             fail_at: None,
             space_bytes: None,
             read_only: false,
+            read_only_at: None,
             inodes: Vec::new(),
             folders: BTreeSet::new(),
             names: BTreeMap::new(),
@@ -198,7 +200,15 @@ impl FaultyFiles {
 
     /// Nothing can be changed, or everything again.
     pub fn set_read_only(&self, read_only: bool) {
-        self.disk().read_only = read_only;
+        let mut disk = self.disk();
+        disk.read_only = read_only;
+        disk.read_only_at = None;
+    }
+
+    /// Nothing can be changed from the changing operation on that is `operations` after now.
+    pub fn set_read_only_after(&self, operations: u64) {
+        let mut disk = self.disk();
+        disk.read_only_at = Some(disk.operations + operations);
     }
 
     /// Changes a file behind everybody's back, as a failing disk does; false if there is no such file.
@@ -282,6 +292,7 @@ impl Disk {
     /// Counts a changing operation. `Ok(true)`: do it. `Ok(false)`: the power goes; do any part of it, and fail.
     fn change(&mut self, boot: u64) -> io::Result<bool> {
         self.check(boot)?;
+        self.read_only |= self.read_only_at.is_some_and(|at| at <= self.operations);
         if self.read_only {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
