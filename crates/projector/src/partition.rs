@@ -246,15 +246,13 @@ impl Partition {
         self.histories.merging.is_none() && pending >= facts_min && pending * 11 > facts
     }
 
-    /// Freezes the deltas and gives the work of merging them, which may run on any thread. Commit first.
-    pub(crate) fn begin_merge(&mut self) -> MergeWork {
-        debug_assert!(
-            self.uncommitted.is_empty(),
-            "rows must be in the store before their facts are in a base"
-        );
+    /// Freezes the deltas and gives the work of merging them, which may run on any thread.
+    pub(crate) fn begin_merge(&mut self, store: &Store) -> Result<MergeWork, StoreError> {
+        // Rows must be in the store before their facts are in a base: the base drops them.
+        self.commit(store)?;
         let frozen = Arc::new(std::mem::take(&mut self.histories.deltas));
         self.histories.merging = Some(Arc::clone(&frozen));
-        MergeWork {
+        Ok(MergeWork {
             partition: self.number,
             number: self.base_number + 1,
             rows: std::mem::take(&mut self.rows),
@@ -266,7 +264,7 @@ impl Partition {
                 set_aside: self.histories.set_aside.clone(),
                 ..Histories::default()
             },
-        }
+        })
     }
 
     /// Makes a merged base the partition's own; gives back the number of the base it replaces.

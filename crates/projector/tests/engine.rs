@@ -142,7 +142,9 @@ fn a_reader_sees_the_past_as_a_log_that_ended_there_would_show_it() {
 
     let day = "2026-06-30".parse::<Day>().unwrap();
     let period = Period { on: day, from: Day::new_year(2026), to: day };
-    for (positions, figures) in [(log.ends().unwrap(), projector.figures()), (half, early_projector.figures())] {
+    for (positions, figures) in
+        [(log.ends().unwrap(), projector.figures()), (half, early_projector.figures())]
+    {
         let add = |points: &mut Points, _, person: &history::PersonView<'_>| points.add(person, &BUNDLE);
         let mut parts = reader.fold(&log, &positions, || Points::new(period), add).unwrap().into_iter();
         let mut points = parts.next().unwrap();
@@ -174,7 +176,10 @@ fn a_flipped_bit_in_a_derived_file_is_noticed_and_built_again() {
     bytes[length - 80] ^= 1;
     fs::write(&base, &bytes).unwrap();
     let (mut projector, opened) = open(&root, &log).unwrap();
-    assert!(matches!(&opened, Opened::Discarded { why } if why.contains(".base is damaged at byte")), "{opened:?}");
+    assert!(
+        matches!(&opened, Opened::Discarded { why } if why.contains(".base is damaged at byte")),
+        "{opened:?}"
+    );
     projector.catch_up(&|_| {}).unwrap();
     assert_eq!(projector.digests(), expected);
 }

@@ -1,0 +1,277 @@
+//! A generation in use: store, partitions and figures.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use event_log::{EventLog, files::Files};
+use policy::Bundle;
+
+use crate::{
+    build::{Build, Progress, in_parallel},
+    error::StoreError,
+    figures::Figures,
+    generation::Generation,
+    partition::{Partition, Scratch},
+    registry::REGISTRY,
+    snapshot::{self, BaseState, Manifest, PartitionState, ProjectionVersion, hex, projection_versions},
+    store::Store,
+};
+
+/// How a projector was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opened {
+    /// There was nothing: everything is still to be read.
+    Empty,
+    /// From a snapshot of the figures.
+    Snapshot,
+    /// The figures were folded from the histories: there was no snapshot, or one of another bundle or version.
+    Folded {
+        /// Why.
+        why: String,
+    },
+    /// The store was unusable and is thrown away: everything is to be read again.
+    Discarded {
+        /// What was wrong with it.
+        why: String,
+    },
+}
+
+/// For a few events a second set of sums costs more than a second thread brings.
+const PARALLEL_MIN: u64 = 20_000;
+
+/// What serves.
+pub(crate) struct Serving {
+    pub(crate) generation: Generation,
+    pub(crate) store: Store,
+    pub(crate) partitions: Vec<Partition>,
+    pub(crate) figures: Figures,
+}
+
+impl Serving {
+    /// The generation that serves, or a new one in place of none or of one that cannot be used.
+    pub(crate) fn open(
+        root: &Path,
+        files: &Arc<dyn Files>,
+        log: &dyn EventLog,
+        bundle: &Bundle,
+        workers: usize,
+    ) -> Result<(Serving, Opened), StoreError> {
+        let Some(current) = Generation::current(files.as_ref(), root)? else {
+            let serving = Serving::next(root, files, log, None)?;
+            serving.generation.serve(files.as_ref(), root)?;
+            return Ok((serving, Opened::Empty));
+        };
+        match Serving::load(&current, root, files, log, bundle, workers) {
+            Err(error @ (StoreError::Corrupt(_) | StoreError::OtherVersion { .. })) => {
+                tracing::warn!(%error, "the store is thrown away and built again from the log");
+                let serving = Serving::next(root, files, log, Some(&current))?;
+                serving.generation.serve(files.as_ref(), root)?;
+                current.remove()?;
+                Ok((serving, Opened::Discarded { why: error.to_string() }))
+            }
+            loaded => loaded,
+        }
+    }
+
+    /// A new, empty generation after `current`; it does not serve yet.
+    pub(crate) fn next(
+        root: &Path,
+        files: &Arc<dyn Files>,
+        log: &dyn EventLog,
+        current: Option<&Generation>,
+    ) -> Result<Serving, StoreError> {
+        let generation = Generation::next(files.as_ref(), root, current)?;
+        let store = Store::open(&generation.store(), log.id(), log.partitions())?;
+        let partitions = (0..log.partitions()).map(Partition::new).collect();
+        Ok(Serving { generation, store, partitions, figures: Figures::default() })
+    }
+
+    fn load(
+        generation: &Generation,
+        root: &Path,
+        files: &Arc<dyn Files>,
+        log: &dyn EventLog,
+        bundle: &Bundle,
+        workers: usize,
+    ) -> Result<(Serving, Opened), StoreError> {
+        let store = Store::open(&generation.store(), log.id(), log.partitions())?;
+        let load = |number| Partition::load(number, &store, files.as_ref(), generation);
+        let partitions = (0..log.partitions()).map(load).collect::<Result<Vec<_>, _>>()?;
+        refuse_to_run_ahead(root, log, &partitions)?;
+        let read = match snapshot::read(files.as_ref(), &generation.snapshot()) {
+            Err(error @ StoreError::Corrupt(_)) => Err(error.to_string()),
+            Ok(None) => Err("there was no snapshot".to_owned()),
+            Ok(Some((manifest, figures))) => {
+                usable(&manifest, log, bundle, &partitions).map(|()| (manifest, figures))
+            }
+            Err(error) => return Err(error),
+        };
+        let (figures, opened) = match read {
+            Ok((manifest, mut figures)) => {
+                let mut scratch = Scratch::default();
+                for (partition, from) in partitions.iter().zip(manifest.positions()) {
+                    partition.renew(log, from, bundle, &mut figures, &mut scratch)?;
+                }
+                (figures, Opened::Snapshot)
+            }
+            Err(_) if partitions.iter().all(|partition| partition.histories.next_offset == 0) => {
+                (Figures::default(), Opened::Empty)
+            }
+            Err(why) => (fold(&partitions, bundle, workers)?, Opened::Folded { why }),
+        };
+        Ok((Serving { generation: generation.clone(), store, partitions, figures }, opened))
+    }
+
+    /// Builds everything up to `ends`, from nothing.
+    pub(crate) fn build(
+        &mut self,
+        log: &dyn EventLog,
+        files: &Arc<dyn Files>,
+        bundle: &Bundle,
+        ends: &[u64],
+        workers: usize,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<(), StoreError> {
+        let numbers: Vec<u16> = (0..log.partitions()).collect();
+        let task = Build { log, files, generation: &self.generation, ends, bundle };
+        let (built, figures) = task.run(&numbers, workers, progress)?;
+        for built in built {
+            let number = built.partition;
+            let mut partition = Partition::of_base(number, built.base, &self.store)?;
+            partition.stopped = built.stopped;
+            self.partitions[usize::from(number)] = partition;
+        }
+        self.figures = figures;
+        self.store.sync()
+    }
+
+    /// Reads on to `ends`: one partition after the other, each read, folded and committed once.
+    pub(crate) fn drain(
+        &mut self,
+        log: &dyn EventLog,
+        bundle: &Bundle,
+        ends: &[u64],
+        workers: usize,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<(), StoreError> {
+        let left = |partition: &Partition| {
+            ends[usize::from(partition.number)].saturating_sub(partition.histories.next_offset)
+        };
+        let (store, total) = (&self.store, self.partitions.iter().map(left).sum());
+        let done = AtomicU64::new(0);
+        let apply = |partition: &mut Partition, figures: &mut Figures, scratch: &mut Scratch| {
+            let until = ends[usize::from(partition.number)];
+            let read = partition.apply(log, until, bundle, figures, scratch)?;
+            partition.commit(store)?;
+            let done = done.fetch_add(read, Ordering::Relaxed) + read;
+            progress(Progress { done, total });
+            Ok::<(), StoreError>(())
+        };
+        if total < PARALLEL_MIN {
+            let mut scratch = Scratch::default();
+            for partition in &mut self.partitions {
+                apply(partition, &mut self.figures, &mut scratch)?;
+            }
+        } else {
+            let work: Vec<Mutex<&mut Partition>> = self.partitions.iter_mut().map(Mutex::new).collect();
+            let make = || (Figures::default(), Scratch::default());
+            let changes = in_parallel(workers, &work, make, |(figures, scratch), partition| {
+                apply(&mut partition.lock().expect("each partition is taken once"), figures, scratch)
+            })?;
+            drop(work);
+            changes.into_iter().for_each(|(mut figures, _)| self.figures.merge(&mut figures));
+        }
+        self.store.sync()
+    }
+
+    /// What the figures stand on.
+    pub(crate) fn manifest(&mut self, log: &dyn EventLog, bundle: &Bundle) -> Manifest {
+        let digests = self.figures.digests();
+        Manifest {
+            log: log.id().to_string(),
+            bundle: hex(&bundle.digest()),
+            projections: projection_versions(&digests),
+            partitions: self.partitions.iter().map(state_of).collect(),
+            events_digest: hex(&digests.events),
+        }
+    }
+}
+
+fn state_of(partition: &Partition) -> PartitionState {
+    let histories = &partition.histories;
+    let (facts, copies) = histories.counts();
+    PartitionState {
+        next_offset: histories.next_offset,
+        facts,
+        copies,
+        set_aside: histories.set_aside.iter().map(|record| (record.offset, record.reason.clone())).collect(),
+        stopped: partition.stopped.clone(),
+        known_until_ms: histories.known.latest().map(|known| known.0),
+        base: histories.base.as_ref().map(|base| BaseState {
+            number: partition.base_number,
+            digest: hex(&base.summary.digest),
+            next_offset: base.summary.next_offset,
+        }),
+    }
+}
+
+/// Positions past the log's end are another log's, or the log lost its end.
+fn refuse_to_run_ahead(root: &Path, log: &dyn EventLog, partitions: &[Partition]) -> Result<(), StoreError> {
+    for (partition, end) in partitions.iter().zip(log.ends()?) {
+        let at = partition.histories.next_offset;
+        if at > end {
+            return Err(StoreError::Refused(format!(
+                "the figures in {} stand at offset {at} of partition {}, the log ends at {end}: the log lost its end or is an older copy; bring it back, or project into an empty folder",
+                root.display(),
+                partition.number
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether figures of a snapshot can be gone on from; why not.
+fn usable(
+    manifest: &Manifest,
+    log: &dyn EventLog,
+    bundle: &Bundle,
+    partitions: &[Partition],
+) -> Result<(), String> {
+    if manifest.log != log.id().to_string() {
+        return Err("the snapshot is of another log".to_owned());
+    }
+    if manifest.bundle != hex(&bundle.digest()) {
+        return Err("the snapshot is of another bundle".to_owned());
+    }
+    let same = |(known, written): (&crate::Registered, &ProjectionVersion)| {
+        known.name == written.name && known.version == written.version
+    };
+    if manifest.projections.len() != REGISTRY.len() || !REGISTRY.iter().zip(&manifest.projections).all(same) {
+        return Err("the snapshot is of other projections".to_owned());
+    }
+    let positions = manifest.positions();
+    let ahead = |(partition, at): (&Partition, &u64)| partition.histories.next_offset < *at;
+    if positions.len() != partitions.len() || partitions.iter().zip(&positions).any(ahead) {
+        return Err("the snapshot is ahead of the store".to_owned());
+    }
+    Ok(())
+}
+
+/// Folds everybody anew.
+fn fold(partitions: &[Partition], bundle: &Bundle, workers: usize) -> Result<Figures, StoreError> {
+    let make = || (Figures::default(), history::Resolver::new());
+    let folded = in_parallel(workers, partitions, make, |(figures, resolver), partition| {
+        partition.histories.for_each(|subject, history| {
+            figures.add(subject, &resolver.view(history, None), bundle);
+            Ok(())
+        })
+    })?;
+    let mut sum = Figures::default();
+    folded.into_iter().for_each(|(mut figures, _)| sum.merge(&mut figures));
+    Ok(sum)
+}
