@@ -197,7 +197,12 @@ fn damage_in_the_middle_of_a_journal_is_never_cut_off() {
     let files = made(16);
     let journal = journals(&files).pop().unwrap();
     files.damage(&journal, |bytes| bytes[100] ^= 1);
-    check(&open(&files).unwrap_err(), &expect!["log/journal-0000000004 is damaged at byte 88: the checksum of a record is not that of its bytes; nothing was changed; restore this file from a copy and open the log again"]);
+    check(
+        &open(&files).unwrap_err(),
+        &expect![
+            "log/journal-0000000004 is damaged at byte 88: the checksum of a record is not that of its bytes; nothing was changed; restore this file from a copy and open the log again"
+        ],
+    );
     // What stands before it can still be read.
     let log = open_reader(&files).unwrap();
     let (number, error) = read(&log, 0);
