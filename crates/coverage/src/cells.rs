@@ -46,11 +46,6 @@ pub const BASES: [(&str, &str); 3] = [
 pub const AGE_BANDS: [(i32, &str); 6] =
     [(0, "0-5"), (6, "6-17"), (18, "18-39"), (40, "40-59"), (60, "60-74"), (75, "75+")];
 
-/// What reference data doesn't know, or nobody said.
-pub const UNKNOWN: &str = "unknown";
-/// Nowhere known to live; no facility registered at.
-pub const NONE: &str = "none";
-
 const PERSONS: Unit = Unit::Count;
 
 /// The cubes.

@@ -3,14 +3,14 @@
 use contract::{Code, Day, v1::Sex};
 use history::{Body, PersonView};
 use policy::Bundle;
-use projection::{Layers, Span, Spans};
+use projection::{Layers, Main, Span, Spans, UNKNOWN, known_facility};
 use smallvec::SmallVec;
 use timeline::Sink;
 
 use crate::{
     cells::{
-        AGE_BANDS, BASES, CHECK_UPS, CHECKED_UP, COMMUNE, CONTACTS, FACILITY, GROUP, INSURED, MANAGED, NONE,
-        PEOPLE, RECORD, REGISTERED, UNKNOWN, WINDOW,
+        AGE_BANDS, BASES, CHECK_UPS, CHECKED_UP, COMMUNE, CONTACTS, FACILITY, GROUP, INSURED, MANAGED,
+        PEOPLE, RECORD, REGISTERED, WINDOW,
     },
     person::{Person, is_check_up},
 };
@@ -83,7 +83,7 @@ fn communes<S: Sink>(person: &Person, sink: &mut S) {
         Sex::Unspecified => UNKNOWN,
     });
     let bases = [
-        (&person.permanent, &everybody, &person.record),
+        (&person.places.permanent, &everybody, &person.record),
         (person.actual(), &everybody, &person.record),
         (person.actual(), &insured, &record),
     ];
@@ -127,8 +127,9 @@ fn bands(person: &Person) -> SmallVec<[(Span, Code); 3]> {
 
 fn groups<S: Sink>(person: &Person, bundle: &Bundle, sink: &mut S) {
     let mut groups: SmallVec<[(Code, Spans); 3]> = SmallVec::new();
-    let cards = person.cards.iter().map(|card| (card.group, card.span));
-    for (group, span) in cards.chain(person.entitlements.iter().copied()) {
+    let cards = person.holdings.cards.iter().map(|card| (card.group, card.span));
+    let statuses = person.holdings.entitlements.iter().map(|held| (held.group, held.span));
+    for (group, span) in cards.chain(statuses) {
         if group.is_empty() {
             continue;
         }
@@ -147,7 +148,14 @@ fn groups<S: Sink>(person: &Person, bundle: &Bundle, sink: &mut S) {
             let mut any = Spans::new();
             several.iter().flat_map(|(_, spans)| spans.as_slice()).for_each(|span| any.add(*span));
             group_levels(person, &any, &[("any", Code::EMPTY)], sink);
-            for (group, spans) in main_groups(person, bundle) {
+            let mut main: SmallVec<[(Code, Spans); 3]> = SmallVec::new();
+            for Main { span, group, .. } in person.holdings.main_groups(bundle) {
+                match main.iter_mut().find(|(known, _)| *known == group) {
+                    Some((_, spans)) => spans.add(span),
+                    None => main.push((group, Spans::from(span))),
+                }
+            }
+            for (group, spans) in main {
                 group_levels(person, &spans, &[("main", group)], sink);
             }
         }
@@ -175,41 +183,16 @@ fn group_levels<S: Sink>(person: &Person, people: &Spans, cells: &[(&str, Code)]
     }
 }
 
-/// The main group of each day on which there is one.
-fn main_groups(person: &Person, bundle: &Bundle) -> SmallVec<[(Code, Spans); 3]> {
-    let cards = person.cards.iter().map(|card| (card.group, card.digit, card.span));
-    let statuses = person.entitlements.iter().map(|(group, span)| (*group, Code::EMPTY, *span));
-    let held: SmallVec<[(Code, Code, Span); 4]> =
-        cards.chain(statuses).filter(|(group, ..)| !group.is_empty()).collect();
-    let mut days: SmallVec<[Day; 16]> = held.iter().flat_map(|(.., span)| [span.from, span.until]).collect();
-    let (first, last) = (person.life.from, person.life.until);
-    days.extend(bundle.policy.card_rate_changes().into_iter().filter(|day| *day > first && *day < last));
-    days.sort_unstable();
-    days.dedup();
-    let mut main: SmallVec<[(Code, Spans); 3]> = SmallVec::new();
-    for pair in days.windows(2) {
-        let span = Span { from: pair[0], until: pair[1] };
-        let in_force = held.iter().filter(|(.., held)| held.contains(span.from));
-        let in_force = in_force.map(|(group, digit, _)| (*group, *digit));
-        let Some((group, _)) = bundle.policy.main_group(in_force, span.from) else { continue };
-        match main.iter_mut().find(|(known, _)| *known == group) {
-            Some((_, spans)) => spans.add(span),
-            None => main.push((group, Spans::from(span))),
-        }
-    }
-    main
-}
-
 /// Where insured people are registered: of several cards the latest begun says it.
 fn registrations<S: Sink>(person: &Person, bundle: &Bundle, sink: &mut S) {
-    if let [card] = person.cards.as_slice() {
-        let cell = sink.cell(FACILITY, &[facility(card.primary, bundle)]);
+    if let [card] = person.holdings.cards.as_slice() {
+        let cell = sink.cell(FACILITY, &[known_facility(card.primary, bundle)]);
         sink.level(cell, REGISTERED, card.span.from, card.span.until, 1);
         return;
     }
     let mut registered = Layers::over(person.life, None);
-    for card in &person.cards {
-        registered.paint(card.span, Some(facility(card.primary, bundle)));
+    for card in &person.holdings.cards {
+        registered.paint(card.span, Some(known_facility(card.primary, bundle)));
     }
     for (span, facility) in registered.as_slice() {
         if let Some(facility) = facility {
@@ -238,15 +221,7 @@ fn care<S: Sink>(view: &PersonView<'_>, bundle: &Bundle, sink: &mut S) {
             Body::ClaimSubmitted(claim) => (CONTACTS, claim.facility),
             _ => continue,
         };
-        let cell = sink.cell(FACILITY, &[facility(place, bundle)]);
+        let cell = sink.cell(FACILITY, &[known_facility(place, bundle)]);
         sink.flow(cell, measure, fact.occurred.day(), 1);
-    }
-}
-
-fn facility(code: Code, bundle: &Bundle) -> Code {
-    if bundle.reference.facility(code).is_some() {
-        code
-    } else {
-        Code::new(if code.is_empty() { NONE } else { UNKNOWN })
     }
 }

@@ -55,7 +55,7 @@ fn lapsing(person: &Person, commune: Code, on: Day) -> Option<ListRow> {
     if ends > on + LAPSING_DAYS + 1 || ends == person.life.until {
         return None;
     }
-    let card = person.cards.iter().rfind(|card| card.span.until == ends)?;
+    let card = person.holdings.cards.iter().rfind(|card| card.span.until == ends)?;
     let values =
         vec![commune.to_string(), card.group.to_string(), card.primary.to_string(), (ends - 1).to_string()];
     Some(ListRow { values, event: Some(card.event) })
@@ -84,7 +84,8 @@ fn uninsured(person: &Person, commune: Code, on: Day) -> Option<ListRow> {
     if person.insured.at(on).is_some() {
         return None;
     }
-    let last = person.cards.iter().filter(|card| card.span.until <= on).max_by_key(|card| card.span.until);
+    let last =
+        person.holdings.cards.iter().filter(|card| card.span.until <= on).max_by_key(|card| card.span.until);
     let group = last.map_or_else(String::new, |card| card.group.to_string());
     let until = last.map_or_else(String::new, |card| (card.span.until - 1).to_string());
     Some(ListRow { values: vec![commune.to_string(), group, until], event: last.map(|card| card.event) })

@@ -7,6 +7,7 @@
 
 mod rows;
 mod spans;
+mod standing;
 #[cfg(feature = "testing")]
 pub mod story;
 
@@ -16,6 +17,9 @@ use timeline::{CubeSpec, Sink};
 
 pub use rows::{List, ListRow};
 pub use spans::{Layers, Span, Spans};
+pub use standing::{
+    Card, Entitlement, Holdings, Main, NONE, Places, Residences, UNKNOWN, known_commune, known_facility,
+};
 
 use contract::Day;
 

@@ -3,7 +3,7 @@
 use contract::{Code, Day};
 use history::{Body, PersonView};
 use policy::Bundle;
-use projection::Span;
+use projection::{NONE, Span, known_facility};
 use timeline::Sink;
 
 use crate::{
@@ -14,9 +14,6 @@ use crate::{
     referral::{Referral, Referrals},
     stay::{Stay, has_claim},
 };
-
-const NONE: &str = "none";
-const UNKNOWN: &str = "unknown";
 
 pub(crate) fn project<S: Sink>(view: &PersonView<'_>, bundle: &Bundle, sink: &mut S) {
     let referrals = Referrals::read(view, bundle);
@@ -142,7 +139,7 @@ fn visit<S: Sink>(
     sink: &mut S,
 ) {
     let tier = tier_code(tier(facility, on, bundle));
-    let by_facility = sink.cell(FACILITY_VISITS, &[known(facility, bundle), came]);
+    let by_facility = sink.cell(FACILITY_VISITS, &[known_facility(facility, bundle), came]);
     let by_tier = sink.cell(TIER_VISITS, &[tier, came]);
     for cell in [by_facility, by_tier] {
         sink.flow(cell, visits::VISITS, on, 1);
@@ -157,20 +154,11 @@ fn visit<S: Sink>(
 
 fn stayed<S: Sink>(stay: Option<Stay>, bundle: &Bundle, sink: &mut S) {
     let Some(stay) = stay else { return };
-    let cell = sink.cell(INPATIENTS, &[known(stay.facility, bundle)]);
+    let cell = sink.cell(INPATIENTS, &[known_facility(stay.facility, bundle)]);
     sink.level(cell, inpatients::PRESENT, stay.present.from, stay.present.until, 1);
     sink.level(cell, inpatients::STALE, stay.stale.from, stay.stale.until, 1);
     sink.flow(cell, inpatients::ADMITTED, stay.present.from, 1);
     if let Some(on) = stay.discharged {
         sink.flow(cell, inpatients::DISCHARGED, on, 1);
-    }
-}
-
-/// A facility of the reference: what it doesn't know is one cell, however many codes are sent.
-fn known(facility: Code, bundle: &Bundle) -> Code {
-    if bundle.reference.facility(facility).is_some() {
-        facility
-    } else {
-        Code::new(if facility.is_empty() { NONE } else { UNKNOWN })
     }
 }
