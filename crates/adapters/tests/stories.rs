@@ -16,7 +16,7 @@ fn check(story: &str, expected: Expect) {
 
 fn told(outcome: &Outcome) -> String {
     let mut text = String::new();
-    for said in &outcome.submissions {
+    for said in outcome.submissions.iter().filter(|said| !said.just_in_case) {
         text += &event(said);
         text.push('\n');
     }
@@ -346,4 +346,42 @@ fn numbers_of_lines_need_not_be_whole() {
              XML1 insurance_granted L1 of 01004 at 2026-01-01T00:00 [1:001080000001 2:GD4010000000001 4:BN1] group=GD rate=4 2026-01-01..2026-12-31 at=01004 five-years=2022-01-01 area=
              XML1 claim_submitted L1 of 01004 at 2026-03-02T10:30 [named 1:001080000001 2:GD4010000000001 4:BN1] type=01 route=1.1 icd=I10; card=GD4 rate=8000 total=40236000 covered=40236000 self=0 copay=8047200 fund=32188800 other=0 lines=2
          "#]]);
+}
+
+#[test]
+fn what_a_record_does_not_hold_is_withdrawn_just_in_case() {
+    let in_case = |story: &str| -> String {
+        let outcome = translate(file(story).as_bytes());
+        let last = outcome.submissions.iter().rposition(|said| !said.just_in_case).unwrap();
+        let claim = outcome.submissions.iter().position(|said| said.just_in_case).unwrap() - 1;
+        assert!(claim == last || outcome.submissions[last].source.table == "XML13");
+        let said = outcome.submissions.iter().filter(|said| said.just_in_case);
+        said.map(|said| {
+            let event = said.submission.event.as_ref().unwrap();
+            assert!(event.withdrawal.is_some() && said.submission.person.is_none());
+            assert_eq!(contract::validate_submission(&said.submission), []);
+            format!("{} {}\n", Kind::of(event.body.as_ref().unwrap()), event.record_key)
+        })
+        .collect()
+    };
+    expect![[r#"
+        referral_arrived L1
+        check_up_completed L1
+        insurance_granted L1#2
+        insurance_granted L1#3
+        insurance_granted L1#4
+    "#]].assert_eq(&in_case("record"));
+    expect![[r#"
+        insurance_granted L1#3
+        insurance_granted L1#4
+        residence_changed L1
+    "#]].assert_eq(&in_case("record\nXML1 MA_DOITUONG_KCB=1.3 MA_NOI_DI=01929 MA_LOAI_KCB=15 MA_THE_BHYT=DN4010000000001;HN2010000000001 MAXA_CU_TRU=~"));
+    expect![[r#"
+        referral_arrived L1
+        check_up_completed L1
+        referral_issued L1
+    "#]].assert_eq(&in_case("record\nXML1 MA_DOITUONG_KCB=8"));
+    expect![[r#"
+        check_up_completed L1
+    "#]].assert_eq(&in_case("record XML1 XML2 XML3 XML13\nXML1 MA_DOITUONG_KCB=8 MA_NOI_DI=01929"));
 }

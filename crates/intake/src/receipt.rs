@@ -38,7 +38,7 @@ pub enum Outcome {
         /// Every fault, at least one.
         faults: Vec<Fault>,
     },
-    /// A withdrawal just in case ([`crate::Item::only_if_known`]) met nothing that it could withdraw.
+    /// A withdrawal just in case ([`crate::Item::just_in_case`]) met nothing that it could withdraw.
     NothingToWithdraw,
 }
 

@@ -35,9 +35,11 @@ pub struct Item {
     /// The record key, of the same emitter, whose person this is about, where that record is known: a form that names the
     /// visit and not the patient. Otherwise the submission's own person counts.
     pub same_person_as: Option<String>,
-    /// A withdrawal just in case: it counts only if a version of the record is known that is not withdrawn, for the person
-    /// that version is about. A source that sends whole records says so what its record no longer holds.
-    pub only_if_known: bool,
+    /// A withdrawal just in case: a source that sends whole records says so what a record does not hold (any more). It
+    /// counts for the person of the version that is known of what it withdraws, if there is one that is not withdrawn; and
+    /// only if the item before it (in this batch, and not just in case itself) was accepted, for a record that changed
+    /// nothing takes nothing back.
+    pub just_in_case: bool,
     /// Said by an operator of the backbone, on behalf of the emitter.
     pub by_operator: bool,
 }
@@ -46,7 +48,7 @@ impl Item {
     /// What an emitter says for itself.
     #[must_use]
     pub fn new(submission: v1::Submission) -> Item {
-        Item { submission, same_person_as: None, only_if_known: false, by_operator: false }
+        Item { submission, same_person_as: None, just_in_case: false, by_operator: false }
     }
 }
 
@@ -222,17 +224,28 @@ impl Intake {
         let recorded_at = now.max(self.index.clock());
         let mut batch = Batch::default();
         let mut receipts = Vec::with_capacity(items.len());
+        let mut changing = false;
         for item in items {
+            if !item.just_in_case && (batch.bytes >= FLUSH_BYTES || batch.prepared.len() >= FLUSH_RECORDS) {
+                self.flush(std::mem::take(&mut batch), recorded_at, &mut receipts)?;
+            }
+            let just_in_case = item.just_in_case;
+            if just_in_case && !changing {
+                receipts.push(Receipt { outcome: Outcome::NothingToWithdraw, findings: Vec::new() });
+                continue;
+            }
             let taken = self.take(&mut batch, item, recorded_at, receipts.len());
             match taken {
-                Ok(receipt) => receipts.push(receipt),
+                Ok(receipt) => {
+                    if !just_in_case {
+                        changing = matches!(receipt.outcome, Outcome::Accepted { .. });
+                    }
+                    receipts.push(receipt);
+                }
                 Err(error) => {
                     self.keys.forget_unsynced();
                     return Err(error);
                 }
-            }
-            if batch.bytes >= FLUSH_BYTES || batch.prepared.len() >= FLUSH_RECORDS {
-                self.flush(std::mem::take(&mut batch), recorded_at, &mut receipts)?;
             }
         }
         self.flush(batch, recorded_at, &mut receipts)?;
@@ -305,7 +318,7 @@ impl Intake {
         recorded_at: Millis,
         receipt: usize,
     ) -> Result<Receipt, SubmitError> {
-        let Item { submission, same_person_as, only_if_known, by_operator } = item;
+        let Item { submission, same_person_as, just_in_case, by_operator } = item;
         let mut faults = contract::validate_submission(&submission);
         let said = submission.event.as_ref().and_then(|event| Some((event, Kind::of(event.body.as_ref()?))));
         let Some((said, kind)) = said.filter(|_| faults.is_empty()) else {
@@ -318,7 +331,7 @@ impl Intake {
         }
         let name = RecordName::new(&said.emitter, &said.record_key);
         let known = self.index.version(&batch.pending, name, kind)?;
-        if only_if_known && known.is_none_or(|known| known.withdrawn) {
+        if just_in_case && known.is_none_or(|known| known.withdrawn) {
             return Ok(Receipt { outcome: Outcome::NothingToWithdraw, findings: Vec::new() });
         }
 
@@ -340,7 +353,7 @@ impl Intake {
         let whose = if let Some(target) = &voided {
             // An event can only be taken back where it is.
             Whose { subject: target.subject, kind: target.subject_kind, findings: Vec::new() }
-        } else if let (true, Some(known)) = (only_if_known, &known) {
+        } else if let (true, Some(known)) = (just_in_case, &known) {
             Whose { subject: known.subject, kind: known.subject_kind, findings: Vec::new() }
         } else {
             self.whose(batch, said, submission.person.as_ref(), same_person_as.as_deref())?
@@ -420,7 +433,7 @@ impl Intake {
         if !newer {
             self.retract(batch, &own, &speaker)?;
         }
-        if kind != Kind::Retraction {
+        if kind != Kind::Retraction && known.is_none_or(|known| known.order() < version.order()) {
             batch.pending.note(name, kind, version);
         }
         batch.waiting.push((receipt, at));

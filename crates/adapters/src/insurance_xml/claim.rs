@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Day, Millis, v1};
+use contract::{Day, Kind, Millis, v1};
 use v1::event::Body;
 
 use super::{
@@ -22,6 +22,10 @@ pub(crate) const ROUTE_CODES: &[&str] = &[
 /// MA_LOAI_KCB: decision 1804/QD-BYT of 2026.
 pub(crate) const VISIT_TYPES: &[&str] =
     &["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14", "15", "16"];
+/// The reason a withdrawal by route code gives.
+pub(crate) const WITHDRAWN: &str = "MA_DOITUONG_KCB 8";
+/// A correction that drops a card takes back the grant of it, up to this many in one stay.
+const CARDS_WATCHED: usize = 4;
 const CHECK_UP: &str = "15";
 const SCREENING: &str = "16";
 /// The patient came with a transfer form.
@@ -41,6 +45,8 @@ pub(crate) struct Tables<'a> {
     pub(crate) services: &'a [Row],
     /// The record has an XML2 or an XML3, be it empty.
     pub(crate) has_lines: bool,
+    /// The record has an XML13.
+    pub(crate) has_form: bool,
 }
 
 /// What XML1 says that XML13 of the same record leans on.
@@ -142,6 +148,7 @@ pub(crate) fn translate(
     let (Some(started_at), Some(ended_at)) = (started_at, ended_at) else {
         return Summary { record_key, person, started_at, ended_at, withdrawn };
     };
+    let said_before = out.len();
     let say = |suffix: usize, occurred_at: Millis, full: bool, body: Body| {
         let key = if suffix > 1 { format!("{record_key}#{suffix}") } else { record_key.clone() };
         let details = if full { person.full.clone() } else { person.found() };
@@ -236,8 +243,32 @@ pub(crate) fn translate(
     }
     out.push(claim);
     while withdrawn && bill_of < out.len() {
-        out[bill_of].withdraw("MA_DOITUONG_KCB 8");
+        out[bill_of].withdraw(WITHDRAWN);
         bill_of += 1;
+    }
+    let holds: Vec<(Kind, usize)> = out[said_before..].iter().filter_map(Translated::names).collect();
+    let not_any_more = |kind: Body, number: usize, occurred_at: Millis| {
+        let mut said = say(number, occurred_at, false, kind);
+        said.submission.person = None;
+        said.withdraw(if withdrawn { WITHDRAWN } else { "the record does not hold it any more" });
+        said.just_in_case = true;
+        said
+    };
+    let bill = [
+        (Body::ReferralArrived(v1::ReferralArrived::default()), 1),
+        (Body::CheckUpCompleted(v1::CheckUpCompleted::default()), 1),
+    ];
+    let of_bill = bill.into_iter();
+    let of_person = (1..=CARDS_WATCHED)
+        .map(|number| (Body::InsuranceGranted(v1::InsuranceGranted::default()), number))
+        .chain([(Body::ResidenceChanged(v1::ResidenceChanged::default()), 1)]);
+    let of_form = [(Body::ReferralIssued(v1::ReferralIssued::default()), 1)];
+    for (body, number) in of_bill
+        .chain(of_person.filter(|_| !withdrawn))
+        .chain(of_form.into_iter().filter(|_| withdrawn && !tables.has_form))
+        .filter(|(body, number)| !holds.contains(&(Kind::of(body), *number)))
+    {
+        out.push(not_any_more(body, number, started_at));
     }
     Summary { record_key, person, started_at: Some(started_at), ended_at: Some(ended_at), withdrawn }
 }

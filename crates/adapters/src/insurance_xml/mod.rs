@@ -31,7 +31,7 @@ use std::{
     io::{self, BufRead},
 };
 
-use contract::{Millis, v1};
+use contract::{Kind, Millis, v1};
 use quick_xml::events::Event;
 
 pub use framing::{ENVELOPE_BYTES_MAX, RECORD_BYTES_MAX};
@@ -57,6 +57,10 @@ pub struct Translated {
     /// MA_LK of the record, of the same emitter, whose person this is about, where the table itself does not identify it
     /// as well: an XML13 that came without its XML1. Where that record is not known, the submission's own person counts.
     pub same_person_as: Option<String>,
+    /// A withdrawal of what the record does not hold, in case an earlier version of it did: the arrival, the check-up, a
+    /// further card. It follows the claim, and counts only where intake accepts the claim and knows such a version; a
+    /// record's submissions are therefore handed over together and in their order.
+    pub just_in_case: bool,
 }
 
 /// Where a submission stood.
@@ -445,6 +449,7 @@ fn translate_record(
             summary: rows.first()?,
             drugs: drugs.as_deref().unwrap_or_default(),
             services: services.as_deref().unwrap_or_default(),
+            has_form: referrals.is_some(),
             has_lines: (drugs.is_some() || services.is_some()) && !unreadable_lines,
         };
         Some(claim::translate(&tables, envelope, remarks, &mut out))
@@ -476,7 +481,15 @@ impl Translated {
             submission: v1::Submission { event: Some(event), person: Some(person), restricted: None },
             source: Source { record: 0, record_key: record_key.to_string(), table },
             same_person_as: None,
+            just_in_case: false,
         }
+    }
+
+    /// What it says something about: a kind, and which of that kind in the record.
+    fn names(&self) -> Option<(Kind, usize)> {
+        let event = self.submission.event.as_ref()?;
+        let number = event.record_key.strip_prefix(&self.source.record_key)?.strip_prefix('#');
+        Some((Kind::of(event.body.as_ref()?), number.map_or(Some(1), |number| number.parse().ok())?))
     }
 
     fn withdraw(&mut self, reason: &str) {

@@ -5,7 +5,7 @@ use v1::event::Body;
 
 use super::{
     Envelope, Translated,
-    claim::{Diagnoses, Summary, facility},
+    claim::{Diagnoses, Summary, WITHDRAWN, facility},
     person::Person,
     remarks::{Fields, Remarks},
     rule::Rule,
@@ -80,7 +80,7 @@ pub(crate) fn translate(
         if own.is_none() {
             said.same_person_as = Some(record_key);
         } else if own.is_some_and(|own| own.withdrawn) {
-            said.withdraw("MA_DOITUONG_KCB 8");
+            said.withdraw(WITHDRAWN);
         }
         out.push(said);
     }
