@@ -3,7 +3,7 @@
 use contract::{Code, Day, v1::Sex};
 use history::{Body, PersonView};
 use policy::Bundle;
-use projection::{Layers, Main, Span, Spans, UNKNOWN, known_facility};
+use projection::{Layers, Main, Span, Spans, UNKNOWN, known_facility, known_group};
 use smallvec::SmallVec;
 use timeline::Sink;
 
@@ -130,9 +130,7 @@ fn groups<S: Sink>(person: &Person, bundle: &Bundle, sink: &mut S) {
     let cards = person.holdings.cards.iter().map(|card| (card.group, card.span));
     let statuses = person.holdings.entitlements.iter().map(|held| (held.group, held.span));
     for (group, span) in cards.chain(statuses) {
-        if group.is_empty() {
-            continue;
-        }
+        let group = known_group(group, bundle);
         match groups.iter_mut().find(|(known, _)| *known == group) {
             Some((_, spans)) => spans.add(span),
             None => groups.push((group, Spans::from(span))),
@@ -150,6 +148,7 @@ fn groups<S: Sink>(person: &Person, bundle: &Bundle, sink: &mut S) {
             group_levels(person, &any, &[("any", Code::EMPTY)], sink);
             let mut main: SmallVec<[(Code, Spans); 3]> = SmallVec::new();
             for Main { span, group, .. } in person.holdings.main_groups(bundle) {
+                let group = known_group(group, bundle);
                 match main.iter_mut().find(|(known, _)| *known == group) {
                     Some((_, spans)) => spans.add(span),
                     None => main.push((group, Spans::from(span))),

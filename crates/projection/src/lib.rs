@@ -5,6 +5,7 @@
 //! contributions out and adding the new ones. So duplicates, late events, corrections, withdrawals and links are not its
 //! business.
 
+mod dimensions;
 mod rows;
 mod spans;
 mod standing;
@@ -15,11 +16,12 @@ use history::PersonView;
 use policy::Bundle;
 use timeline::{CubeSpec, Sink};
 
+pub use dimensions::{
+    CAME, NONE, TIERS, UNKNOWN, came, known_commune, known_facility, known_group, tier, tier_code,
+};
 pub use rows::{List, ListRow};
 pub use spans::{Layers, Span, Spans};
-pub use standing::{
-    Card, Entitlement, Holdings, Main, NONE, Places, Residences, UNKNOWN, known_commune, known_facility,
-};
+pub use standing::{Card, Entitlement, Holdings, Main, Places, Residences};
 
 use contract::Day;
 

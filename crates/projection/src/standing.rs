@@ -9,7 +9,7 @@ use history::{Body, Fact};
 use policy::Bundle;
 use smallvec::SmallVec;
 
-use crate::{Layers, Span, Spans};
+use crate::{Layers, NONE, Span, Spans, known_commune};
 
 /// Which of several holds: the latest begun, then the latest version.
 type Order = (Day, Millis, Millis, IdHash);
@@ -84,11 +84,6 @@ pub struct Main {
     /// Its rate in basis points; `None`: neither the group nor its digit is known.
     pub rate: Option<u32>,
 }
-
-/// What reference data doesn't know counts as this, however many codes are sent.
-pub const UNKNOWN: &str = "unknown";
-/// What nobody said.
-pub const NONE: &str = "none";
 
 fn order(from: Day, fact: &Fact) -> Order {
     (from, fact.asserted, fact.recorded, fact.id)
@@ -175,8 +170,7 @@ impl Holdings {
         let policy = &bundle.policy;
         let cards = self.cards.iter().map(|card| (card.group, card.digit, card.span));
         let statuses = self.entitlements.iter().map(|held| (held.group, Code::EMPTY, held.span));
-        let held: SmallVec<[(Code, Code, Span); 4]> =
-            cards.chain(statuses).filter(|(group, ..)| !group.is_empty()).collect();
+        let held: SmallVec<[(Code, Code, Span); 4]> = cards.chain(statuses).collect();
         let mut days: SmallVec<[Day; 16]> =
             held.iter().flat_map(|(.., span)| [span.from, span.until]).collect();
         days.sort_unstable();
@@ -226,7 +220,7 @@ impl Residences {
         self.0.iter().map(|residence| residence.span.from).filter(|from| *from > Day::MIN).min()
     }
 
-    /// The commune on each day of `life`: [`NONE`] where no residence holds, [`UNKNOWN`] where the reference doesn't know it.
+    /// The commune on each day of `life`: `none` where no residence holds, `unknown` where the reference doesn't know it.
     #[must_use]
     pub fn places(mut self, life: Span, bundle: &Bundle) -> Places {
         self.0.sort_unstable_by_key(|residence| residence.order);
@@ -262,25 +256,5 @@ impl Places {
     #[inline]
     pub fn actual(&self) -> &Layers<Code> {
         self.actual.as_ref().unwrap_or(&self.permanent)
-    }
-}
-
-/// The code of a commune as cells have it.
-#[must_use]
-#[inline]
-pub fn known_commune(code: Code, bundle: &Bundle) -> Code {
-    match bundle.reference.commune(code) {
-        Some(_) => code,
-        None => Code::new(if code.is_empty() { NONE } else { UNKNOWN }),
-    }
-}
-
-/// The code of a facility as cells have it.
-#[must_use]
-#[inline]
-pub fn known_facility(code: Code, bundle: &Bundle) -> Code {
-    match bundle.reference.facility(code) {
-        Some(_) => code,
-        None => Code::new(if code.is_empty() { NONE } else { UNKNOWN }),
     }
 }

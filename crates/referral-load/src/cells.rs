@@ -1,7 +1,6 @@
 //! What is summed.
 
-use contract::{Code, Day};
-use policy::{Bundle, RouteKind};
+use contract::Code;
 use reference::Tier;
 use timeline::{Axis, CubeSpec, Measure, Storage, Unit};
 
@@ -57,29 +56,8 @@ pub(crate) mod inpatients {
 /// The days that are kept apart.
 const AXIS: Axis = Axis::years(2024, 2028);
 
-/// Tiers, as the cubes write them, and what they are.
-pub const TIERS: [(&str, &str); 5] = [
-    ("none", "before 2025 there were levels, no tiers"),
-    ("initial", "initial tier: the grassroots"),
-    ("basic", "basic tier"),
-    ("special", "specialised tier"),
-    ("unknown", "not in the reference data"),
-];
-
 /// Directions, as the cubes write them.
 pub const DIRECTIONS: [&str; 4] = ["up", "down", "level", "unknown"];
-
-/// How patients come, as the cubes write it, and which route codes that is.
-pub const CAME: [(&str, &str); 8] = [
-    ("own", "at the facility of registration, a station, or after a change of residence"),
-    ("form", "with a transfer form"),
-    ("slip", "by re-examination slip"),
-    ("self", "self-referred, at any tier"),
-    ("urgent", "emergency"),
-    ("other", "donors, newborns, pick-up of drugs"),
-    ("unused", "insurance not used"),
-    ("unknown", "the route code is not known"),
-];
 
 /// Days from issue to arrival, or open so far, by the first day of each cell.
 pub const ARRIVAL_TIMES: [(i32, &str); 5] = [(0, "0"), (1, "1-2"), (3, "3-5"), (6, "6-10"), (11, "11+")];
@@ -158,23 +136,6 @@ pub const CUBES: &[CubeSpec] = &[
     },
 ];
 
-/// The tier of a facility on a day; `None`: the reference doesn't know it.
-#[inline]
-pub(crate) fn tier(facility: Code, on: Day, bundle: &Bundle) -> Option<Tier> {
-    Some(bundle.reference.facility(facility)?.on(on)?.tier)
-}
-
-#[inline]
-pub(crate) fn tier_code(tier: Option<Tier>) -> Code {
-    Code::new(match tier {
-        Some(Tier::Unranked) => TIERS[0].0,
-        Some(Tier::Initial) => TIERS[1].0,
-        Some(Tier::Basic) => TIERS[2].0,
-        Some(Tier::Specialised) => TIERS[3].0,
-        None => TIERS[4].0,
-    })
-}
-
 pub(crate) fn direction(from: Option<Tier>, to: Option<Tier>) -> Code {
     let ranked = |tier: Option<Tier>| tier.filter(|tier| *tier != Tier::Unranked);
     Code::new(match ranked(from).zip(ranked(to)) {
@@ -183,23 +144,6 @@ pub(crate) fn direction(from: Option<Tier>, to: Option<Tier>) -> Code {
         Some(_) => DIRECTIONS[2],
         None => DIRECTIONS[3],
     })
-}
-
-/// How a patient came, by the route code; `None`: it is no visit.
-#[inline]
-pub(crate) fn came(route: Code, bundle: &Bundle) -> Option<Code> {
-    let at = match bundle.policy.route_kind(route) {
-        Some(RouteKind::Own | RouteKind::Station | RouteKind::Moved) => 0,
-        Some(RouteKind::Referred) => 1,
-        Some(RouteKind::Reexamination) => 2,
-        Some(RouteKind::SelfReferral) => 3,
-        Some(RouteKind::Emergency) => 4,
-        Some(RouteKind::Donor | RouteKind::Newborn | RouteKind::Drugs) => 5,
-        Some(RouteKind::Uninsured) => 6,
-        None => 7,
-        Some(RouteKind::Withdrawal) => return None,
-    };
-    Some(Code::new(CAME[at].0))
 }
 
 /// The cell of a number of days.

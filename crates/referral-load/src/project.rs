@@ -3,13 +3,13 @@
 use contract::{Code, Day};
 use history::{Body, PersonView};
 use policy::Bundle;
-use projection::{NONE, Span, known_facility};
+use projection::{NONE, Span, came, known_facility, tier, tier_code};
 use timeline::Sink;
 
 use crate::{
     cells::{
-        ARRIVAL_TIMES, FACILITY_VISITS, INPATIENTS, PAIR, TIER_PAIR, TIER_VISITS, WAITING, came, days_code,
-        direction, inpatients, referral, tier, tier_code, visits, waiting,
+        ARRIVAL_TIMES, FACILITY_VISITS, INPATIENTS, PAIR, TIER_PAIR, TIER_VISITS, WAITING, days_code,
+        direction, inpatients, referral, visits, waiting,
     },
     referral::{Referral, Referrals},
     stay::{Stay, has_claim},

@@ -12,7 +12,7 @@ fn line() -> impl Strategy<Value = String> {
     let day = (0i32..1500).prop_map(|days| Day::new_year(2023) + days);
     let end = prop_oneof![Just(None), (1i32..900).prop_map(Some)];
     let commune = prop_oneof![Just("00004"), Just("00008"), Just("79001"), Just("")];
-    let group = prop_oneof![Just("DN"), Just("CN"), Just("HN"), Just("ZZ")];
+    let group = prop_oneof![Just("DN"), Just("CN"), Just("HN"), Just("ZZ"), Just("")];
     (day, end, commune, group, 0..14u8).prop_map(|(day, end, commune, group, what)| {
         let until = end.map_or_else(String::new, |days| format!("until={}", day + days));
         let from = format!("from={day} {until}");
