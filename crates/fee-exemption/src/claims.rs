@@ -1,0 +1,133 @@
+//! Claims as charged, against what policy asks for.
+
+use contract::Day;
+use history::{Body, Claim, Fact, PersonView, Segment};
+use policy::{AnnualCopay, Bundle, Case, Money, NoRate, Raised, Rate, RouteCase};
+use projection::Span;
+use reference::FacilitySpan;
+use smallvec::SmallVec;
+
+/// What a copay may differ from what is due without being called wrong: a dong, for lines are rounded one by one.
+pub(crate) const TOLERANCE: i64 = 100;
+
+/// A claim against policy.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Verdict {
+    /// The copay policy asks for; `None`: it has no rate for some segment.
+    pub(crate) due: Option<i64>,
+    /// Free, for the visit was cheap.
+    pub(crate) low_cost: bool,
+    /// Free, for the year's copay was behind the person.
+    pub(crate) exempted: bool,
+}
+
+impl Verdict {
+    /// How much was charged above what is due; below it, negative; 0 within the tolerance and where nothing is known.
+    pub(crate) fn difference(&self, copay: i64) -> i64 {
+        let difference = self.due.map_or(0, |due| copay.saturating_sub(due));
+        if difference.abs() <= TOLERANCE { 0 } else { difference }
+    }
+}
+
+/// The claims of a view, with the fact of each.
+pub(crate) fn claims<'a>(view: &PersonView<'a>) -> impl Iterator<Item = (&'a Fact, &'a Claim)> + use<'a> {
+    view.facts.iter().filter_map(|fact| match &fact.body {
+        Body::ClaimSubmitted(claim) => Some((fact, claim)),
+        _ => None,
+    })
+}
+
+/// What the facility was on the last day of the claim.
+pub(crate) fn facility<'b>(claim: &Claim, bundle: &'b Bundle) -> Option<&'b FacilitySpan> {
+    bundle.reference.facility(claim.facility)?.on(claim.ended)
+}
+
+/// The day that decides about a segment: the claim's last day, within the segment's calendar year (a stay over New Year
+/// counts per year).
+pub(crate) fn decides_on(claim: &Claim, segment: &Segment) -> Day {
+    match i32::try_from(segment.year) {
+        Ok(year @ 1..=9998) if claim.ended.year() > year => Day::new_year(year + 1) - 1,
+        _ => claim.ended,
+    }
+}
+
+/// The copay that counts toward the annual threshold, by day. Copay on a route for which policy has no rate does not.
+pub(crate) fn counted_copays(view: &PersonView<'_>, bundle: &Bundle) -> SmallVec<[(Day, Money); 4]> {
+    let mut copays = SmallVec::new();
+    for (_, claim) in claims(view).filter(|(_, claim)| claim.copay != 0) {
+        let facility = facility(claim, bundle);
+        for segment in view.segments(claim).filter(|segment| segment.copay != 0) {
+            let on = decides_on(claim, &segment);
+            if counts(claim, facility, on, bundle) {
+                copays.push((on, Money(segment.copay)));
+            }
+        }
+    }
+    copays.sort_unstable();
+    copays
+}
+
+/// Whether copay of this claim on that day counts toward the threshold.
+pub(crate) fn counts(claim: &Claim, facility: Option<&FacilitySpan>, on: Day, bundle: &Bundle) -> bool {
+    let case = RouteCase { code: claim.route, on, inpatient: claim.admitted.is_some(), facility };
+    bundle.policy.route(&case).is_ok_and(|route| bundle.policy.copay_counts(&route, on).0)
+}
+
+/// The case of a segment.
+pub(crate) fn case<'f>(
+    claim: &Claim,
+    segment: &Segment,
+    facility: Option<&'f FacilitySpan>,
+    exemptions: &[(Span, AnnualCopay<'_>)],
+) -> Case<'f> {
+    let on = decides_on(claim, segment);
+    Case {
+        on,
+        group: segment.group,
+        digit: segment.rate_digit,
+        route: claim.route,
+        inpatient: claim.admitted.is_some(),
+        facility,
+        covered_cost: Money(claim.covered),
+        exempt_since: exempt_since(on, exemptions),
+    }
+}
+
+/// Since when the person paid no more copay, if that was so before `on`: the claim that passes the threshold is still paid.
+fn exempt_since(on: Day, exemptions: &[(Span, AnnualCopay<'_>)]) -> Option<Day> {
+    let holds = |(span, annual): &&(Span, AnnualCopay<'_>)| {
+        span.contains(on) && (span.from < on || annual.passed_on.is_some_and(|passed| passed < on))
+    };
+    exemptions.iter().find(holds).map(|(span, _)| span.from)
+}
+
+/// The copay of a covered cost at a rate: what the fund does not pay, its share rounded to the hundredth.
+pub(crate) fn due(covered: i64, basis_points: u32) -> i64 {
+    let fund = (i128::from(covered) * i128::from(basis_points) + 5_000).div_euclid(10_000);
+    (i128::from(covered) - fund) as i64
+}
+
+/// A claim against policy.
+pub(crate) fn verdict(
+    view: &PersonView<'_>,
+    claim: &Claim,
+    exemptions: &[(Span, AnnualCopay<'_>)],
+    bundle: &Bundle,
+) -> Verdict {
+    let facility = facility(claim, bundle);
+    let mut verdict = Verdict { due: Some(0), ..Verdict::default() };
+    for segment in view.segments(claim) {
+        let rate: Result<Rate<'_>, NoRate<'_>> =
+            bundle.policy.rate(&case(claim, &segment, facility, exemptions));
+        match rate {
+            Ok(rate) => {
+                let due = due(segment.covered, rate.basis_points);
+                verdict.due = verdict.due.map(|sum| sum.saturating_add(due));
+                verdict.low_cost |= matches!(rate.raised, Some(Raised::LowCost(_)));
+                verdict.exempted |= matches!(rate.raised, Some(Raised::AnnualExemption(_)));
+            }
+            Err(_) => verdict.due = None,
+        }
+    }
+    verdict
+}

@@ -1,0 +1,151 @@
+//! A person's history, read once: cards, places, the copay of each year and what follows from it.
+
+use contract::Day;
+use history::{Body, PersonView};
+use policy::{AnnualCopay, Bundle, Money};
+use projection::{Holdings, Residences, Span, Spans};
+use smallvec::SmallVec;
+
+use crate::claims::counted_copays;
+
+/// What figures, lists and explanations need of a person.
+#[derive(Debug)]
+pub(crate) struct Person {
+    /// Not cut to the axis: five years reach back.
+    pub(crate) life: Span,
+    pub(crate) holdings: Holdings,
+    pub(crate) residences: Residences,
+    pub(crate) insured: Spans,
+    /// Copay that counts toward the threshold, by day.
+    pub(crate) copays: SmallVec<[(Day, Money); 4]>,
+    pub(crate) payer: SmallVec<[Payer; 1]>,
+}
+
+/// What the payer says of a calendar year.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Payer {
+    pub(crate) year: i32,
+    pub(crate) says: Says,
+    /// When it was said.
+    pub(crate) on: Day,
+}
+
+/// A balance, or an exemption from a day on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Says {
+    Copay(Money),
+    Exempt(Day),
+}
+
+/// When five years of insurance in a row complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FiveYears {
+    pub(crate) complete_on: Day,
+    /// As a card says; else as the cards of this history show.
+    pub(crate) printed: bool,
+}
+
+impl Person {
+    pub(crate) fn read(view: &PersonView<'_>, bundle: &Bundle) -> Person {
+        let (mut residences, mut holdings) = (Residences::default(), Holdings::default());
+        let mut died = Day::MAX;
+        let mut charged = false;
+        let mut payer = SmallVec::new();
+        for fact in view.facts {
+            match &fact.body {
+                Body::ResidenceChanged { .. } => residences.take(fact),
+                Body::InsuranceGranted { .. }
+                | Body::InsuranceEnded { .. }
+                | Body::EntitlementGranted { .. }
+                | Body::EntitlementEnded { .. } => holdings.take(fact),
+                Body::PersonDied { on } => died = died.min(*on),
+                Body::ClaimSubmitted(claim) => charged |= claim.copay != 0,
+                Body::CopayBalanceReported { year, copay } => payer.push(Payer {
+                    year: *year as i32,
+                    says: Says::Copay(Money(*copay)),
+                    on: fact.occurred.day(),
+                }),
+                Body::ExemptionConfirmed { year, from } => payer.push(Payer {
+                    year: *year as i32,
+                    says: Says::Exempt(from.unwrap_or(fact.occurred.day())),
+                    on: fact.occurred.day(),
+                }),
+                _ => {}
+            }
+        }
+        let life = Span { from: Day::MIN, until: died };
+        holdings.settle(life);
+        Person {
+            life,
+            insured: holdings.insured(),
+            holdings,
+            residences,
+            copays: if charged { counted_copays(view, bundle) } else { SmallVec::new() },
+            payer,
+        }
+    }
+
+    /// When five years in a row complete, as known by what was in force on or before `on`; `None`: it is not known.
+    pub(crate) fn five_years(&self, on: Day, bundle: &Bundle) -> Option<FiveYears> {
+        let cards = self.holdings.cards.iter().rev().filter(|card| card.span.from <= on);
+        if let Some(complete_on) = cards.filter_map(|card| card.five_years).next() {
+            return Some(FiveYears { complete_on, printed: true });
+        }
+        let rule = bundle.policy.five_years(on)?;
+        let mut run: Option<Span> = None;
+        for span in self.insured.as_slice().iter().filter(|span| span.from <= on) {
+            run = Some(match run {
+                Some(run) if span.from <= run.until.add_months(rule.gap_months as i32) => {
+                    Span { from: run.from, until: span.until }
+                }
+                _ => *span,
+            });
+        }
+        // A card whose first day wasn't sent says nothing of how long.
+        let run = run.filter(|run| run.from > Day::MIN)?;
+        let complete_on = run.from.anniversary(rule.years as i32);
+        (complete_on < run.until).then_some(FiveYears { complete_on, printed: false })
+    }
+
+    /// The copay of the year of `on`, up to and with `on`, against the threshold; `None`: no copay of the year counts, or no rule
+    /// is known.
+    pub(crate) fn annual<'b>(&self, on: Day, bundle: &'b Bundle) -> Option<AnnualCopay<'b>> {
+        let year = on.year();
+        self.copays.iter().any(|(day, _)| day.year() == year).then_some(())?;
+        let five_years = self.five_years(on, bundle).map(|known| known.complete_on);
+        bundle.policy.annual_copay(on, &self.copays, five_years)
+    }
+
+    /// The annual exemptions, year by year, with the interval each holds.
+    pub(crate) fn exemptions<'b>(&self, bundle: &'b Bundle) -> SmallVec<[(Span, AnnualCopay<'b>); 2]> {
+        let mut exemptions = SmallVec::new();
+        let mut last = i32::MIN;
+        for (day, _) in &self.copays {
+            let year = day.year();
+            if year == last {
+                continue;
+            }
+            last = year;
+            if let Some(annual) = self.annual(Day::new_year(year + 1) - 1, bundle)
+                && let Some(exemption) = annual.exemption
+            {
+                exemptions.push((Span { from: exemption.since, until: exemption.until.next() }, annual));
+            }
+        }
+        exemptions
+    }
+
+    /// The days for which the payer confirmed an exemption.
+    pub(crate) fn confirmed(&self) -> Spans {
+        let mut confirmed = Spans::new();
+        for said in &self.payer {
+            if let Says::Exempt(from) = said.says
+                && (1..9999).contains(&said.year)
+            {
+                let year = Span { from: Day::new_year(said.year), until: Day::new_year(said.year + 1) };
+                confirmed.add(Span { from, until: Day::MAX }.and(year));
+            }
+        }
+        confirmed
+    }
+}
