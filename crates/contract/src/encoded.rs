@@ -2,7 +2,7 @@
 
 use crate::{
     DeploymentKey, EventId, PersonKey, Subject,
-    identity::{keyed, push},
+    identity::push,
     seal::{PERSON, place, seal},
     v1,
 };
@@ -27,7 +27,9 @@ impl DeploymentKey {
     /// [`DeploymentKey::content_hash`] of the submission whose parts these are. `scratch` is overwritten.
     #[must_use]
     pub fn content_hash_of(&self, content: &EventContent<'_>, scratch: &mut Vec<u8>) -> [u8; 16] {
+        // One tagged field, as `keyed` lays it out, without copying it there.
         scratch.clear();
+        scratch.extend_from_slice(&[0; 5]);
         push(scratch, content.emitter.as_bytes());
         push(scratch, content.record_key.as_bytes());
         let EventContent { asserted_at, occurred_at, corrects, voids, withdrawal, .. } = *content;
@@ -37,7 +39,10 @@ impl DeploymentKey {
         push(scratch, content.body);
         push_part(scratch, content.person);
         push_part(scratch, content.restricted);
-        keyed(&self.contents, 0, &[scratch])
+        let length = u32::try_from(scratch.len() - 5).expect("the content of an event is far below 4 GiB");
+        scratch[1..5].copy_from_slice(&length.to_le_bytes());
+        let hash = blake3::keyed_hash(&self.contents, scratch);
+        *hash.as_bytes().first_chunk().expect("a hash has 32 bytes")
     }
 }
 

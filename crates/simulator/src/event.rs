@@ -11,7 +11,7 @@ use crate::{
     dice::{Dice, mix},
     names,
     person::Traits,
-    truth::{Moment, Person, Says, Told},
+    truth::{Moment, Person, Says},
     wire::{self, Fields, LinkNames},
 };
 
@@ -119,6 +119,8 @@ pub(crate) struct Encoder<'a> {
     /// What was submitted, encoded: see [`Parts`].
     content: Vec<u8>,
     scratch: Vec<u8>,
+    /// Whose submission `content` holds, and where its parts lie.
+    holds: Option<(u32, Parts)>,
 }
 
 /// An event's id, and the hash of what was submitted.
@@ -148,6 +150,7 @@ impl<'a> Encoder<'a> {
             ids: Vec::new(),
             content: Vec::new(),
             scratch: Vec::new(),
+            holds: None,
         }
     }
 
@@ -157,6 +160,7 @@ impl<'a> Encoder<'a> {
         for identity in 0..person.identities {
             self.identities.push(Identity::new(self.city, self.deployment, traits, identity));
         }
+        self.holds = None;
         self.ids.clear();
         self.ids.resize(person.told.len(), None);
     }
@@ -167,7 +171,7 @@ impl<'a> Encoder<'a> {
         let named = self.name(person, index);
         let told = &person.told[index as usize];
         // What the name was made from; the scratch may hold the parts of what this one refers to.
-        let parts = self.submission(person, told);
+        let parts = self.submission(person, index);
         let whose = &self.identities[usize::from(identity)];
         let part = |(start, end): (usize, usize)| &self.content[start..end];
         let mut fields = Fields(out);
@@ -210,7 +214,7 @@ impl<'a> Encoder<'a> {
         if let Some(back) = told.takes_back {
             self.name(person, back.target);
         }
-        let parts = self.submission(person, told);
+        let parts = self.submission(person, index);
         let part = |(start, end): (usize, usize)| &self.content[start..end];
         let part_of = |range: (usize, usize)| (range.1 > range.0).then(|| part(range));
         let whose = &self.identities[usize::from(told.identity)];
@@ -241,7 +245,13 @@ impl<'a> Encoder<'a> {
     }
 
     /// Writes what was submitted to the scratch. What it refers to must have its name.
-    fn submission(&mut self, person: &Person, told: &Told) -> Parts {
+    fn submission(&mut self, person: &Person, index: u32) -> Parts {
+        if let Some((held, parts)) = self.holds
+            && held == index
+        {
+            return parts;
+        }
+        let told = &person.told[index as usize];
         let mut content = std::mem::take(&mut self.content);
         content.clear();
         let mut parts = Parts::default();
@@ -277,6 +287,7 @@ impl<'a> Encoder<'a> {
         });
         parts.body = (start, fields.0.len());
         self.content = content;
+        self.holds = Some((index, parts));
         parts
     }
 }
