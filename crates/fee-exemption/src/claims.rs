@@ -2,10 +2,11 @@
 
 use contract::Day;
 use history::{Body, Claim, Fact, PersonView, Segment};
-use policy::{AnnualCopay, Bundle, Case, Money, NoRate, Raised, Rate, RouteCase};
-use projection::Span;
+use policy::{Bundle, Case, Money, NoRate, Raised, Rate, RouteCase};
 use reference::FacilitySpan;
 use smallvec::SmallVec;
+
+use crate::person::Exemptions;
 
 /// What a copay may differ from what is due without being called wrong: a dong, for lines are rounded one by one.
 pub(crate) const TOLERANCE: i64 = 100;
@@ -78,7 +79,7 @@ pub(crate) fn case<'f>(
     claim: &Claim,
     segment: &Segment,
     facility: Option<&'f FacilitySpan>,
-    exemptions: &[(Span, AnnualCopay<'_>)],
+    exemptions: &Exemptions<'_>,
 ) -> Case<'f> {
     let on = decides_on(claim, segment);
     Case {
@@ -89,16 +90,8 @@ pub(crate) fn case<'f>(
         inpatient: claim.admitted.is_some(),
         facility,
         covered_cost: Money(claim.covered),
-        exempt_since: exempt_since(on, exemptions),
+        exempt_since: exemptions.since(on),
     }
-}
-
-/// Since when the person paid no more copay, if that was so before `on`: the claim that passes the threshold is still paid.
-fn exempt_since(on: Day, exemptions: &[(Span, AnnualCopay<'_>)]) -> Option<Day> {
-    let holds = |(span, annual): &&(Span, AnnualCopay<'_>)| {
-        span.contains(on) && (span.from < on || annual.passed_on.is_some_and(|passed| passed < on))
-    };
-    exemptions.iter().find(holds).map(|(span, _)| span.from)
 }
 
 /// The copay of a covered cost at a rate: what the fund does not pay, its share rounded to the hundredth.
@@ -111,7 +104,7 @@ pub(crate) fn due(covered: i64, basis_points: u32) -> i64 {
 pub(crate) fn verdict(
     view: &PersonView<'_>,
     claim: &Claim,
-    exemptions: &[(Span, AnnualCopay<'_>)],
+    exemptions: &Exemptions<'_>,
     bundle: &Bundle,
 ) -> Verdict {
     let facility = facility(claim, bundle);

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     claims::{case, claims, counts, decides_on, due, facility, verdict},
-    person::{Person, Says},
+    person::{Exemptions, Person, Says},
     rows::dong,
 };
 
@@ -292,7 +292,7 @@ fn payer(person: &Person, on: Day) -> PayerSays {
 
 fn claim_steps(
     view: &PersonView<'_>,
-    exemptions: &[(Span, AnnualCopay<'_>)],
+    exemptions: &Exemptions<'_>,
     bundle: &Bundle,
     on: Day,
 ) -> Vec<ClaimStep> {
@@ -308,7 +308,7 @@ fn claim_step(
     view: &PersonView<'_>,
     fact: &Fact,
     claim: &Claim,
-    exemptions: &[(Span, AnnualCopay<'_>)],
+    exemptions: &Exemptions<'_>,
     bundle: &Bundle,
     copay_of_year: &mut i64,
 ) -> ClaimStep {

@@ -19,8 +19,8 @@
 //!
 //! Claims in force, by their last day: **claims**, **covered** (T_TONGCHI_BH), **copay** (T_BNCCT) and **fund** (T_BHTT) as
 //! charged; **due**: the copay that policy asks for, segment by segment: card rate of the segment's group times the
-//! route's share, unless the visit is cheap (below 15 % of the level) or the year's copay was behind the person before that day. A
-//! claim is **overcharged** or **undercharged** when its copay differs from that by more than one dong, and by how much is
+//! route's share, unless the visit is cheap (below 15 % of the level) or the year's copay was behind the person before that
+//! day, by our reckoning or by the payer's word. A claim is **overcharged** or **undercharged** when its copay differs from that by more than one dong, and by how much is
 //! **overcharge** or **undercharge**. **low_cost** and **exempted** count claims that these two rules made free;
 //! **unpriced** those for which policy has no rate (then nothing is due, over or under). A withdrawn payment request (route code 8) is no
 //! claim. The claims of subjects without any identifier count too; such a subject is no person.

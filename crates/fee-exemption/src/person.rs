@@ -45,6 +45,28 @@ pub(crate) struct FiveYears {
     pub(crate) printed: bool,
 }
 
+/// Days without copay.
+#[derive(Debug)]
+pub(crate) struct Exemptions<'b> {
+    /// By our reckoning, year by year.
+    pub(crate) reckoned: SmallVec<[(Span, AnnualCopay<'b>); 2]>,
+    /// By the payer's word.
+    pub(crate) confirmed: Spans,
+}
+
+impl Exemptions<'_> {
+    /// Since when the person paid no more copay, if that was so for a visit that ended on `on`. By our reckoning the claim
+    /// that passes the threshold is still paid; the payer, who knows of copay we do not, names the first day itself.
+    pub(crate) fn since(&self, on: Day) -> Option<Day> {
+        let holds = |(span, annual): &&(Span, AnnualCopay<'_>)| {
+            span.contains(on) && (span.from < on || annual.passed_on.is_some_and(|passed| passed < on))
+        };
+        let reckoned = self.reckoned.iter().find(holds).map(|(span, _)| span.from);
+        let confirmed = self.confirmed.at(on).map(|span| span.from);
+        [reckoned, confirmed].into_iter().flatten().min()
+    }
+}
+
 impl Person {
     pub(crate) fn read(view: &PersonView<'_>, bundle: &Bundle) -> Person {
         let (mut residences, mut holdings) = (Residences::default(), Holdings::default());
@@ -116,9 +138,9 @@ impl Person {
         bundle.policy.annual_copay(on, &self.copays, five_years)
     }
 
-    /// The annual exemptions, year by year, with the interval each holds.
-    pub(crate) fn exemptions<'b>(&self, bundle: &'b Bundle) -> SmallVec<[(Span, AnnualCopay<'b>); 2]> {
-        let mut exemptions = SmallVec::new();
+    /// The days without copay, by our reckoning and by the payer's word.
+    pub(crate) fn exemptions<'b>(&self, bundle: &'b Bundle) -> Exemptions<'b> {
+        let mut reckoned = SmallVec::new();
         let mut last = i32::MIN;
         for (day, _) in &self.copays {
             let year = day.year();
@@ -129,14 +151,14 @@ impl Person {
             if let Some(annual) = self.annual(Day::new_year(year + 1) - 1, bundle)
                 && let Some(exemption) = annual.exemption
             {
-                exemptions.push((Span { from: exemption.since, until: exemption.until.next() }, annual));
+                reckoned.push((Span { from: exemption.since, until: exemption.until.next() }, annual));
             }
         }
-        exemptions
+        Exemptions { reckoned, confirmed: self.confirmed() }
     }
 
     /// The days for which the payer confirmed an exemption.
-    pub(crate) fn confirmed(&self) -> Spans {
+    fn confirmed(&self) -> Spans {
         let mut confirmed = Spans::new();
         for said in &self.payer {
             if let Says::Exempt(from) = said.says

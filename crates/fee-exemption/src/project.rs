@@ -2,7 +2,7 @@
 
 use contract::Code;
 use history::PersonView;
-use policy::{AnnualCopay, Bundle};
+use policy::Bundle;
 use projection::{Span, Spans, came, known_facility, known_group, tier_code};
 use timeline::Sink;
 
@@ -13,7 +13,7 @@ use crate::{
         rate_code,
     },
     claims::{claims, facility, verdict},
-    person::Person,
+    person::{Exemptions, Person},
 };
 
 pub(crate) fn project<S: Sink>(view: &PersonView<'_>, bundle: &Bundle, sink: &mut S) {
@@ -28,7 +28,7 @@ pub(crate) fn project<S: Sink>(view: &PersonView<'_>, bundle: &Bundle, sink: &mu
     }
 }
 
-fn people<S: Sink>(person: Person, exemptions: &[(Span, AnnualCopay<'_>)], bundle: &Bundle, sink: &mut S) {
+fn people<S: Sink>(person: Person, exemptions: &Exemptions<'_>, bundle: &Bundle, sink: &mut S) {
     // Only what reaches into the axis is worth a cell.
     let insured = person.insured.within(WINDOW_OPEN).fold(Spans::new(), |mut spans, span| {
         spans.add(span);
@@ -38,9 +38,9 @@ fn people<S: Sink>(person: Person, exemptions: &[(Span, AnnualCopay<'_>)], bundl
         return;
     }
     let mut exempt = Spans::new();
-    exemptions.iter().for_each(|(span, _)| exempt.add(*span));
-    let confirmed = person.confirmed();
-    let agreed = exempt.and(&confirmed);
+    exemptions.reckoned.iter().for_each(|(span, _)| exempt.add(*span));
+    let confirmed = &exemptions.confirmed;
+    let agreed = exempt.and(confirmed);
     let levels = [
         (EXEMPT, exempt.and(&insured)),
         (CONFIRMED, confirmed.and(&insured)),
@@ -72,12 +72,7 @@ fn add<S: Sink>(sink: &mut S, cell: S::Cell, measure: usize, spans: &Spans, wind
     }
 }
 
-fn charged<S: Sink>(
-    view: &PersonView<'_>,
-    exemptions: &[(Span, AnnualCopay<'_>)],
-    bundle: &Bundle,
-    sink: &mut S,
-) {
+fn charged<S: Sink>(view: &PersonView<'_>, exemptions: &Exemptions<'_>, bundle: &Bundle, sink: &mut S) {
     for (_, claim) in claims(view) {
         let Some(came) = came(claim.route, bundle) else { continue };
         let verdict = verdict(view, claim, exemptions, bundle);

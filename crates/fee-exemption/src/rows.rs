@@ -83,7 +83,7 @@ pub(crate) fn rows(view: &PersonView<'_>, bundle: &Bundle, on: Day, list: usize,
 fn exempt(person: &Person, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
     let annual = person.annual(on, bundle)?;
     let exemption = annual.exemption?;
-    let confirmed = person.confirmed().at(on).is_some();
+    let confirmed = person.exemptions(bundle).confirmed.at(on).is_some();
     let values = vec![
         main.group.to_string(),
         exemption.since.to_string(),

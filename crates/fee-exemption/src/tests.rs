@@ -38,10 +38,13 @@ fn a_near_poor_card_pays_all_from_2026_whatever_it_prints() {
 
 #[test]
 fn a_social_pension_card_pays_all_from_2026() {
-    people("p1 2025-10-01 insurance-granted group=LH digit=4 from=2025-10-01 until=2026-12-31", &expect![[r#"
+    people(
+        "p1 2025-10-01 insurance-granted group=LH digit=4 from=2025-10-01 until=2026-12-31",
+        &expect![[r#"
         commune[none LH 80%] insured 2025-10-01..2026-01-01: 1
         commune[none LH 100%] insured 2026-01-01..2027-01-01: 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -364,6 +367,28 @@ fn after_the_threshold_nothing_is_due() {
     );
 }
 
+#[test]
+fn from_the_day_the_payer_says_nothing_is_due() {
+    facilities(
+        "
+        p1 2026-03-09 claim-submitted facility=01003 route=1.3 group=GD digit=4 covered=1_000_000 copay=200_000 fund=800_000
+        p1 2026-03-10 claim-submitted facility=01003 route=1.3 group=GD digit=4 covered=1_000_000 copay=0 fund=1_000_000
+        p1 2026-03-20 exemption-confirmed year=2026 exempt_from=2026-03-10
+        ",
+        &expect![[r#"
+            facility[01003] claims on 2026-03-09: 1
+            facility[01003] claims on 2026-03-10: 1
+            facility[01003] covered on 2026-03-09: 100000000
+            facility[01003] covered on 2026-03-10: 100000000
+            facility[01003] copay on 2026-03-09: 20000000
+            facility[01003] fund on 2026-03-09: 80000000
+            facility[01003] fund on 2026-03-10: 100000000
+            facility[01003] due on 2026-03-09: 20000000
+            facility[01003] exempted on 2026-03-10: 1
+        "#]],
+    );
+}
+
 const LISTED: &str = "
     exempt  2026-01-01 insurance-granted group=GD digit=4 from=2026-01-01 until=2026-12-31 five=2025-02-01
     exempt  2026-03-02 claim-submitted facility=01003 route=1.3 group=GD digit=4 covered=100_000_000 copay=20_000_000 fund=80_000_000
@@ -377,31 +402,55 @@ const LISTED: &str = "
 
 #[test]
 fn who_pays_no_more_copay() {
-    check_rows::<FeeExemption>(&BUNDLE, "exempt", "2026-05-01", LISTED, &expect![[r#"
+    check_rows::<FeeExemption>(
+        &BUNDLE,
+        "exempt",
+        "2026-05-01",
+        LISTED,
+        &expect![[r#"
         exempt: GD | 2026-03-02 | 2026-12-31 | annual-exemption | 20000000 | 14040000 | no
-    "#]]);
+    "#]],
+    );
     check_rows::<FeeExemption>(&BUNDLE, "exempt", "2026-03-01", LISTED, &expect![""]);
 }
 
 #[test]
 fn who_is_fully_covered() {
-    check_rows::<FeeExemption>(&BUNDLE, "covered", "2026-05-01", LISTED, &expect![[r#"
+    check_rows::<FeeExemption>(
+        &BUNDLE,
+        "covered",
+        "2026-05-01",
+        LISTED,
+        &expect![[r#"
         poor: HN | 2026-01-01 | 2026-12-31 | card-digit-2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn who_is_near_the_threshold() {
-    check_rows::<FeeExemption>(&BUNDLE, "near", "2026-05-01", LISTED, &expect![[r#"
+    check_rows::<FeeExemption>(
+        &BUNDLE,
+        "near",
+        "2026-05-01",
+        LISTED,
+        &expect![[r#"
         near: GD | 12000000 | 14040000 | 2040000 | on 2026-09-01 | 13500000.50
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn which_claims_were_charged_wrongly() {
-    check_rows::<FeeExemption>(&BUNDLE, "mischarged", "2026-05-01", LISTED, &expect![[r#"
+    check_rows::<FeeExemption>(
+        &BUNDLE,
+        "mischarged",
+        "2026-05-01",
+        LISTED,
+        &expect![[r#"
         far: 01003 | 2026-03-02 | GD | 1.3 | 50000000 | 9000000 | 10000000 | -1000000 | 0%
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

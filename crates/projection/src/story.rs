@@ -71,6 +71,15 @@ pub fn check_rows<P: Projection>(bundle: &Bundle, list: &str, on: &str, story: &
 /// When it is broken.
 #[must_use]
 pub fn bundle() -> Bundle {
+    edited(&[])
+}
+
+/// The repository's bundle with some words changed: of the file, the text before, the text after.
+///
+/// # Panics
+/// When a file has no such text, or the bundle is broken.
+#[must_use]
+pub fn edited(edits: &[(&str, &str, &str)]) -> Bundle {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut files = BTreeMap::new();
     for folder in ["reference", "policy"] {
@@ -82,7 +91,13 @@ pub fn bundle() -> Bundle {
             }
         }
     }
-    Bundle::parse(&files).unwrap_or_else(|faults| panic!("the repository's bundle is broken: {faults:?}"))
+    for (name, before, after) in edits {
+        let file = files.get_mut(*name).unwrap_or_else(|| panic!("no file {name}"));
+        let text = String::from_utf8_lossy(file).into_owned();
+        assert!(text.contains(before), "{name} has no text {before}");
+        *file = text.replace(before, after).into_bytes();
+    }
+    Bundle::parse(&files).unwrap_or_else(|faults| panic!("the bundle is broken: {faults:?}"))
 }
 
 impl Story {
