@@ -1,1 +1,22 @@
-//! The reading door: figures, lists, histories and receipts.
+//! Reading: figures, lists, claims, histories, differences, and receipts that give the same bytes again.
+//!
+//! [`DataFolder`] knows the folder of a deployment; a [`Desk`] answers from it. Nothing here prints, and nothing here
+//! writes but the control log.
+
+mod answer;
+mod data;
+mod desk;
+mod dimension;
+mod error;
+mod figures;
+mod question;
+mod receipt;
+mod verify;
+
+pub use answer::{Answer, Column, ColumnKind, Stand, Table, Value, show_money};
+pub use data::{Activation, BUNDLE_FILE_BYTES_MAX, Control, DataFolder};
+pub use desk::Desk;
+pub use dimension::dimensions;
+pub use error::QueryError;
+pub use question::{Filter, Known, Question, Standpoint, parse_known_at};
+pub use receipt::{RECEIPT_BYTES_MAX, RECEIPT_VERSION, Receipt, Verified};
