@@ -1,5 +1,7 @@
 //! The hot path: an event read where it lies.
 
+mod straight;
+
 use crate::{
     EventId, Kind, Millis, Subject,
     event::FIRST_BODY,
@@ -77,6 +79,13 @@ impl<'a> EventView<'a> {
     /// [`WireFault::UnknownKind`]: the caller sets it aside. Unknown fields of the envelope are skipped.
     #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<EventView<'a>, WireError> {
+        match straight::parse(bytes) {
+            Some(view) => Ok(view),
+            None => EventView::parse_any(bytes),
+        }
+    }
+
+    fn parse_any(bytes: &'a [u8]) -> Result<EventView<'a>, WireError> {
         let mut envelope = Envelope::default();
         let mut last = 0;
         let mut body = None;
