@@ -29,7 +29,10 @@ pub struct Progress {
 
 /// Runs `work` for every item on `workers` threads that share nothing; each thread keeps an accumulator. The first error
 /// ends all.
-pub(crate) fn in_parallel<T: Sync, A: Send>(
+///
+/// # Errors
+/// The first of `work`.
+pub fn in_parallel<T: Sync, A: Send>(
     workers: usize,
     items: &[T],
     make: impl Fn() -> A + Sync,

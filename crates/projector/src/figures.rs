@@ -150,6 +150,12 @@ impl Points {
         project_all(person, bundle, &mut self.points);
     }
 
+    /// Takes a person out.
+    pub fn subtract(&mut self, person: &PersonView<'_>, bundle: &Bundle) {
+        let mut negated = self.points.each_mut().map(Negated);
+        project_all(person, bundle, &mut negated);
+    }
+
     /// Adds everything `other` holds.
     pub fn merge(&mut self, other: &Points) {
         self.points.iter_mut().zip(&other.points).for_each(|(point, from)| point.merge(from));

@@ -22,15 +22,17 @@ mod partition;
 mod projector;
 mod reader;
 mod registry;
+mod replay;
 mod serving;
 mod snapshot;
 mod store;
 
-pub use build::Progress;
+pub use build::{Progress, in_parallel};
 pub use error::{Corrupt, StoreError};
 pub use figures::{Digests, Figures, Points};
 pub use projector::{Commit, Options, Projector, Rebuilt};
 pub use reader::{KnownAt, Reader};
 pub use registry::{PROJECTIONS, REGISTRY, Registered, project_all, projection};
+pub use replay::{Replayed, replay_partition};
 pub use serving::Opened;
 pub use snapshot::{BaseState, Manifest, PartitionState, ProjectionVersion, hex};

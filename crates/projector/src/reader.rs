@@ -124,21 +124,51 @@ impl Reader {
         make: impl Fn() -> A + Sync,
         visit: impl Fn(&mut A, Subject, &PersonView<'_>) + Sync,
     ) -> Result<Vec<A>, StoreError> {
-        let partitions: Vec<u16> = (0..log.partitions()).collect();
         let make = || (make(), Resolver::new());
-        let folded = in_parallel(self.workers, &partitions, make, |(accumulator, resolver), partition| {
-            let until = positions[usize::from(*partition)];
-            let histories = self.histories(log, *partition, until)?;
-            let as_of = (histories.next_offset > until).then_some(until);
-            histories.for_each(|subject, history| {
-                let view = resolver.view(history, as_of);
-                if !view.facts.is_empty() {
-                    visit(accumulator, subject, &view);
-                }
-                Ok(())
-            })
+        let folded = self.fold_histories(log, positions, make, |(accumulator, resolver), subject, history, as_of| {
+            let view = resolver.view(history, as_of);
+            if !view.facts.is_empty() {
+                visit(accumulator, subject, &view);
+            }
         })?;
         Ok(folded.into_iter().map(|(accumulator, _)| accumulator).collect())
+    }
+
+    /// Visits everybody's sorted history, on several threads. Given too: the offset before which facts count, where the
+    /// history holds later ones.
+    ///
+    /// # Errors
+    /// When a base or the log cannot be read.
+    pub fn fold_histories<A: Send>(
+        &self,
+        log: &dyn EventLog,
+        positions: &[u64],
+        make: impl Fn() -> A + Sync,
+        visit: impl Fn(&mut A, Subject, &History, Option<u64>) + Sync,
+    ) -> Result<Vec<A>, StoreError> {
+        let partitions: Vec<u16> = (0..log.partitions()).collect();
+        in_parallel(self.workers, &partitions, make, |accumulator, partition| {
+            self.visit_partition(log, *partition, positions[usize::from(*partition)], |subject, history, as_of| {
+                visit(accumulator, subject, history, as_of);
+                Ok(())
+            })
+        })
+    }
+
+    /// Visits everybody's sorted history in one partition, in no order.
+    ///
+    /// # Errors
+    /// When the base or the log cannot be read, and those of `visit`.
+    pub fn visit_partition(
+        &self,
+        log: &dyn EventLog,
+        partition: u16,
+        until: u64,
+        mut visit: impl FnMut(Subject, &History, Option<u64>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let histories = self.histories(log, partition, until)?;
+        let as_of = (histories.next_offset > until).then_some(until);
+        histories.for_each(|subject, history| visit(subject, history, as_of))
     }
 
     /// The positions of all that was recorded before `time`. A partition in which nothing later was seen is safe only
