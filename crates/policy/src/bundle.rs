@@ -55,8 +55,8 @@ impl Bundle {
     }
 
     /// SHA-256 over the files, so that equal bytes have equal digests on every machine: the digest of the lines
-    /// `<sha-256 of the file, in hex>  <path>\n`, sorted by path. `sha256sum policy/*.toml reference/*.csv | sha256sum` says the
-    /// same.
+    /// `<sha-256 of the file, in hex>  <path>\n`, sorted by path. `LC_ALL=C; sha256sum policy/*.toml
+    /// reference/*.csv | sha256sum` says the same.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         self.digest

@@ -291,3 +291,17 @@ fn the_example_of_the_guide_works() {
     assert_eq!(policy.base_salary(day("2027-07-01")).unwrap().value, Money::dong(2_700_000));
     assert_eq!(policy.low_cost_bound(day("2027-07-01")).unwrap().value, Money::dong(405_000));
 }
+
+/// `sha256sum` and `sort` say the same digest: nobody needs this program to check which bundle a receipt names.
+#[test]
+fn the_digest_is_that_of_a_list_of_digests() {
+    use sha2::{Digest, Sha256};
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mut lines: Vec<(String, String)> =
+        files().into_iter().map(|(path, content)| (path, hex(&Sha256::digest(&content)))).collect();
+    lines.sort();
+    let list: String = lines.iter().map(|(path, digest)| format!("{digest}  {path}\n")).collect();
+    let expected = hex(&Sha256::digest(list.as_bytes()));
+    println!("{expected}");
+    assert_eq!(hex(&crate::bundle().digest()), expected);
+}

@@ -198,6 +198,18 @@ fn low_cost_is_strictly_below() {
     assert!(!low(37_950_000, "2026-07-01"));
 }
 
+#[test]
+fn a_bound_with_a_fraction_is_not_cut() {
+    let mut files = crate::files_with("low_cost.toml", "15%", "15.01%");
+    let salaries = crate::files_with("base_salary.toml", "2_530_000", "2_530_001");
+    files.insert("policy/base_salary.toml".to_owned(), salaries["policy/base_salary.toml"].clone());
+    let bundle = Bundle::parse(&files).unwrap();
+    // 15.01 % of 2,530,001 is 379,753.1501.
+    let low = |hundredths| bundle.policy.low_cost(Money(hundredths), day("2026-07-01")).is_some();
+    assert!(low(37_975_315));
+    assert!(!low(37_975_316));
+}
+
 fn case(group: &str, route: &str, on: &str) -> Case<'static> {
     Case {
         on: day(on),
