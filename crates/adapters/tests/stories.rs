@@ -1,4 +1,5 @@
 //! What insurance claim files say, told as stories in both wordings and every way of wrapping a table.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod support;
 
@@ -370,7 +371,8 @@ fn what_a_record_does_not_hold_is_withdrawn_just_in_case() {
         insurance_granted L1#2
         insurance_granted L1#3
         insurance_granted L1#4
-    "#]].assert_eq(&in_case("record"));
+    "#]]
+    .assert_eq(&in_case("record"));
     expect![[r#"
         insurance_granted L1#3
         insurance_granted L1#4
@@ -380,8 +382,10 @@ fn what_a_record_does_not_hold_is_withdrawn_just_in_case() {
         referral_arrived L1
         check_up_completed L1
         referral_issued L1
-    "#]].assert_eq(&in_case("record\nXML1 MA_DOITUONG_KCB=8"));
+    "#]]
+    .assert_eq(&in_case("record\nXML1 MA_DOITUONG_KCB=8"));
     expect![[r#"
         check_up_completed L1
-    "#]].assert_eq(&in_case("record XML1 XML2 XML3 XML13\nXML1 MA_DOITUONG_KCB=8 MA_NOI_DI=01929"));
+    "#]]
+    .assert_eq(&in_case("record XML1 XML2 XML3 XML13\nXML1 MA_DOITUONG_KCB=8 MA_NOI_DI=01929"));
 }

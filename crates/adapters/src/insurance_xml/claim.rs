@@ -349,8 +349,9 @@ impl Diagnoses {
             diagnoses.main = main;
         }
         let others = fields.text("MA_BENH_KT", 100);
-        for code in list(&others).filter(|code| !code.is_empty()).take(DIAGNOSES_MAX) {
-            let code = super::remarks::code(code);
+        for code in
+            list(&others).map(super::remarks::code).filter(|code| !code.is_empty()).take(DIAGNOSES_MAX)
+        {
             if tells_of_hiv(&code) {
                 diagnoses.restricted.push(code);
             } else {

@@ -304,9 +304,10 @@ impl Scan {
             (_, Tag::Open | Tag::Empty) if record => {
                 self.end_place(Frame::RecordNotClosed);
                 self.place = Place::Record;
-                self.kept.extend_from_slice(b"<HOSO>");
+                // Without its attributes, and with its prefix, which the closing tag has too.
+                self.kept.extend_from_slice(&[b"<", name, b">"].concat());
                 if tag == Tag::Empty {
-                    self.kept.extend_from_slice(b"</HOSO>");
+                    self.kept.extend_from_slice(&[b"</", name, b">"].concat());
                     self.tag_start = self.kept.len();
                     self.end_place(Frame::Record);
                 }
@@ -368,7 +369,7 @@ mod tests {
             [
                 "envelope <?xml version='1.0'?><GIAMDINHHS><A/>",
                 "record <HOSO>1</HOSO>",
-                "record <HOSO><![CDATA[</HOSO>]]]></x:hoso >",
+                "record <x:hoso><![CDATA[</HOSO>]]]></x:hoso >",
                 "record <HOSO></HOSO>",
                 "End { content_after: false }",
             ]

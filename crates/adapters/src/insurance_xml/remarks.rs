@@ -16,7 +16,8 @@ const CODE_BYTES_MAX: usize = 32;
 
 /// The beginning of `text`, at most `bytes_max` bytes, whole characters.
 pub(crate) fn beginning(text: &str, bytes_max: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes_max)]
+    let end = (0..=bytes_max.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or(0)]
 }
 
 /// The beginning of a code.
