@@ -4,8 +4,12 @@ use prost::Message;
 
 use crate::{Kind, v1, wire::Fields};
 
-/// The most bytes an encoded event may have, as submitted and as stored.
+/// The most bytes an encoded event may have in the log.
 pub const EVENT_BYTES_MAX: usize = 256 * 1024;
+
+/// The most bytes an encoded submission may have: it leaves room for stamping, for sealing, and for being carried to
+/// another subject inside another event.
+pub const SUBMISSION_BYTES_MAX: usize = EVENT_BYTES_MAX - 16 * 1024;
 
 /// Why bytes are not an event this build can read. To be set aside with their position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

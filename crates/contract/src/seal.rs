@@ -1,9 +1,10 @@
 //! Sealed fields: what identifies a person, readable only with the person's key.
 //!
 //! AES-256-GCM-SIV (RFC 8452). The associated data is the subject, the event id and the field number, so that a sealed
-//! field opens only where it was put. The nonce is a keyed hash of what is sealed and where: the same submission, resent,
-//! seals to the same bytes, and two different ones never share a nonce but by a chance of 2^-48 even after a million
-//! events of one person; a repeated nonce would only show that the two are equal. Destroying the key erases the person.
+//! field opens only where it was put. The nonce is 96 bits of a keyed hash of what is sealed and where: the same
+//! submission, resent, seals to the same bytes; two different ones of a person with a thousand events share a nonce with
+//! a chance of about 2^-77, and a shared nonce would only show whether the two are equal. Destroying the key erases the
+//! person.
 
 use std::fmt;
 

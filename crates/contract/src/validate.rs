@@ -13,7 +13,7 @@ use prost::Message;
 
 use self::checker::{Checker, Need};
 use crate::{
-    EVENT_BYTES_MAX, Kind,
+    EVENT_BYTES_MAX, Kind, SUBMISSION_BYTES_MAX,
     v1::{self, event::Body},
 };
 
@@ -82,6 +82,8 @@ fault_codes! {
     Length "length",
     /// A control character in a code or key.
     ControlCharacter "control_character",
+    /// Not the code of a facility, payer or register.
+    NotACode "not_a_code",
     /// Not a day written YYYY-MM-DD.
     NotADay "not_a_day",
     /// Not a time that can be, or finer than a millisecond.
@@ -122,8 +124,8 @@ pub fn validate(event: &v1::Event) -> Vec<Fault> {
 #[must_use]
 pub fn validate_submission(submission: &v1::Submission) -> Vec<Fault> {
     let mut checker = Checker::new();
-    if submission.encoded_len() > EVENT_BYTES_MAX {
-        checker.fault("event", FaultCode::TooLarge, too_large);
+    if submission.encoded_len() > SUBMISSION_BYTES_MAX {
+        checker.fault("event", FaultCode::TooLarge, || too_large(SUBMISSION_BYTES_MAX));
     }
     let v1::Submission { event, person, restricted } = submission;
     match event {
@@ -139,15 +141,13 @@ pub fn validate_submission(submission: &v1::Submission) -> Vec<Fault> {
     checker.into_faults()
 }
 
-fn too_large() -> String {
-    format!(
-        "an event has at most {EVENT_BYTES_MAX} bytes; split it, or leave out what the contract does not ask for"
-    )
+fn too_large(most: usize) -> String {
+    format!("the most is {most} bytes; leave out what the contract does not ask for, or split the record")
 }
 
 fn event_in_log(checker: &mut Checker, event: &v1::Event) {
     if event.encoded_len() > EVENT_BYTES_MAX {
-        checker.fault("body", FaultCode::TooLarge, too_large);
+        checker.fault("body", FaultCode::TooLarge, || too_large(EVENT_BYTES_MAX));
     }
     // Named one by one, so that the compiler asks about a new field.
     let v1::Event {
@@ -223,7 +223,7 @@ fn submitted(checker: &mut Checker, event: &v1::Event) {
 
 /// What the emitter says, in the log as in a submission.
 fn as_said(checker: &mut Checker, event: &v1::Event) {
-    checker.code("emitter", &event.emitter, Need::Required);
+    checker.emitter("emitter", &event.emitter);
     checker.key("record_key", &event.record_key, Need::Required);
     checker.time("occurred_at", event.occurred_at.as_ref(), Need::Required);
     for (name, id) in [("correlation_id", &event.correlation_id), ("causation_id", &event.causation_id)] {

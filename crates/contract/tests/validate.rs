@@ -96,10 +96,29 @@ fn the_envelope_must_be_whole() {
         expect![[r#"
             corrects.event_id: an event cannot refer to itself [not_allowed]
             voids.event_id: 3 bytes; it must have 16 [length]
-            voids.reason: 1025 bytes; the most is 1024 [too_long]
+            voids.reason: 1025 bytes; the most is 1024: shorten it [too_long]
             voids: corrects already takes its event back; send one of the two [not_allowed]
         "#]],
     );
+}
+
+#[test]
+fn an_emitter_is_a_code() {
+    check(
+        "person_died",
+        &[("/emitter", json!("Bệnh viện 1"))],
+        expect![[r#"
+        emitter: not the code of a facility, payer or register: letters A-Z, digits, '.', '_' and '-' only [not_a_code]
+    "#]],
+    );
+    check(
+        "person_died",
+        &[("/emitter", json!(".."))],
+        expect![[r#"
+        emitter: not the code of a facility, payer or register: letters A-Z, digits, '.', '_' and '-' only [not_a_code]
+    "#]],
+    );
+    check("person_died", &[("/emitter", json!("BHXH-01.a_b"))], expect![]);
 }
 
 #[test]
@@ -405,17 +424,17 @@ fn personal_fields_have_limits_and_their_faults_no_values() {
     check_submission(
         &json,
         expect![[r#"
-        person.full_name: 2000 bytes; the most is 1024 [too_long]
-        person.address: 2000 bytes; the most is 1024 [too_long]
-        person.phone: a control character (tab, line break ...); remove it [control_character]
-        person.identifiers[0].kind: required; send it [required]
-        person.identifiers[0].value: 500 bytes; the most is 128 [too_long]
-        person.identifiers[1].kind: not a value of this version; use one of those in the contract, or upgrade [unknown_value]
-        person.identifiers[1].value: a control character (tab, line break ...); remove it [control_character]
-        person.identifiers[1].facility: 100 bytes; the most is 32 [too_long]
-        restricted.diagnoses[0]: 100 bytes; the most is 32 [too_long]
-        restricted.diagnoses[1]: required; send it [required]
-    "#]],
+            person.full_name: 2000 bytes; the most is 1024: shorten it [too_long]
+            person.address: 2000 bytes; the most is 1024: shorten it [too_long]
+            person.phone: a control character (tab, line break ...); remove it [control_character]
+            person.identifiers[0].kind: required; send it [required]
+            person.identifiers[0].value: 500 bytes; the most is 128: shorten it [too_long]
+            person.identifiers[1].kind: not a value of this version; use one of those in the contract, or upgrade [unknown_value]
+            person.identifiers[1].value: a control character (tab, line break ...); remove it [control_character]
+            person.identifiers[1].facility: 100 bytes; the most is 32: shorten it [too_long]
+            restricted.diagnoses[0]: 100 bytes; the most is 32: shorten it [too_long]
+            restricted.diagnoses[1]: required; send it [required]
+        "#]],
     );
 }
 

@@ -102,7 +102,9 @@ impl Checker {
 
     pub(super) fn at_most(&mut self, field: &'static str, length: usize, most: usize) {
         if length > most {
-            self.fault(field, FaultCode::TooLong, || format!("{length} bytes; the most is {most}"));
+            self.fault(field, FaultCode::TooLong, || {
+                format!("{length} bytes; the most is {most}: shorten it")
+            });
         }
     }
 
@@ -121,6 +123,19 @@ impl Checker {
     /// A code, as the source sent it.
     pub(super) fn code(&mut self, field: &'static str, code: &str, need: Need) {
         self.one_line(field, code, CODE_BYTES_MAX, need);
+    }
+
+    /// Who speaks: a word, for it is in names of files, headers and permissions.
+    pub(super) fn emitter(&mut self, field: &'static str, code: &str) {
+        self.code(field, code, Need::Required);
+        let in_word = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let is_word = code.bytes().all(|byte| in_word(byte) || byte.is_ascii_control());
+        if !is_word || code.starts_with(['.', '-']) {
+            self.fault(field, FaultCode::NotACode, || {
+                "not the code of a facility, payer or register: letters A-Z, digits, '.', '_' and '-' only"
+                    .into()
+            });
+        }
     }
 
     /// A key of the source's own.
