@@ -1,4 +1,12 @@
 //! The contract: events, envelopes, codes, days, ids, validation and canonical bytes.
+//!
+//! What goes in is a [`v1::Submission`]: [`validate_submission`] finds its faults, [`DeploymentKey`] gives it a subject, an
+//! id and a content hash, [`seal_person`] hides whom it is about, [`encode`] makes the bytes that the log keeps for ever.
+//! What comes out is read in place by [`EventView`], or whole by [`decode`]. Pure: no clock, no file, no randomness; keys
+//! and times are arguments.
+//!
+//! A new event is a message and the next tag in `proto/`; the compiler then asks for its [`Kind`] and its checks, the tests
+//! for its golden bytes (`tests/golden.rs`).
 
 mod code;
 mod day;
