@@ -18,7 +18,20 @@ pub(crate) struct Cube {
     pub(crate) cells: Vec<Cell>,
     /// Day slots at which months begin, for the anchors.
     months: Vec<u32>,
+    /// Changes on their way. Cells lie far apart in memory, so a change at a time would wait for memory each time;
+    /// gathered, those of one cell are added together.
+    pending: Vec<Pending>,
 }
+
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    cell: u32,
+    slot: u32,
+    weight: i64,
+}
+
+/// 8 MB a cube.
+const PENDING_MAX: usize = 1 << 19;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Cell {
@@ -34,7 +47,7 @@ impl Cube {
             .filter(|slot| (spec.axis.first + *slot as i32).ymd().2 == 1)
             .map(|slot| slot as u32)
             .collect();
-        Cube { spec, index: FxHashMap::default(), cells: Vec::new(), months }
+        Cube { spec, index: FxHashMap::default(), cells: Vec::new(), months, pending: Vec::new() }
     }
 
     pub(crate) fn cell(&mut self, key: Key) -> u32 {
@@ -80,6 +93,42 @@ impl Cube {
             ));
         }
         None
+    }
+
+    #[inline]
+    fn push(&mut self, cell: u32, slot: usize, weight: i64) {
+        self.pending.push(Pending { cell, slot: slot as u32, weight });
+        if self.pending.len() == PENDING_MAX {
+            self.flush();
+        }
+    }
+
+    /// Adds what is pending, cell after cell.
+    fn flush(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let mut ends = vec![0u32; self.cells.len() + 1];
+        self.pending.iter().for_each(|change| ends[change.cell as usize + 1] += 1);
+        for cell in 1..ends.len() {
+            ends[cell] += ends[cell - 1];
+        }
+        // `ends[cell]` begins as where the cell's changes start, and is where they end once all are placed.
+        let mut placed = vec![(0u32, 0i64); self.pending.len()];
+        for change in self.pending.drain(..) {
+            let at = &mut ends[change.cell as usize];
+            placed[*at as usize] = (change.slot, change.weight);
+            *at += 1;
+        }
+        let mut start = 0;
+        for (cell, end) in self.cells.iter_mut().zip(ends) {
+            let changes = &placed[start as usize..end as usize];
+            if !changes.is_empty() {
+                cell.anchors.clear();
+                changes.iter().for_each(|(slot, weight)| cell.changes.add(*slot as usize, *weight));
+            }
+            start = end;
+        }
     }
 
     /// The sums of all days up to and with `slot`.
@@ -134,8 +183,10 @@ impl Timeline {
 
     /// Adds everything `other` holds; both of one projection.
     pub fn merge(&mut self, other: &mut Timeline) {
-        other.settle();
-        for (cube, from) in self.cubes.iter_mut().zip(&other.cubes) {
+        for (cube, from) in self.cubes.iter_mut().zip(&mut other.cubes) {
+            from.flush();
+            from.cells.iter_mut().for_each(|cell| cell.changes.settle());
+            cube.flush();
             for cell in &from.cells {
                 let at = cube.cell(cell.key) as usize;
                 let target = &mut cube.cells[at];
@@ -148,6 +199,7 @@ impl Timeline {
     /// Sums up what is pending and computes the month anchors: reads after this need at most 31 additions a measure.
     pub fn settle(&mut self) {
         for cube in &mut self.cubes {
+            cube.flush();
             let (months, measures) = (&cube.months, cube.spec.measures.len());
             for cell in cube.cells.iter_mut().filter(|cell| cell.anchors.is_empty()) {
                 cell.changes.settle();
@@ -165,9 +217,13 @@ impl Timeline {
 
     /// The rows of cube number `cube`: levels on `period.on`, flows from `period.from` to `period.to`. Rows of zeros are
     /// left out; the rest come in the order of their keys' text.
+    ///
+    /// # Panics
+    /// If something was added since [`Timeline::settle`].
     #[must_use]
     pub fn rows(&self, cube: usize, period: Period) -> Vec<Row> {
         let cube = &self.cubes[cube];
+        assert!(cube.pending.is_empty(), "settle before reading");
         let rows = cube.cells.iter().map(|cell| Row { key: cell.key, values: cube.values(cell, period) });
         sorted(rows.filter(|row| row.values.iter().any(|value| *value != 0)).collect())
     }
@@ -215,7 +271,9 @@ impl Timeline {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let cells = self.cubes.iter().flat_map(|cube| &cube.cells);
-        cells.map(|cell| cell.changes.bytes() + cell.anchors.capacity() * 8 + 64).sum()
+        let pending: usize =
+            self.cubes.iter().map(|cube| cube.pending.capacity() * size_of::<Pending>()).sum();
+        pending + cells.map(|cell| cell.changes.bytes() + cell.anchors.capacity() * 8 + 64).sum::<usize>()
     }
 }
 
@@ -233,11 +291,9 @@ impl Sink for Timeline {
         let cube = &mut self.cubes[cube as usize];
         let Some((opens, closes)) = cube.spec.axis.clip(from, until) else { return };
         let measures = cube.spec.measures.len();
-        let cell = &mut cube.cells[cell as usize];
-        cell.anchors.clear();
-        cell.changes.add(opens * measures + measure, weight);
+        cube.push(cell, opens * measures + measure, weight);
         if let Some(closes) = closes {
-            cell.changes.add(closes * measures + measure, -weight);
+            cube.push(cell, closes * measures + measure, -weight);
         }
     }
 
@@ -246,9 +302,7 @@ impl Sink for Timeline {
         let cube = &mut self.cubes[cube as usize];
         let Some(slot) = cube.spec.axis.slot(day) else { return };
         let measures = cube.spec.measures.len();
-        let cell = &mut cube.cells[cell as usize];
-        cell.anchors.clear();
-        cell.changes.add(slot * measures + measure, weight);
+        cube.push(cell, slot * measures + measure, weight);
     }
 }
 
