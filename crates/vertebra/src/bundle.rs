@@ -1,0 +1,139 @@
+//! Where reference data and policy come from.
+//!
+//! For each of the two folders: the one named on the command line, else the one beside the current folder, else what was
+//! built into the command.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use policy::{Bundle, Policy};
+use reference::{BundleFault, Reference};
+
+use crate::failure::Failure;
+
+/// The files of `reference/` and `policy/` as they were when the command was built, by path.
+const BUILT_IN: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/bundle.rs"));
+
+/// A table of the bundle is at most so large.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// Which folders replace the usual ones.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sources {
+    /// `--reference`.
+    pub(crate) reference: Option<PathBuf>,
+    /// `--policy`.
+    pub(crate) policy: Option<PathBuf>,
+}
+
+/// The files of a bundle and where they came from.
+pub(crate) struct Found {
+    /// By path as `reference/communes.csv`.
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    /// Where the reference was found, in words.
+    pub(crate) reference: String,
+    /// Where the policy was found, in words.
+    pub(crate) policy: String,
+}
+
+impl Sources {
+    /// Whether the command line names one.
+    pub(crate) fn are_named(&self) -> bool {
+        self.reference.is_some() || self.policy.is_some()
+    }
+
+    /// Finds the files.
+    pub(crate) fn find(&self) -> anyhow::Result<Found> {
+        let mut files = BTreeMap::new();
+        let reference = gather("reference", self.reference.as_deref(), &Reference::FILES, &mut files)?;
+        let policy = gather("policy", self.policy.as_deref(), &Policy::FILES, &mut files)?;
+        Ok(Found { files, reference, policy })
+    }
+}
+
+impl Found {
+    /// Reads the bundle.
+    pub(crate) fn parse(&self) -> anyhow::Result<Bundle> {
+        Bundle::parse(&self.files).map_err(|faults| refused(&faults).into())
+    }
+}
+
+/// Every fault on a line of its own.
+pub(crate) fn refused(faults: &[BundleFault]) -> Failure {
+    let mut said = format!(
+        "the reference and policy files cannot be used, {} {} to be corrected:",
+        faults.len(),
+        if faults.len() == 1 { "fault is" } else { "faults are" }
+    );
+    for fault in faults {
+        let _ = write!(said, "\n  {fault}");
+    }
+    Failure::Refused(said)
+}
+
+fn gather(
+    name: &str,
+    given: Option<&Path>,
+    expected: &[&str],
+    files: &mut BTreeMap<String, Vec<u8>>,
+) -> anyhow::Result<String> {
+    let beside = Path::new(name);
+    // A folder of this name may be anybody's: ours has our tables.
+    let is_ours = || expected.iter().any(|path| Path::new(path).is_file());
+    let folder = match given {
+        Some(folder) => folder,
+        None if is_ours() => beside,
+        None => {
+            let built_in = BUILT_IN.iter().filter(|(path, _)| path.starts_with(name));
+            files.extend(built_in.map(|(path, content)| ((*path).to_owned(), content.to_vec())));
+            return Ok("built into the command".to_owned());
+        }
+    };
+    let cannot = || format!("cannot read the {name} folder {}", folder.display());
+    let mut found = 0;
+    for entry in fs::read_dir(folder).with_context(cannot)? {
+        let entry = entry.with_context(cannot)?;
+        let path = format!("{name}/{}", entry.file_name().to_string_lossy());
+        if !Bundle::belongs(&path) {
+            continue;
+        }
+        let size = entry.metadata().with_context(cannot)?.len();
+        if size > FILE_BYTES_MAX {
+            return Err(Failure::Refused(format!(
+                "{} has {size} bytes, a table has at most {FILE_BYTES_MAX}",
+                entry.path().display()
+            ))
+            .into());
+        }
+        let content =
+            fs::read(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
+        files.insert(path, content);
+        found += 1;
+    }
+    if found == 0 {
+        return Err(Failure::Refused(format!(
+            "{} holds none of the tables of {name}: {}",
+            folder.display(),
+            expected.join(", ")
+        ))
+        .into());
+    }
+    Ok(folder.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_built_in_is_whole() {
+        let files = BUILT_IN.iter().map(|(path, content)| ((*path).to_owned(), content.to_vec())).collect();
+        let bundle = Bundle::parse(&files).expect("the repository's own bundle has no faults");
+        assert_eq!(bundle.files().len(), Reference::FILES.len() + Policy::FILES.len());
+    }
+}

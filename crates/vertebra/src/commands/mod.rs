@@ -1,0 +1,33 @@
+//! The commands, a module for each family.
+
+pub(crate) mod append;
+pub(crate) mod completions;
+pub(crate) mod events;
+pub(crate) mod figures;
+pub(crate) mod import;
+pub(crate) mod policy;
+pub(crate) mod project;
+pub(crate) mod report;
+pub(crate) mod simulate;
+
+use crate::{
+    cli::{Cli, Command},
+    failure::Exit,
+};
+
+/// Runs a command.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let place = cli.place;
+    match cli.command {
+        Command::Simulate(command) => command.run(&place),
+        Command::Import(command) => command.run(&place),
+        Command::Append(command) => command.run(&place),
+        Command::Project(command) => command.run(&place),
+        Command::Coverage(command) => command.run(&place),
+        Command::Referrals(command) => command.run(&place),
+        Command::Exemption(command) => command.run(&place),
+        Command::Events(command) => command.run(&place),
+        Command::Policy(command) => command.run(&place),
+        Command::Completions(command) => command.run(),
+    }
+}
