@@ -75,6 +75,7 @@ impl<'a> Desk<'a> {
         let ends = self.log.ends()?;
         let (positions, provisional, known_at, default) = match &standpoint.known {
             Known::Snapshot => (manifest.positions(), false, None, served),
+            Known::Latest => (ends.clone(), false, None, served),
             Known::At(time) => {
                 let known = self.reader.known_at(self.log, *time, self.now)?;
                 let active = self.control.at(*time).map_or(served, |activation| activation.digest);

@@ -2,14 +2,13 @@
 
 use contract::{Code, Day};
 use policy::Bundle;
+use projection::UNKNOWN;
 use timeline::{CubeSpec, Key};
 
 use crate::{answer::Value, error::QueryError};
 
 /// The name by which rows become a series of months.
 pub(crate) const MONTH: &str = "month";
-/// What stands for a code that the reference does not know.
-const UNKNOWN: &str = "unknown";
 
 /// How a name is told from a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +28,7 @@ pub(crate) enum Dimension {
 enum Names {
     Commune,
     Facility,
+    Tier,
     Other,
 }
 
@@ -36,6 +36,7 @@ fn names_of(dimension: &str) -> Names {
     match dimension {
         "commune" => Names::Commune,
         "facility" | "from" | "to" => Names::Facility,
+        "tier" | "from_tier" | "to_tier" => Names::Tier,
         _ => Names::Other,
     }
 }
@@ -119,10 +120,7 @@ impl Dimension {
             Dimension::FacilityDistrict(at) => {
                 or_unknown(reference.facility(key[at]).and_then(|facility| facility.district))
             }
-            Dimension::Tier(at) => {
-                let span = reference.facility(key[at]).and_then(|facility| facility.on(on));
-                span.map_or(UNKNOWN, |span| span.tier.name()).to_owned()
-            }
+            Dimension::Tier(at) => projection::tier_code(projection::tier(key[at], on, bundle)).to_string(),
         }
     }
 
@@ -131,6 +129,7 @@ impl Dimension {
         let reference = &bundle.reference;
         let code = Code::new(value);
         let facility = || reference.facility(code).map(|facility| facility.name.clone());
+        let tier = || projection::TIERS.iter().find(|tier| tier.0 == value).map(|tier| tier.1.to_owned());
         let district = || {
             let known = reference.districts().iter().find(|district| district.code == code);
             known.map(|district| district.name.clone())
@@ -139,10 +138,11 @@ impl Dimension {
             Dimension::Own(at) => match names_of(cube.dimensions[at]) {
                 Names::Commune => reference.commune(code).map(|commune| commune.name.clone()),
                 Names::Facility => facility(),
+                Names::Tier => tier(),
                 Names::Other => None,
             },
             Dimension::District(_) | Dimension::FacilityDistrict(_) => district(),
-            Dimension::Tier(_) => None,
+            Dimension::Tier(_) => tier(),
         };
         Value::Code { code: value.to_owned(), name }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use contract::Day;
 use policy::Bundle;
-use projector::{Figures, Points, REGISTRY, Registered, hex};
+use projector::{Figures, REGISTRY, Registered, hex};
 use timeline::{CubeSpec, Period, Row, Unit};
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     error::QueryError,
     question::{Question, Standpoint},
     receipt::{RECEIPT_VERSION, Receipt},
+    sums::Sums,
 };
 
 /// The most rows of an answer: past it, more has to be added up or left out.
@@ -91,7 +92,7 @@ impl<'q> Plan<'q> {
         Ok(plan)
     }
 
-    fn spec(&self) -> &'static CubeSpec {
+    pub(crate) fn spec(&self) -> &'static CubeSpec {
         &REGISTRY[self.projection].cubes[self.cube]
     }
 
@@ -169,12 +170,12 @@ impl<'q> Plan<'q> {
         Ok(stretches)
     }
 
-    fn periods(&self) -> Vec<Period> {
+    pub(crate) fn periods(&self) -> Vec<Period> {
         self.stretches.iter().map(|stretch| stretch.period).collect()
     }
 
     /// Adds the rows of every stretch up by what they are told apart by.
-    fn group(
+    pub(crate) fn group(
         &self,
         read: &dyn Fn(usize) -> Vec<Row>,
         bundle: &Bundle,
@@ -218,6 +219,22 @@ impl<'q> Plan<'q> {
         Ok(sums)
     }
 
+    /// The columns that tell rows apart.
+    pub(crate) fn key_columns(&self) -> Vec<Column> {
+        let kind = |by: &By| if *by == By::Month { ColumnKind::Text } else { ColumnKind::Code };
+        let column = |(by, name): (&By, &String)| Column { name: name.clone(), kind: kind(by) };
+        self.by.iter().zip(&self.question.by).map(column).collect()
+    }
+
+    /// What stands in them.
+    pub(crate) fn key_values(&self, key: &[String], bundle: &Bundle) -> Vec<Value> {
+        let value = |(by, value): (&By, &String)| match by {
+            By::Month => Value::Text(value.clone()),
+            By::Dimension(dimension) => dimension.shown(self.spec(), value, bundle),
+        };
+        self.by.iter().zip(key).map(value).collect()
+    }
+
     /// The table of what was read.
     pub(crate) fn table(
         &self,
@@ -225,11 +242,7 @@ impl<'q> Plan<'q> {
         bundle: &Bundle,
     ) -> Result<Table, QueryError> {
         let spec = self.spec();
-        let mut columns: Vec<Column> = Vec::new();
-        for (by, name) in self.by.iter().zip(&self.question.by) {
-            let kind = if *by == By::Month { ColumnKind::Text } else { ColumnKind::Code };
-            columns.push(Column { name: name.clone(), kind });
-        }
+        let mut columns = self.key_columns();
         let whole = spec
             .measures
             .iter()
@@ -255,13 +268,7 @@ impl<'q> Plan<'q> {
         }
         let mut rows = Vec::new();
         for (key, values) in self.group(read, bundle)? {
-            let mut row = Vec::with_capacity(columns.len());
-            for (by, value) in self.by.iter().zip(&key) {
-                row.push(match by {
-                    By::Month => Value::Text(value.clone()),
-                    By::Dimension(dimension) => dimension.shown(spec, value, bundle),
-                });
-            }
+            let mut row = self.key_values(&key, bundle);
             for (at, value) in values.iter().enumerate() {
                 row.push(Value::Number(*value));
                 if let Some(whole) = whole.filter(|_| is_part(at)) {
@@ -385,32 +392,18 @@ impl Desk<'_> {
         plan.table(&|at| figures.rows(plan.projection, plan.cube, periods[at]), bundle)
     }
 
-    /// Folds everybody: into points for one period, into timelines for a series.
+    /// Folds everybody as of the place's positions.
     pub(crate) fn folded(&self, plan: &Plan<'_>, place: &Place) -> Result<Table, QueryError> {
         let periods = plan.periods();
-        let positions = &place.stand.positions;
-        let bundle = &place.bundle;
-        if let [period] = periods[..] {
-            let make = || Points::new(period);
-            let folded = self.reader.fold(self.log, positions, make, |points: &mut Points, _, person| {
-                points.add(person, bundle)
-            })?;
-            let mut sum = Points::new(period);
-            folded.iter().for_each(|points| sum.merge(points));
-            return plan.table(&|_| sum.rows(plan.projection, plan.cube), bundle);
-        }
-        let folded = self.reader.fold(
-            self.log,
-            positions,
-            Figures::default,
-            |figures: &mut Figures, subject, person| {
-                figures.add(subject, person, bundle);
-            },
-        )?;
-        let mut sum = Figures::default();
-        folded.into_iter().for_each(|mut figures| sum.merge(&mut figures));
-        sum.settle();
-        self.table_of(plan, &sum, bundle)
+        let (positions, bundle) = (&place.stand.positions, &place.bundle);
+        let make = || Sums::new(&periods);
+        let folded = self.reader.fold(self.log, positions, make, |sums: &mut Sums, subject, person| {
+            sums.add(subject, person, bundle);
+        })?;
+        let mut all = make();
+        folded.into_iter().for_each(|mut sums| all.merge(&mut sums));
+        all.settle();
+        plan.table(&|at| all.rows(plan.projection, plan.cube, at), bundle)
     }
 }
 

@@ -4,19 +4,28 @@
 //! writes but the control log.
 
 mod answer;
+mod claims;
 mod data;
 mod desk;
+mod difference;
 mod dimension;
 mod error;
 mod figures;
+mod lists;
+mod person;
 mod question;
 mod receipt;
+mod sums;
 mod verify;
 
 pub use answer::{Answer, Column, ColumnKind, Stand, Table, Value, show_money};
+pub use claims::{CLAIM_DIMENSIONS, ClaimsAnswer, ClaimsQuestion};
 pub use data::{Activation, BUNDLE_FILE_BYTES_MAX, Control, DataFolder};
 pub use desk::Desk;
+pub use difference::{Cause, Difference};
 pub use dimension::dimensions;
 pub use error::QueryError;
+pub use lists::{ListLine, ListPage, ListQuestion, PAGE_ROWS_MAX, lists};
+pub use person::{FACTS_MAX, FactLine, PersonAnswer, PersonQuestion, subjects_of};
 pub use question::{Filter, Known, Question, Standpoint, parse_known_at};
 pub use receipt::{RECEIPT_BYTES_MAX, RECEIPT_VERSION, Receipt, Verified};

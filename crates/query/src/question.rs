@@ -82,6 +82,8 @@ pub enum Known {
     /// Those of the last snapshot.
     #[default]
     Snapshot,
+    /// All the log holds now.
+    Latest,
     /// Those recorded before a moment.
     At(Millis),
     /// Those before these positions, an offset a partition.
