@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Instant;
 
 use contract::Subject;
-use event_log::{Append, EmbeddedLog, EventLog, partition_of};
+use event_log::files::RealFiles;
+use event_log::{Append, EmbeddedLog, EventLog, Options, partition_of};
 
 const PARTITIONS: u16 = 64;
 const BATCH: usize = 1000;
@@ -58,7 +59,10 @@ fn main() {
         })
         .collect();
 
-    let log = EmbeddedLog::create(dir.path(), PARTITIONS).unwrap();
+    let group_bytes = std::env::var("GROUP_BYTES").ok().and_then(|bytes| bytes.parse().ok());
+    let mut options = Options::default();
+    options.group_bytes = group_bytes.unwrap_or(options.group_bytes);
+    let log = EmbeddedLog::create_with(RealFiles::shared(), dir.path(), PARTITIONS, options).unwrap();
     let start = Instant::now();
     let mut in_flight = VecDeque::new();
     for round in 0..rounds {

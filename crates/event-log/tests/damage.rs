@@ -235,11 +235,11 @@ fn a_file_that_is_missing_or_of_another_log_is_told() {
     let segment = Path::new(DIR).join("segment-0000000002");
     for path in [&journal, &segment] {
         let files = files.copy(1);
-        event_log::files::Files::remove(&files, path).unwrap();
+        files.shared().remove(path).unwrap();
         assert!(matches!(open(&files), Err(OpenError::Corrupt { .. })), "{}", path.display());
         assert!(matches!(open_reader(&files), Err(OpenError::Corrupt { .. })), "{}", path.display());
         let other = made(18).bytes(path).unwrap();
-        event_log::files::Files::create(&files, path).unwrap().write_at(&other, 0).unwrap();
+        files.shared().create(path).unwrap().write_at(&other, 0).unwrap();
         assert!(matches!(open(&files), Err(OpenError::Corrupt { .. })), "{}", path.display());
     }
     let files = files.copy(1);

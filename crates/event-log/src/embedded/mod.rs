@@ -16,10 +16,13 @@ mod catalog;
 mod commit;
 mod follow;
 mod format;
+mod group;
 mod journal;
 mod meta;
+mod queue;
 mod reader;
 mod recover;
+mod sealing;
 mod segment;
 
 use std::hash::{BuildHasher, RandomState};
@@ -29,11 +32,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use self::catalog::{Catalog, Shared};
-use self::commit::{Committer, Queue, Seals};
+use self::commit::Committer;
 use self::follow::Follower;
 use self::meta::{Meta, lock_path, meta_path};
+use self::queue::Queue;
 use self::reader::Reader;
 use self::recover::unavailable;
+use self::sealing::Seals;
 use crate::files::{FileLock, Files, LockError, RealFiles};
 use crate::{
     Append, AppendError, EventLog, LogId, OpenError, PARTITIONS_MAX, PartitionReader, Position, ReadError,

@@ -1,0 +1,83 @@
+//! The disk that forgets keeps what it promised, and nothing else for certain.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+
+use event_log::files::LockError;
+use event_log::testing::{Bugs, FaultyFiles};
+
+fn two_files(seed: u64, bugs: Bugs) -> (FaultyFiles, Vec<Option<Vec<u8>>>) {
+    let files = FaultyFiles::with_bugs(seed, bugs);
+    let (synced, not) = (Path::new("d/synced"), Path::new("d/not"));
+    files.shared().create_dir(Path::new("d")).unwrap();
+    let process = files.shared();
+    let file = process.create(synced).unwrap();
+    file.write_at(b"kept", 0).unwrap();
+    file.sync_data().unwrap();
+    files.shared().sync_dir(Path::new("d")).unwrap();
+    file.write_at(&[7; 2000], 4).unwrap();
+    files.shared().create(not).unwrap();
+    files.crash();
+    let bytes = vec![files.bytes(synced), files.bytes(not)];
+    (files, bytes)
+}
+
+#[test]
+fn what_was_synced_stays_and_the_rest_comes_and_goes() {
+    let (mut lens, mut seen_not) = (BTreeSet::new(), BTreeSet::new());
+    for seed in 0..500 {
+        let (_, bytes) = two_files(seed, Bugs::default());
+        let synced = bytes[0].as_ref().expect("its folder was synced");
+        assert_eq!(&synced[..4], b"kept");
+        lens.insert(synced.len());
+        seen_not.insert(bytes[1].is_some());
+        assert_eq!(two_files(seed, Bugs::default()).1, bytes, "the same seed does the same");
+    }
+    assert!(lens.contains(&4) && lens.contains(&2004) && lens.len() > 50);
+    assert_eq!(seen_not.len(), 2);
+}
+
+#[test]
+fn planted_bugs_lose_what_was_synced() {
+    let lost = |bugs| {
+        (0..100)
+            .any(|seed| two_files(seed, bugs).1[0].as_ref().is_none_or(|bytes| !bytes.starts_with(b"kept")))
+    };
+    assert!(!lost(Bugs::default()));
+    assert!(lost(Bugs { ignore_sync_data: true, ..Bugs::default() }));
+    assert!(lost(Bugs { ignore_sync_dir: true, ..Bugs::default() }));
+}
+
+#[test]
+fn a_full_disk_takes_a_part_and_says_so() {
+    let files = FaultyFiles::new(1);
+    files.shared().create_dir(Path::new("d")).unwrap();
+    let file = files.shared().create(Path::new("d/f")).unwrap();
+    files.set_space_bytes(Some(10));
+    file.write_at(&[1; 8], 0).unwrap();
+    assert_eq!(file.write_at(&[1; 8], 8).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert_eq!((file.len().unwrap(), files.used_bytes()), (10, 10));
+    files.set_space_bytes(None);
+    file.write_at(&[1; 8], 8).unwrap();
+    files.set_read_only(true);
+    assert_eq!(file.write_at(&[1], 0).unwrap_err().kind(), io::ErrorKind::ReadOnlyFilesystem);
+}
+
+#[test]
+fn handles_and_locks_end_with_their_process() {
+    let files = FaultyFiles::new(1);
+    files.shared().create_dir(Path::new("d")).unwrap();
+    let file = files.shared().create(Path::new("d/f")).unwrap();
+    let lock = files.shared().try_lock(Path::new("d/lock")).unwrap();
+    assert!(matches!(files.shared().try_lock(Path::new("d/lock")), Err(LockError::Held(_))));
+    file.write_at(b"x", 0).unwrap();
+    files.kill();
+    assert!(file.write_at(b"y", 0).is_err());
+    let again = files.shared().try_lock(Path::new("d/lock")).unwrap();
+    drop(lock);
+    assert!(matches!(files.shared().try_lock(Path::new("d/lock")), Err(LockError::Held(_))));
+    drop(again);
+    assert_eq!(files.bytes(Path::new("d/f")).unwrap(), b"x");
+}
