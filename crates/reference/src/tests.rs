@@ -88,6 +88,13 @@ fn excel_may_have_saved_it() {
 #[test]
 fn a_broken_file_is_refused_with_file_row_column_and_reason() {
     let story = [
+        // To the day: a span ends on its last day.
+        (
+            "facility_spans.csv",
+            ",2024-12-31,",
+            ",2025-01-01,",
+            "row 3, column valid_from: 01001 overlaps row 2",
+        ),
         (
             "communes.csv",
             ",65023,",

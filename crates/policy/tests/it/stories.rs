@@ -169,6 +169,19 @@ fn codes_without_a_share_say_why() {
 }
 
 #[test]
+fn a_fact_that_is_not_known_fits_no_comparison_not_even_a_negative_one() {
+    let row = "code = \"1.11\"";
+    let bundle = crate::with("route.toml", row, "code = \"1.11\", former_level = { not = [\"central\"] }");
+    let pays = |facility: Option<&FacilitySpan>| {
+        let case = RouteCase { code: code("1.11"), on: day("2026-07-01"), inpatient: false, facility };
+        bundle.policy.route(&case).is_ok()
+    };
+    assert!(pays(Some(&facility(Tier::Initial, None, FormerLevel::District))));
+    assert!(!pays(Some(&facility(Tier::Initial, None, FormerLevel::Central))));
+    assert!(!pays(None));
+}
+
+#[test]
 fn the_base_salary_by_date() {
     let bundle = bundle();
     let figures = |on| {
