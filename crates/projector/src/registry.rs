@@ -65,6 +65,8 @@ macro_rules! projections {
 
 projections! {
     coverage::Coverage,
+    referral_load::ReferralLoad,
+    fee_exemption::FeeExemption,
 }
 
 /// The number of the projection of this name.
