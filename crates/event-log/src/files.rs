@@ -168,6 +168,12 @@ impl SequentialWriter {
         self.written + self.buffer.len() as u64
     }
 
+    /// Writes what is buffered and makes all so far safe: in between, a long file does not hold up the syncs of others.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.file.sync_data()
+    }
+
     /// Writes what is buffered, syncs all of it and gives the file back.
     pub fn finish(mut self) -> io::Result<Box<dyn FileHandle>> {
         self.flush()?;

@@ -91,6 +91,24 @@ fn a_reader_beside_the_writer_follows_through_seals() {
 }
 
 #[test]
+fn any_offset_of_a_long_stretch_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { journal_bytes: 300 << 10, ..Options::default() };
+    let log = EmbeddedLog::create_with(RealFiles::shared(), dir.path(), 2, options).unwrap();
+    // Sizes from nothing to more than the distance between two points of a segment's index.
+    let bytes = |number: u64| vec![number as u8; (number * number * 7919 % 50_000) as usize];
+    for number in 0..400 {
+        log.append(&[Append { partition: (number % 2) as u16, key: b"", bytes: &bytes(number) }]).unwrap();
+    }
+    for number in (0..400).rev() {
+        let mut reader = log.reader((number % 2) as u16, number / 2).unwrap();
+        let batch = reader.next_batch(1).unwrap().unwrap();
+        let record = batch.iter().next().unwrap();
+        assert!(record.offset == number / 2 && record.bytes == bytes(number), "record {number}");
+    }
+}
+
+#[test]
 fn one_writer_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
     let log = EmbeddedLog::create(dir.path(), 2).unwrap();

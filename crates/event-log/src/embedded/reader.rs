@@ -14,7 +14,7 @@ use crate::record::Span;
 use crate::{PartitionReader, Position, ReadError, RecordBatch};
 
 /// The least that is read from a segment at once.
-const PIECE_BYTES_MIN: usize = 16 << 10;
+const PIECE_BYTES_MIN: usize = 4 << 10;
 /// A piece is never larger, however much is asked for.
 const PIECE_BYTES_MAX: usize = 64 << 20;
 

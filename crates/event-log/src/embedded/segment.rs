@@ -3,15 +3,17 @@
 //! ```text
 //! footer = entries | points | tail
 //! entry  = first offset u64 | records u64 | start u64 | bytes u64 | crc of the stretch u32 | points u32
-//! point  = records since the stretch's first u32 | bytes since its start u32     one about every 32 KiB
+//! point  = records since the stretch's first u32 | bytes since its start u32     one about every 16 KiB
 //! tail   = entries' start u64 | crc of entries u32 | crc of points u32 | crc of the tail u32 | magic 8
 //! ```
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::format::{
-    SEGMENT_MAGIC, Stamp, decode_header, encode_header, frame_head, header_bytes, u32_at, u64_at,
+    FRAME_HEADER_BYTES, FrameFault, SEGMENT_MAGIC, Stamp, decode_header, encode_header, frame_head,
+    header_bytes, u32_at, u64_at,
 };
 use super::journal::{Damage, Journal, StretchFault, frames_of};
 use crate::files::{
@@ -21,7 +23,9 @@ use crate::files::{
 const ENTRY_BYTES: usize = 40;
 const POINT_BYTES: usize = 8;
 const TAIL_BYTES: usize = 28;
-const POINT_EVERY_BYTES: usize = 32 << 10;
+const POINT_EVERY_BYTES: usize = 16 << 10;
+/// What was written is synced this often: one sync of a whole segment would hold up those of the journal.
+const SYNC_EVERY_BYTES: u64 = 16 << 20;
 const PIECE_BYTES: usize = 1 << 20;
 
 /// A partition's stretch of a segment.
@@ -52,6 +56,8 @@ pub(super) struct Segment {
     pub(super) entries: Vec<Entry>,
     points_start: u64,
     points_crc: u32,
+    /// The points, once somebody began in the middle of a stretch.
+    points: OnceLock<Vec<u8>>,
 }
 
 /// Why a segment cannot be used.
@@ -113,7 +119,14 @@ impl Segment {
                 points: u32_at(bytes, 36),
             })
             .collect();
-        Ok(Segment { stamp, path, entries, points_start, points_crc: u32_at(&tail, 12) })
+        Ok(Segment {
+            stamp,
+            path,
+            entries,
+            points_start,
+            points_crc: u32_at(&tail, 12),
+            points: OnceLock::new(),
+        })
     }
 
     /// Where the record at `offset` stands, which is in this partition's stretch. Steps over frames without verifying
@@ -129,15 +142,10 @@ impl Segment {
         if offset == next {
             return Ok(at);
         }
-        let points: u64 = self.entries.iter().map(|entry| u64::from(entry.points)).sum();
-        let mut bytes = vec![0; points as usize * POINT_BYTES];
-        read_exact_at(file, &mut bytes, self.points_start)?;
-        if crc32c::crc32c(&bytes) != self.points_crc {
-            return Err(damaged(self.points_start, "the checksum of the footer's points is wrong"));
-        }
+        let points = self.points(file)?;
         let before: u64 = self.entries[..partition].iter().map(|entry| u64::from(entry.points)).sum();
         let own =
-            bytes[before as usize * POINT_BYTES..].chunks_exact(POINT_BYTES).take(entry.points as usize);
+            points[before as usize * POINT_BYTES..].chunks_exact(POINT_BYTES).take(entry.points as usize);
         for point in own {
             let point_offset = entry.first + u64::from(u32_at(point, 0));
             if point_offset > offset {
@@ -145,7 +153,7 @@ impl Segment {
             }
             (next, at) = (point_offset, entry.start + u64::from(u32_at(point, 4)));
         }
-        let mut piece = vec![0; POINT_EVERY_BYTES + (64 << 10)];
+        let mut piece = vec![0; POINT_EVERY_BYTES + FRAME_HEADER_BYTES];
         let mut read_from = at;
         let mut len = 0;
         while next < offset {
@@ -156,7 +164,7 @@ impl Segment {
                     at += frame.size() as u64;
                 }
                 Ok(_) => return Err(damaged(at, "an offset does not follow the last")),
-                Err(super::format::FrameFault::Short(_)) if at > read_from || len == 0 => {
+                Err(FrameFault::Short(_)) if at > read_from || len == 0 => {
                     read_from = at;
                     len = file.read_at(&mut piece, at)?;
                     if len == 0 {
@@ -167,6 +175,19 @@ impl Segment {
             }
         }
         Ok(at)
+    }
+
+    fn points(&self, file: &dyn FileHandle) -> Result<&[u8], SegmentError> {
+        if let Some(points) = self.points.get() {
+            return Ok(points);
+        }
+        let count: u64 = self.entries.iter().map(|entry| u64::from(entry.points)).sum();
+        let mut bytes = vec![0; count as usize * POINT_BYTES];
+        read_exact_at(file, &mut bytes, self.points_start)?;
+        if crc32c::crc32c(&bytes) != self.points_crc {
+            return Err(damaged(self.points_start, "the checksum of the footer's points is wrong"));
+        }
+        Ok(self.points.get_or_init(|| bytes))
     }
 
     /// Reads everything: the header, each frame, the checksum of each stretch.
@@ -237,6 +258,7 @@ pub(super) fn seal(files: &dyn Files, journal: &Journal, path: &Path) -> Result<
 
     let mut entries = Vec::with_capacity(partitions);
     let mut points = Vec::new();
+    let mut synced = 0;
     let mut buffer = Vec::new();
     for partition in 0..partitions {
         let runs = journal.index().runs[partition].clone();
@@ -271,6 +293,10 @@ pub(super) fn seal(files: &dyn Files, journal: &Journal, path: &Path) -> Result<
             }
         }
         entries.push(entry);
+        if out.position() - synced >= SYNC_EVERY_BYTES {
+            synced = out.position();
+            out.sync()?;
+        }
     }
 
     let entries_start = out.position();
@@ -296,5 +322,5 @@ pub(super) fn seal(files: &dyn Files, journal: &Journal, path: &Path) -> Result<
     files.rename(&temporary, path)?;
     files.sync_dir(folder_of(path))?;
     let points_start = entries_start + bytes.len() as u64;
-    Ok(Segment { stamp, path: path.into(), entries, points_start, points_crc })
+    Ok(Segment { stamp, path: path.into(), entries, points_start, points_crc, points: OnceLock::new() })
 }
