@@ -2,7 +2,7 @@
 
 use contract::Day;
 
-use crate::{Money, Policy, RouteRate, Rule, table::MISSING};
+use crate::{Money, Policy, RouteRate, Rule, rule::MISSING};
 
 /// A person's copay of one calendar year against the threshold, as of a day in it.
 #[derive(Debug, Clone, Copy)]

@@ -16,6 +16,7 @@ mod money;
 mod read;
 mod referral;
 mod route;
+mod rule;
 mod schema;
 mod switches;
 mod table;
@@ -33,8 +34,8 @@ pub use figures::{Figure, Parameter};
 pub use money::{Money, Percent};
 pub use referral::Validity;
 pub use route::{NoRate, RouteCase, RouteKind, RouteRate};
+pub use rule::{Confidence, Rule};
 pub use switches::Switch;
-pub use table::{Confidence, Rule};
 
 use table::Table;
 

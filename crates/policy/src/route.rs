@@ -4,12 +4,7 @@ use contract::{Code, Day};
 use reference::{BundleFault, FacilitySpan};
 use rustc_hash::FxHashMap;
 
-use crate::{
-    Policy, Rule,
-    read::code_number,
-    schema::ROUTE_KINDS,
-    table::{MISSING, Table},
-};
+use crate::{Policy, Rule, read::code_number, rule::MISSING, schema::ROUTE_KINDS, table::Table};
 
 /// What a route code says of how the patient came, as figures count it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -32,7 +32,7 @@ pub(crate) fn read(files: &BTreeMap<String, Vec<u8>>, faults: &mut Vec<BundleFau
     for entry in source.entries(&root, "switch", faults) {
         let known = ["id", "question", "options", "chosen", "citation", "confidence", "uncertain"];
         entry.only(&known, faults);
-        crate::table::read_confidence(&entry, faults);
+        crate::rule::read_confidence(&entry, faults);
         let switch = Switch {
             id: entry.required("id", faults),
             question: entry.required("question", faults),
