@@ -1,1 +1,4 @@
-//! Stories across crates.
+//! Stories across crates, and the oracle that the engine's figures are held against.
+
+pub mod engine;
+pub mod oracle;

@@ -26,5 +26,5 @@ mod wire;
 
 pub use city::{Character, City, Config};
 pub use places::{Commune, Facility, Places, PlacesError, Tier};
-pub use run::{KeySink, PEOPLE_MAX, Progress, SimulateError, Summary, records, simulate};
+pub use run::{KeySink, PEOPLE_MAX, Progress, SimulateError, Summary, records, records_of, simulate};
 pub use text::{Key, Short, Text};

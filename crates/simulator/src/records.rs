@@ -82,34 +82,29 @@ pub(crate) fn fill(
 /// `met` gets the subject and key of every identity.
 pub(crate) fn whole(
     city: &City,
+    people: impl Iterator<Item = Person>,
     deployment: &DeploymentKey,
     partitions: u16,
     mut met: impl FnMut(Subject, &[u8; 32]),
 ) -> Vec<Stretch> {
-    let mut people = Vec::new();
+    let mut carriers = Vec::new();
     let mut moments: Vec<(Moment, u32, u32)> = Vec::new();
-    for index in 0..city.config().people {
-        let mut person = Person::default();
-        let traits = city.make(index, &mut person);
+    for person in people {
         let mut encoder = Encoder::new(city, deployment);
-        encoder.begin(&traits, &person);
+        encoder.begin(&city.traits(person.index), &person);
         for identity in &encoder.identities {
             met(identity.subject, &identity.secret);
         }
-        moments.extend(
-            person.told.iter().enumerate().map(|(told, said)| (said.recorded_ms, index as u32, told as u32)),
-        );
-        people.push(Carrier {
-            encoder,
-            links: Vec::new(),
-            present: vec![Vec::new(); usize::from(person.identities)],
-            person,
-        });
+        let number = carriers.len() as u32;
+        let told = person.told.iter().enumerate();
+        moments.extend(told.map(|(told, said)| (said.recorded_ms, number, told as u32)));
+        let present = vec![Vec::new(); usize::from(person.identities)];
+        carriers.push(Carrier { encoder, links: Vec::new(), present, person });
     }
     moments.sort_unstable();
     let mut stretches = vec![Stretch::default(); usize::from(partitions)];
-    for (_, person, told) in moments {
-        people[person as usize].tell(told, &mut stretches);
+    for (_, carrier, told) in moments {
+        carriers[carrier as usize].tell(told, &mut stretches);
     }
     stretches
 }

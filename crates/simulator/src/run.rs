@@ -18,7 +18,7 @@ use crate::{
     Character, City,
     event::{Encoder, identifier},
     records::{KINDS, Stretch, fill, whole},
-    truth::Moment,
+    truth::{Moment, Person},
 };
 
 /// How far a simulation is.
@@ -141,7 +141,20 @@ pub fn simulate(
 /// The records of a small city, by partition, in the order of the log: what [`simulate`] would write.
 #[must_use]
 pub fn records(city: &City, deployment: &DeploymentKey, partitions: u16) -> Vec<Vec<Vec<u8>>> {
-    let stretches = whole(city, deployment, partitions, |_, _| ());
+    let people: Vec<Person> = (0..city.config().people).map(|index| city.person(index)).collect();
+    records_of(city, &people, deployment, partitions)
+}
+
+/// The same, of people whose truth was told by the caller: some of the city's, changed. No two things about one person may be
+/// recorded in the same millisecond.
+#[must_use]
+pub fn records_of(
+    city: &City,
+    people: &[Person],
+    deployment: &DeploymentKey,
+    partitions: u16,
+) -> Vec<Vec<Vec<u8>>> {
+    let stretches = whole(city, people.iter().cloned(), deployment, partitions, |_, _| ());
     stretches.iter().map(|stretch| stretch.records().map(<[u8]>::to_vec).collect()).collect()
 }
 
@@ -166,7 +179,8 @@ fn write_whole(
     log: &dyn EventLog,
     keys: &Mutex<KeySink<'_>>,
 ) -> Result<Vec<Written>, SimulateError> {
-    let stretches = whole(city, deployment, log.partitions(), |subject, key| {
+    let people = (0..city.config().people).map(|index| city.person(index));
+    let stretches = whole(city, people, deployment, log.partitions(), |subject, key| {
         keys.lock().expect("no holder of the lock panics")(subject, key);
     });
     let mut written = vec![Written::default(); stretches.len()];

@@ -1,0 +1,92 @@
+//! The engine's figures, in the oracle's words.
+
+use std::collections::BTreeMap;
+
+use contract::{Day, EventView, Millis, Subject};
+use coverage::Coverage;
+use fee_exemption::FeeExemption;
+use history::{History, PersonView, Resolver};
+use policy::Bundle;
+use projection::Projection;
+use referral_load::ReferralLoad;
+use timeline::{Period, Point};
+
+use crate::oracle::{Figures, Question, name};
+
+/// The records of a log, by partition, in its order.
+pub type Log = Vec<Vec<Vec<u8>>>;
+
+/// The figures of a log, from a plain fold of its events.
+///
+/// # Panics
+/// When a record is no event: the simulator writes none such.
+#[must_use]
+pub fn figures(log: &Log, bundle: &Bundle, question: &Question) -> Figures {
+    let period = Period { on: Day(question.on), from: Day(question.from), to: Day(question.to) };
+    let mut points = Points {
+        coverage: Point::new(Coverage::CUBES, period),
+        referral: Point::new(ReferralLoad::CUBES, period),
+        exemption: Point::new(FeeExemption::CUBES, period),
+    };
+    let mut resolver = Resolver::new();
+    for records in log {
+        let until = known(records, Millis(question.known_before));
+        for history in histories(records).values() {
+            points.add(&resolver.view(history, Some(until)), bundle);
+        }
+    }
+    let mut figures = Figures::new();
+    points.coverage.collect_into::<Coverage>(&mut figures);
+    points.referral.collect_into::<ReferralLoad>(&mut figures);
+    points.exemption.collect_into::<FeeExemption>(&mut figures);
+    figures
+}
+
+/// The people of a partition.
+pub fn histories(records: &[Vec<u8>]) -> BTreeMap<Subject, History> {
+    let mut people: BTreeMap<Subject, History> = BTreeMap::new();
+    for (offset, record) in records.iter().enumerate() {
+        let event = EventView::parse(record).expect("the simulator writes events");
+        people.entry(event.subject).or_default().push(&event, offset as u64).expect("and they give facts");
+    }
+    people.values_mut().for_each(History::sort);
+    people
+}
+
+/// The offset before which everything was recorded before `time`. The known time of a record is the latest of all up to it.
+fn known(records: &[Vec<u8>], time: Millis) -> u64 {
+    let recorded = |record: &Vec<u8>| EventView::parse(record).expect("the simulator writes events").recorded_at;
+    records.iter().position(|record| recorded(record) >= time).unwrap_or(records.len()) as u64
+}
+
+struct Points {
+    coverage: Point,
+    referral: Point,
+    exemption: Point,
+}
+
+impl Points {
+    fn add(&mut self, person: &PersonView<'_>, bundle: &Bundle) {
+        Coverage::project(person, bundle, &mut self.coverage);
+        ReferralLoad::project(person, bundle, &mut self.referral);
+        FeeExemption::project(person, bundle, &mut self.exemption);
+    }
+}
+
+trait Collect {
+    fn collect_into<P: Projection>(&self, figures: &mut Figures);
+}
+
+impl Collect for Point {
+    fn collect_into<P: Projection>(&self, figures: &mut Figures) {
+        for (number, cube) in P::CUBES.iter().enumerate() {
+            for row in self.rows(number) {
+                let codes: Vec<String> = row.key[..cube.dimensions.len()].iter().map(ToString::to_string).collect();
+                let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
+                for (measure, value) in cube.measures.iter().zip(row.values).filter(|(_, value)| *value != 0) {
+                    figures.insert(name(&format!("{}/{}", P::NAME, cube.name), &codes, measure.name()), value);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Fee exemption.
+
+use simulator::truth::{Claim, DayNumber, Money, Says, Segment};
+
+use super::{
+    FIRST_YEAR, LAST_YEAR, Sums, days, held,
+    in_force::Fact,
+    world::{World, base_salary, came, card_rate, copay_counts, main_group, route_factor},
+};
+
+/// An exemption of a calendar year.
+struct Exemption {
+    year: i32,
+    since: DayNumber,
+    passed_on: DayNumber,
+}
+
+pub(super) fn count(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
+    let exemptions: Vec<Exemption> =
+        (FIRST_YEAR - 1..=LAST_YEAR + 1).filter_map(|year| exemption(facts, year)).collect();
+    charged(world, facts, &exemptions, sums);
+    people(world, facts, &exemptions, sums);
+}
+
+fn people(world: &World, facts: &[Fact<'_>], exemptions: &[Exemption], sums: &mut Sums) {
+    let on = sums.on();
+    let alive = held::died(facts).is_none_or(|died| on < died);
+    let cards: Vec<held::Grant<'_>> = held::cards(facts).into_iter().filter(|grant| grant.holds(on)).collect();
+    if !alive || cards.is_empty() {
+        return;
+    }
+    let mut groups: Vec<(String, String)> =
+        cards.iter().map(|grant| (held::card(grant).group.to_owned(), held::card(grant).digit.to_owned())).collect();
+    groups.extend(held::statuses(facts, on).into_iter().map(|group| (group.to_owned(), String::new())));
+    let Some((group, digit)) = main_group(&groups, on) else { return };
+    let rate = match card_rate(&group, &digit, on) {
+        Some(10_000) => "100%",
+        Some(9_500) => "95%",
+        Some(8_000) => "80%",
+        Some(_) => unreachable!("cards pay one of three rates"),
+        None => "unknown",
+    };
+    let (_, actual) = held::communes(world, facts, on);
+    let exempt = exemptions.iter().any(|exemption| exemption.year == days::year(on) && exemption.since <= on);
+    let confirmed = facts.iter().any(|fact| match fact.told.says {
+        Says::Exempted { year, from } => year as i32 == days::year(on) && from <= on,
+        _ => false,
+    });
+    let codes: &[&str] = &[&actual, &World::group(&group), rate];
+    sums.level("fee-exemption/commune", codes, "insured", true);
+    sums.level("fee-exemption/commune", codes, "exempt", exempt);
+    sums.level("fee-exemption/commune", codes, "confirmed", confirmed);
+    sums.level("fee-exemption/commune", codes, "agreed", exempt && confirmed);
+}
+
+/// The parts of a claim, each with the day that decides about it: the last of the claim within the part's year.
+fn parts(claim: &Claim) -> Vec<(DayNumber, Segment)> {
+    let ended = days::day_of(claim.ended_ms);
+    let mut parts: Vec<Segment> = claim.segments.iter().flatten().copied().collect();
+    if parts.is_empty() {
+        parts.push(Segment {
+            group: claim.group,
+            digit: claim.digit,
+            charged_rate: claim.charged_rate,
+            year: days::year(ended) as u32,
+            covered: claim.covered,
+            copay: claim.copay,
+            fund: claim.fund,
+        });
+    }
+    let decides = |part: &Segment| ended.min(days::last_of(part.year as i32));
+    parts.into_iter().map(|part| (decides(&part), part)).collect()
+}
+
+/// The exemption of a year: copay strictly above six months' base salary, and five years in a row.
+fn exemption(facts: &[Fact<'_>], year: i32) -> Option<Exemption> {
+    let mut copays: Vec<(DayNumber, Money)> = Vec::new();
+    for fact in facts {
+        let Says::Claimed(claim) = &fact.told.says else { continue };
+        if claim.copay == 0 {
+            continue;
+        }
+        for (on, part) in parts(claim) {
+            if days::year(on) == year && copay_counts(claim.route.as_str(), claim.admitted_ms.is_some(), on) {
+                copays.push((on, part.copay));
+            }
+        }
+    }
+    copays.sort_unstable();
+    let change = days::day("2026-07-01");
+    let mut sum: Money = 0;
+    let mut passed_on = None;
+    for (on, copay) in &copays {
+        sum += copay;
+        let before: Money = if year == 2026 && *on >= change {
+            copays.iter().filter(|(day, _)| *day < change).map(|(_, copay)| *copay).sum()
+        } else {
+            0
+        };
+        let level = i128::from(base_salary(*on));
+        let passed = if year == 2026 && *on >= change {
+            // Decree 188/2025, art. 18(2)(c): what was paid before counts in months of the old level, the rest is due at the new
+            // one: above (6 - A / old) x new. Without fractions:
+            let old = i128::from(base_salary(change - 1));
+            let since = i128::from(sum - before);
+            since * old + i128::from(before) * level > 6 * old * level
+        } else {
+            i128::from(sum) > 6 * level
+        };
+        if passed {
+            passed_on = Some(*on);
+            break;
+        }
+    }
+    let passed_on = passed_on?;
+    let last = days::last_of(year);
+    let since = passed_on.max(five_years(facts, last)?);
+    (since <= last).then_some(Exemption { year, since, passed_on })
+}
+
+/// When five years in a row complete, as far as is known by `on`: as the latest begun card says, else by the cards themselves.
+fn five_years(facts: &[Fact<'_>], on: DayNumber) -> Option<DayNumber> {
+    let died = held::died(facts).unwrap_or(DayNumber::MAX);
+    let mut cards = held::cards(facts);
+    for card in &mut cards {
+        card.without = card.without.min(died);
+    }
+    cards.retain(|card| card.from < card.without && card.from <= on);
+    for card in cards.iter().rev() {
+        if let Says::Insured(said) = &card.fact.told.says
+            && said.five_years_on.is_some()
+        {
+            return said.five_years_on;
+        }
+    }
+    let mut run: Option<(DayNumber, DayNumber)> = None;
+    for card in &cards {
+        run = match run {
+            Some((first, without)) if card.from <= days::months_later(without, 3) => {
+                Some((first, without.max(card.without)))
+            }
+            _ => Some((card.from, card.without)),
+        };
+    }
+    let (first, without) = run?;
+    let complete = days::years_later(first, 5);
+    (complete < without).then_some(complete)
+}
+
+fn charged(world: &World, facts: &[Fact<'_>], exemptions: &[Exemption], sums: &mut Sums) {
+    for fact in facts {
+        let Says::Claimed(claim) = &fact.told.says else { continue };
+        let Some(came) = came(claim.route.as_str()) else { continue };
+        let ended = days::day_of(claim.ended_ms);
+        let mut due = Some(0);
+        let (mut low_cost, mut exempted) = (false, false);
+        for (on, part) in parts(claim) {
+            match rate(claim, &part, on, exemptions) {
+                Some((rate, why)) => {
+                    let fund = (i128::from(part.covered) * i128::from(rate) + 5_000) / 10_000;
+                    due = due.map(|due| due + part.covered - fund as i64);
+                    low_cost |= why == Why::LowCost;
+                    exempted |= why == Why::Exempt;
+                }
+                None => due = None,
+            }
+        }
+        let difference = due.map_or(0, |due| claim.copay - due);
+        let difference = if difference.abs() <= 100 { 0 } else { difference };
+        let tier = world.tier(claim.facility.as_str(), ended);
+        let facility = world.facility(claim.facility.as_str());
+        let group = World::group(claim.group.as_str());
+        let flows = [
+            ("claims", 1),
+            ("covered", claim.covered),
+            ("copay", claim.copay),
+            ("fund", claim.fund),
+            ("due", due.unwrap_or(0)),
+            ("overcharged", i64::from(difference > 0)),
+            ("overcharge", difference.max(0)),
+            ("undercharged", i64::from(difference < 0)),
+            ("undercharge", (-difference).max(0)),
+            ("low_cost", i64::from(low_cost)),
+            ("exempted", i64::from(exempted)),
+            ("unpriced", i64::from(due.is_none())),
+        ];
+        let cubes: [(&str, &[&str]); 3] = [
+            ("fee-exemption/facility", &[&facility]),
+            ("fee-exemption/tier_group", &[&tier, &group]),
+            ("fee-exemption/route", &[&tier, came]),
+        ];
+        for (cube, codes) in cubes {
+            for (measure, amount) in flows {
+                sums.flow(cube, codes, measure, ended, amount);
+            }
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Why {
+    AsCardAndRoute,
+    LowCost,
+    Exempt,
+}
+
+/// What the fund pays of a part, and what made it more than card and route; `None`: no rule says.
+fn rate(claim: &Claim, part: &Segment, on: DayNumber, exemptions: &[Exemption]) -> Option<(i64, Why)> {
+    let (route, inpatient) = (claim.route.as_str(), claim.admitted_ms.is_some());
+    let factor = route_factor(route, inpatient, on)?;
+    if route == "1.2" || factor == 0 {
+        return Some((factor, Why::AsCardAndRoute));
+    }
+    let card = card_rate(part.group.as_str(), part.digit.as_str(), on)?;
+    let plain = card * factor / 10_000;
+    let cheap = claim.covered * 100 < base_salary(on) * 15;
+    // The claim that passes the threshold is still paid.
+    let exempt = exemptions.iter().any(|exemption| {
+        exemption.year == days::year(on) && exemption.since <= on && (exemption.since < on || exemption.passed_on < on)
+    });
+    if plain == 10_000 {
+        Some((plain, Why::AsCardAndRoute))
+    } else if cheap {
+        Some((factor, Why::LowCost))
+    } else if exempt && copay_counts(route, inpatient, on) {
+        Some((factor, Why::Exempt))
+    } else {
+        Some((plain, Why::AsCardAndRoute))
+    }
+}

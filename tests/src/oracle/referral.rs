@@ -1,0 +1,334 @@
+//! Referral load.
+
+use simulator::truth::{DayNumber, Form, ReferralStep, Says};
+
+use super::{Sums, days, held, in_force::Fact, world::World, world::came};
+
+const JOINS_WITHIN_DAYS: i32 = 366;
+const INFERRED_WORKING_DAYS: usize = 10;
+const STALE_AFTER_DAYS: i32 = 60;
+
+/// One referral, whoever told it.
+struct Sent {
+    form: String,
+    from: String,
+    to: String,
+    issued: DayNumber,
+    last_day: Option<DayNumber>,
+    by_receiver: bool,
+    arrival: Option<Arrival>,
+    accepted: Option<DayNumber>,
+    declined: Option<DayNumber>,
+    cancelled: Option<DayNumber>,
+    returned: Option<DayNumber>,
+}
+
+#[derive(Clone)]
+struct Arrival {
+    on: DayNumber,
+    at: String,
+    inferred: bool,
+}
+
+/// What one end says of a form.
+struct Telling {
+    form: String,
+    from: String,
+    to: String,
+    on: DayNumber,
+}
+
+pub(super) fn count(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
+    let died = held::died(facts);
+    let mut all = issues(world, facts);
+    arrivals(world, facts, &mut all);
+    answers(facts, &mut all);
+    for sent in &all {
+        count_one(world, sent, died, sums);
+    }
+    for back in tellings(facts, |step| *step == ReferralStep::Returned) {
+        count_pair(world, &back.from, &back.to, back.on, "returned", back.on, sums);
+    }
+    visits(world, facts, died, sums);
+}
+
+fn tellings(facts: &[Fact<'_>], wanted: impl Fn(&ReferralStep) -> bool) -> Vec<Telling> {
+    let told = facts.iter().filter_map(|fact| match &fact.told.says {
+        Says::Referral(referral) if wanted(&referral.step) => Some(Telling {
+            form: referral.form.as_str().trim().to_uppercase(),
+            from: referral.from.to_string(),
+            to: referral.to.to_string(),
+            on: fact.on(),
+        }),
+        _ => None,
+    });
+    told.collect()
+}
+
+fn issues(world: &World, facts: &[Fact<'_>]) -> Vec<Sent> {
+    let mut all: Vec<Sent> = Vec::new();
+    for fact in facts {
+        let Says::Referral(referral) = &fact.told.says else { continue };
+        let ReferralStep::Issued { kind, valid_until, .. } = referral.step else { continue };
+        let telling = tellings(std::slice::from_ref(fact), |_| true).remove(0);
+        let known = |sent: &Sent| {
+            !sent.form.is_empty() && sent.form == telling.form && sent.from == telling.from && sent.issued == telling.on
+        };
+        if kind == Form::TestOnly || all.iter().any(known) {
+            continue;
+        }
+        let last_day = valid_until.or_else(|| world.last_day_of(kind, telling.on));
+        all.push(Sent::new(telling, last_day));
+    }
+    all
+}
+
+impl Sent {
+    fn new(telling: Telling, last_day: Option<DayNumber>) -> Sent {
+        Sent {
+            form: telling.form,
+            from: telling.from,
+            to: telling.to,
+            issued: telling.on,
+            last_day,
+            by_receiver: false,
+            arrival: None,
+            accepted: None,
+            declined: None,
+            cancelled: None,
+            returned: None,
+        }
+    }
+
+    fn is_older_than(&self, on: DayNumber) -> bool {
+        (0..=JOINS_WITHIN_DAYS).contains(&(on - self.issued))
+    }
+}
+
+/// The latest issue of this number by this sender.
+fn by_number(all: &[Sent], telling: &Telling) -> Option<usize> {
+    let fits = |sent: &Sent| {
+        !telling.form.is_empty()
+            && sent.form == telling.form
+            && sent.from == telling.from
+            && !sent.by_receiver
+            && sent.is_older_than(telling.on)
+    };
+    latest(all, fits)
+}
+
+/// The referral that an answer means: by number, else the latest between the two.
+fn meant(all: &[Sent], telling: &Telling) -> Option<usize> {
+    let between = |sent: &Sent| {
+        sent.from == telling.from && sent.to == telling.to && !sent.by_receiver && sent.is_older_than(telling.on)
+    };
+    by_number(all, telling).or_else(|| latest(all, between))
+}
+
+fn latest(all: &[Sent], fits: impl Fn(&Sent) -> bool) -> Option<usize> {
+    let mut found: Option<usize> = None;
+    for (at, sent) in all.iter().enumerate() {
+        if fits(sent) && found.is_none_or(|best| sent.issued >= all[best].issued) {
+            found = Some(at);
+        }
+    }
+    found
+}
+
+fn arrivals(world: &World, facts: &[Fact<'_>], all: &mut Vec<Sent>) {
+    let mut unnumbered = Vec::new();
+    for telling in tellings(facts, |step| *step == ReferralStep::Arrived) {
+        match by_number(all, &telling) {
+            Some(at) => {
+                // Of two tellings the earlier day holds.
+                let earlier = all[at].arrival.as_ref().is_none_or(|known| telling.on < known.on);
+                if earlier {
+                    all[at].arrival = Some(Arrival { on: telling.on, at: telling.to, inferred: false });
+                }
+            }
+            None => unnumbered.push(telling),
+        }
+    }
+    for telling in unnumbered {
+        let on = telling.on;
+        let near = |one: DayNumber| world.working_days(one, on) <= INFERRED_WORKING_DAYS;
+        let mut nearest: Option<usize> = None;
+        for (at, sent) in all.iter().enumerate() {
+            if sent.from != telling.from || sent.to != telling.to || sent.by_receiver || !near(sent.issued) {
+                continue;
+            }
+            let rank = |sent: &Sent| (sent.arrival.is_some(), (sent.issued - on).abs());
+            if nearest.is_none_or(|best| rank(sent) < rank(&all[best])) {
+                nearest = Some(at);
+            }
+        }
+        if let Some(at) = nearest {
+            let replaces = all[at].arrival.as_ref().is_none_or(|known| known.inferred && on < known.on);
+            if replaces {
+                all[at].arrival = Some(Arrival { on, at: telling.to, inferred: true });
+            }
+            continue;
+        }
+        let again = |sent: &Sent| {
+            let both_numbered = !sent.form.is_empty() && !telling.form.is_empty();
+            sent.by_receiver
+                && sent.from == telling.from
+                && sent.to == telling.to
+                && if both_numbered {
+                    sent.form == telling.form && (on - sent.issued).abs() <= JOINS_WITHIN_DAYS
+                } else {
+                    near(sent.issued)
+                }
+        };
+        if !all.iter().any(again) {
+            let arrival = Arrival { on, at: telling.to.clone(), inferred: false };
+            all.push(Sent { by_receiver: true, arrival: Some(arrival), ..Sent::new(telling, None) });
+        }
+    }
+}
+
+fn answers(facts: &[Fact<'_>], all: &mut [Sent]) {
+    let earliest = |known: &mut Option<DayNumber>, on: DayNumber| *known = Some(known.map_or(on, |known| known.min(on)));
+    for telling in tellings(facts, |step| *step == ReferralStep::Accepted) {
+        if let Some(at) = meant(all, &telling) {
+            earliest(&mut all[at].accepted, telling.on);
+        }
+    }
+    for telling in tellings(facts, |step| *step == ReferralStep::Declined) {
+        if let Some(at) = meant(all, &telling) {
+            earliest(&mut all[at].declined, telling.on);
+        }
+    }
+    for telling in tellings(facts, |step| *step == ReferralStep::Cancelled) {
+        if let Some(at) = meant(all, &telling) {
+            earliest(&mut all[at].cancelled, telling.on);
+        }
+    }
+    for telling in tellings(facts, |step| *step == ReferralStep::Returned) {
+        // Who returns may name the two ends of the form, or of the way back.
+        let back = Telling { form: telling.form.clone(), from: telling.to.clone(), to: telling.from.clone(), on: telling.on };
+        if let Some(at) = meant(all, &back).or_else(|| meant(all, &telling)) {
+            earliest(&mut all[at].returned, telling.on);
+        }
+    }
+}
+
+/// Counts in the cell of a pair of facilities and in that of their tiers on the day of issue.
+fn count_pair(world: &World, from: &str, to: &str, issued: DayNumber, measure: &str, on: DayNumber, sums: &mut Sums) {
+    let (pair, tiers) = cells(world, from, to, issued);
+    let (pair, tiers) = (pair.each_ref().map(String::as_str), tiers.each_ref().map(String::as_str));
+    sums.flow("referral-load/pair", &pair, measure, on, 1);
+    sums.flow("referral-load/tiers", &tiers, measure, on, 1);
+}
+
+fn cells(world: &World, from: &str, to: &str, issued: DayNumber) -> ([String; 2], [String; 3]) {
+    let said = |code: &str| if code.is_empty() { "none".to_owned() } else { code.to_owned() };
+    let (one, other) = (world.tier(from, issued), world.tier(to, issued));
+    let rank = |tier: &str| ["initial", "basic", "special"].iter().position(|known| *known == tier);
+    let direction = match (rank(&one), rank(&other)) {
+        (Some(one), Some(other)) if one < other => "up",
+        (Some(one), Some(other)) if one > other => "down",
+        (Some(_), Some(_)) => "level",
+        _ => "unknown",
+    };
+    ([said(from), said(to)], [one, other, direction.to_owned()])
+}
+
+fn count_one(world: &World, sent: &Sent, died: Option<DayNumber>, sums: &mut Sums) {
+    let mut flow = |measure: &str, on: DayNumber| count_pair(world, &sent.from, &sent.to, sent.issued, measure, on, sums);
+    flow("referred", sent.issued);
+    if sent.by_receiver {
+        flow("by_receiver", sent.issued);
+    }
+    for (measure, on) in [("accepted", sent.accepted), ("declined", sent.declined), ("cancelled", sent.cancelled)] {
+        if let Some(on) = on {
+            flow(measure, on);
+        }
+    }
+    let arrived = sent.arrival.as_ref().map(|arrival| arrival.on);
+    let closed = [arrived, sent.declined, sent.cancelled, sent.returned, died].into_iter().flatten().min();
+    let expires = sent.last_day.map(|last| last + 1);
+    if let Some(expires) = expires
+        && closed.is_none_or(|closed| expires <= closed)
+    {
+        flow("expired", expires);
+    }
+    let on = sums.on();
+    let open = sent.issued <= on && closed.is_none_or(|closed| on < closed) && expires.is_none_or(|expires| on < expires);
+    let (pair, tiers) = cells(world, &sent.from, &sent.to, sent.issued);
+    sums.level("referral-load/pair", &pair.each_ref().map(String::as_str), "open", open);
+    sums.level("referral-load/tiers", &tiers.each_ref().map(String::as_str), "open", open);
+    sums.level("referral-load/waiting", &[&tiers[0], &tiers[1], waited(on - sent.issued)], "open", open);
+    if let Some(arrival) = &sent.arrival {
+        let measure = if arrival.inferred { "inferred" } else { "arrived" };
+        count_pair(world, &sent.from, &arrival.at, sent.issued, measure, arrival.on, sums);
+        if !sent.by_receiver {
+            let (_, tiers) = cells(world, &sent.from, &arrival.at, sent.issued);
+            let codes = [tiers[0].as_str(), tiers[1].as_str(), waited(arrival.on - sent.issued)];
+            sums.flow("referral-load/waiting", &codes, measure, arrival.on, 1);
+        }
+    }
+}
+
+fn waited(days: i32) -> &'static str {
+    match days {
+        ..=0 => "0",
+        1..=2 => "1-2",
+        3..=5 => "3-5",
+        6..=10 => "6-10",
+        _ => "11+",
+    }
+}
+
+fn visits(world: &World, facts: &[Fact<'_>], died: Option<DayNumber>, sums: &mut Sums) {
+    for fact in facts {
+        match &fact.told.says {
+            Says::Claimed(claim) => {
+                let Some(came) = came(claim.route.as_str()) else { continue };
+                let checked_in = facts.iter().find_map(|other| match other.told.says {
+                    Says::VisitOpened { admitted_ms, .. } if other.same_record(fact) => admitted_ms,
+                    _ => None,
+                });
+                let admitted = claim.admitted_ms.or(checked_in).map(days::day_of);
+                let (started, ended) = (days::day_of(claim.started_ms), days::day_of(claim.ended_ms));
+                let facility = claim.facility.as_str();
+                visit(world, facility, came, started, admitted.is_some(), false, sums);
+                if let Some(admitted) = admitted {
+                    let on = sums.on();
+                    let codes = [&*world.facility(facility)];
+                    sums.level("referral-load/inpatients", &codes, "present", admitted <= on && on < ended);
+                    sums.flow("referral-load/inpatients", &codes, "admitted", admitted, 1);
+                    sums.flow("referral-load/inpatients", &codes, "discharged", ended, 1);
+                }
+            }
+            Says::VisitOpened { facility, route, admitted_ms, .. } => {
+                let billed = |other: &Fact<'_>| matches!(other.told.says, Says::Claimed(_)) && other.same_record(fact);
+                let Some(came) = came(route.as_str()) else { continue };
+                if facts.iter().any(billed) {
+                    continue;
+                }
+                let facility = facility.as_str();
+                visit(world, facility, came, fact.on(), admitted_ms.is_some(), true, sums);
+                if let Some(admitted) = admitted_ms.map(days::day_of) {
+                    let on = sums.on();
+                    let alive = died.is_none_or(|died| on < died);
+                    let stale = admitted + STALE_AFTER_DAYS;
+                    let codes = [&*world.facility(facility)];
+                    sums.level("referral-load/inpatients", &codes, "present", alive && admitted <= on && on < stale);
+                    sums.level("referral-load/inpatients", &codes, "stale", alive && stale <= on);
+                    sums.flow("referral-load/inpatients", &codes, "admitted", admitted, 1);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn visit(world: &World, facility: &str, came: &str, on: DayNumber, inpatient: bool, unbilled: bool, sums: &mut Sums) {
+    let (known, tier) = (world.facility(facility), world.tier(facility, on));
+    for (cube, place) in [("referral-load/visits", &known), ("referral-load/tier_visits", &tier)] {
+        for (measure, counts) in [("visits", true), ("inpatient", inpatient), ("unbilled", unbilled)] {
+            sums.flow(cube, &[place, came], measure, on, i64::from(counts));
+        }
+    }
+}
