@@ -114,7 +114,6 @@ impl Follower {
 
     /// Reads what has become durable since the last time.
     pub(super) fn refresh(&mut self, shared: &Shared) -> Result<(), ReadError> {
-        let before = self.walk.at;
         while self.damage.is_none() {
             self.walk.forget();
             self.read()?;
@@ -122,7 +121,7 @@ impl Follower {
                 break;
             }
         }
-        if self.walk.at != before {
+        if self.walk.ends != *shared.announced() {
             shared.announce(&self.walk.ends);
             self.stalled = None;
         } else if self.damage.is_none() {
@@ -156,7 +155,9 @@ impl Follower {
 
     /// From a closed journal to what follows it; false if that is not there yet.
     fn go_on(&mut self, shared: &Shared) -> Result<bool, ReadError> {
-        let mut number = self.journal.stamp.number + 1;
+        // After a failure in between, segments behind the journal may be known already.
+        let sealed = shared.catalog().segments.last().map_or(0, |segment| segment.stamp.number);
+        let mut number = self.journal.stamp.number.max(sealed) + 1;
         loop {
             let next =
                 find(shared.files.as_ref(), &shared.dir, shared.meta, number).map_err(as_read_error)?;

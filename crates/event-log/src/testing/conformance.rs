@@ -212,7 +212,8 @@ fn a_follower_sees_each_record_once(log: &dyn EventLog) {
         let deadline = Instant::now() + PATIENCE;
         while ends.iter().sum::<u64>() < RECORDS {
             assert!(Instant::now() < deadline, "the follower hangs at {ends:?}");
-            log.wait(&ends, PATIENCE).expect("ends");
+            let more = log.wait(&ends, PATIENCE).expect("ends");
+            assert_ne!(more, ends, "waiting ended without anything new");
             for (partition, reader) in (0..).zip(&mut readers) {
                 while let Some(batch) = reader.next_batch(100).expect("sound records") {
                     for record in batch {
