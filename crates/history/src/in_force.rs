@@ -317,7 +317,9 @@ impl<'a> Graph<'a> {
     /// The events whose standing decides that of `event`.
     fn depends_on(&self, event: usize) -> Vec<usize> {
         let mut on: Vec<usize> = self.takers(event).collect();
-        for version in self.versions(event) {
+        // An event that stands here itself counts whatever became of the links it was carried along as well: two links
+        // between the same two people carry each other.
+        for version in self.versions(event).iter().filter(|version| !self.events[**version].direct) {
             for link in self.links(*version).flatten() {
                 on.extend_from_slice(self.linkers(link));
             }
