@@ -29,10 +29,7 @@ pub(crate) struct Person {
 impl Person {
     /// Reads `view`; contacts and check-ups after `seen` are not looked at.
     pub(crate) fn read(view: &PersonView<'_>, bundle: &Bundle, seen: Day) -> Person {
-        let window_months = |on| {
-            let months = bundle.policy.number(Parameter::HealthManagementWindowMonths, on);
-            months.map_or(0, |figure| figure.value as i32)
-        };
+        let mut window = Window::default();
         let (mut birth, mut sex, mut died) = (None, Sex::Unspecified, Day::MAX);
         let mut known = Day::MAX;
         let (mut residences, mut holdings) = (Residences::default(), Holdings::default());
@@ -70,7 +67,7 @@ impl Person {
             }
             if (contact | check_up) && on <= seen {
                 last_contact = last_contact.max(Some(on));
-                contacts.add(Span { from: on, until: months_later(on, window_months(on)) });
+                contacts.add(Span { from: on, until: window.closes(on, bundle) });
                 if check_up {
                     last_check_up = last_check_up.max(Some(on));
                     checked_up.add(Span { from: on, until: Day::new_year(on.year() + 1) });
@@ -82,7 +79,7 @@ impl Person {
         }
         // Cards and residences may reach back before anything was told.
         let begins = [residences.begins(), holdings.begins()].into_iter().flatten().fold(known, Day::min);
-        let life = window(Span { from: birth.unwrap_or(begins), until: died });
+        let life = on_axis(Span { from: birth.unwrap_or(begins), until: died });
         holdings.settle(life);
         let alive = Spans::from(life);
         let record = record.and(&alive);
@@ -112,19 +109,43 @@ pub(crate) fn is_check_up(visit_type: Code) -> bool {
 }
 
 /// The part of an interval that lies on the axis; what ends later stays open.
-fn window(span: Span) -> Span {
+fn on_axis(span: Span) -> Span {
     Span {
         from: span.from.max(WINDOW.from).min(WINDOW.until),
         until: if span.until >= WINDOW.until { Day::MAX } else { span.until },
     }
 }
 
-/// The first day on which `on` is no longer within the last `months`: the corresponding day, where the month has none the
-/// day after its last.
-fn months_later(on: Day, months: i32) -> Day {
-    if months == 12 {
-        return on.anniversary(1);
+/// How long a contact counts: the months that policy says, asked for once as long as one row answers.
+#[derive(Default)]
+struct Window {
+    row: Option<(Span, i32)>,
+}
+
+impl Window {
+    /// The first day on which `on` is no longer within the last months: the corresponding day, where the month has none the
+    /// day after its last.
+    #[inline]
+    fn closes(&mut self, on: Day, bundle: &Bundle) -> Day {
+        let months = match self.row {
+            Some((span, months)) if span.contains(on) => months,
+            _ => self.ask(on, bundle),
+        };
+        if months == 12 {
+            return on.anniversary(1);
+        }
+        let later = on.add_months(months);
+        if later.ymd().2 < on.ymd().2 { later.next() } else { later }
     }
-    let later = on.add_months(months);
-    if later.ymd().2 < on.ymd().2 { later.next() } else { later }
+
+    #[cold]
+    fn ask(&mut self, on: Day, bundle: &Bundle) -> i32 {
+        let Some(figure) = bundle.policy.number(Parameter::HealthManagementWindowMonths, on) else {
+            return 0;
+        };
+        let months = figure.value as i32;
+        let span = Span { from: figure.rule.valid_from(), until: figure.rule.valid_until() };
+        self.row = Some((span, months));
+        months
+    }
 }

@@ -50,7 +50,16 @@ pub struct Holdings {
     pub cards: SmallVec<[Card; 3]>,
     /// Entitlements in force on some day.
     pub entitlements: SmallVec<[Entitlement; 2]>,
-    ends: SmallVec<[(Body, Day); 1]>,
+    ends: SmallVec<[End; 1]>,
+}
+
+/// What ended early: a grant by its record, or what had begun by the day.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    of_card: bool,
+    grant: Option<RecordHash>,
+    group: Code,
+    on: Day,
 }
 
 /// Where a person lives. Give it every fact, in order, then ask for [`Residences::places`].
@@ -113,8 +122,11 @@ impl Holdings {
                     record: fact.record,
                 });
             }
-            Body::InsuranceEnded { on, .. } | Body::EntitlementEnded { on, .. } => {
-                self.ends.push((fact.body, on))
+            Body::InsuranceEnded { grant, on } => {
+                self.ends.push(End { of_card: true, grant, group: Code::EMPTY, on });
+            }
+            Body::EntitlementEnded { grant, group, on } => {
+                self.ends.push(End { of_card: false, grant, group, on });
             }
             _ => {}
         }
@@ -128,25 +140,21 @@ impl Holdings {
 
     /// Ends what was ended, keeps what is in force on some day of `life`, and puts the latest begun last.
     pub fn settle(&mut self, life: Span) {
-        for (end, on) in &self.ends {
-            match *end {
-                Body::InsuranceEnded { grant, .. } => {
-                    let meant =
-                        |card: &&mut Card| grant.map_or(card.span.from < *on, |record| record == card.record);
-                    self.cards
-                        .iter_mut()
-                        .filter(meant)
-                        .for_each(|card| card.span.until = card.span.until.min(*on));
-                }
-                Body::EntitlementEnded { grant, group, .. } => {
-                    let meant = |held: &&mut Entitlement| {
-                        let named = held.group == group && held.span.from < *on;
-                        grant.map_or(named, |record| record == held.record)
-                    };
-                    let held = self.entitlements.iter_mut().filter(meant);
-                    held.for_each(|held| held.span.until = held.span.until.min(*on));
-                }
-                _ => {}
+        for End { of_card, grant, group, on } in self.ends.iter().copied() {
+            if of_card {
+                let meant =
+                    |card: &&mut Card| grant.map_or(card.span.from < on, |record| record == card.record);
+                self.cards
+                    .iter_mut()
+                    .filter(meant)
+                    .for_each(|card| card.span.until = card.span.until.min(on));
+            } else {
+                let meant = |held: &&mut Entitlement| {
+                    let named = held.group == group && held.span.from < on;
+                    grant.map_or(named, |record| record == held.record)
+                };
+                let held = self.entitlements.iter_mut().filter(meant);
+                held.for_each(|held| held.span.until = held.span.until.min(on));
             }
         }
         self.cards.iter_mut().for_each(|card| card.span = card.span.and(life));

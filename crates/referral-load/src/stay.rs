@@ -1,7 +1,7 @@
 //! Stays in a ward.
 
-use contract::{Code, Day, IdHash};
-use history::{Body, PersonView};
+use contract::{Code, Day, IdHash, Kind};
+use history::{Body, Fact, PersonView};
 use policy::{Bundle, Parameter};
 use projection::Span;
 
@@ -27,12 +27,12 @@ impl Stay {
             Body::ClaimSubmitted(claim) => {
                 // Some claims leave out what the check-in said.
                 let checked_in = || {
-                    view.facts.iter().filter(|other| other.record == fact.record).find_map(
-                        |other| match other.body {
-                            Body::VisitOpened { admitted, .. } => admitted,
-                            _ => None,
-                        },
-                    )
+                    let of_record =
+                        |other: &&Fact| other.kind == Kind::VisitOpened && other.record == fact.record;
+                    view.facts.iter().filter(of_record).find_map(|other| match other.body {
+                        Body::VisitOpened { admitted, .. } => admitted,
+                        _ => None,
+                    })
                 };
                 let admitted = claim.admitted.or_else(checked_in)?;
                 Some(Stay {
@@ -61,5 +61,5 @@ impl Stay {
 /// Whether the visit of fact number `at` has its claim.
 pub(crate) fn has_claim(view: &PersonView<'_>, at: usize) -> bool {
     let record = view.facts[at].record;
-    view.facts.iter().any(|fact| fact.record == record && matches!(fact.body, Body::ClaimSubmitted(_)))
+    view.facts.iter().any(|fact| fact.kind == Kind::ClaimSubmitted && fact.record == record)
 }

@@ -1,0 +1,123 @@
+//! What folding a person costs: a simulated city through each projection, into nothing, a timeline and a point.
+//!
+//! `PEOPLE=100000 ROUNDS=3 cargo bench -p projection --bench fold`
+
+use std::{collections::BTreeMap, hint::black_box};
+
+use contract::{Code, Day, DeploymentKey, EventView, Subject};
+use coverage::Coverage;
+use fee_exemption::FeeExemption;
+use history::{History, PersonView, Resolver};
+use policy::Bundle;
+use projection::{Projection, story};
+use referral_load::ReferralLoad;
+use simulator::{City, Config, Places};
+use timeline::{Period, Point, Sink, Timeline};
+
+/// Takes everything and keeps a number: what a projection costs by itself.
+#[derive(Default)]
+struct Nothing(u64);
+
+impl Sink for Nothing {
+    type Cell = u64;
+
+    fn cell(&mut self, cube: usize, key: &[Code]) -> u64 {
+        key.iter().fold(cube as u64, |sum, code| sum ^ code.packed())
+    }
+
+    fn level(&mut self, cell: u64, measure: usize, from: Day, until: Day, _: i64) {
+        self.0 = self.0.wrapping_add(cell ^ measure as u64 ^ from.0 as u64 ^ until.0 as u64);
+    }
+
+    fn flow(&mut self, cell: u64, measure: usize, day: Day, weight: i64) {
+        self.0 = self.0.wrapping_add(cell ^ measure as u64 ^ day.0 as u64 ^ weight as u64);
+    }
+}
+
+fn main() {
+    let people = number("PEOPLE", 20_000);
+    let bundle = story::bundle();
+    let first = Day::from_ymd(2026, 1, 1).expect("a day");
+    let places = Places::of(&bundle.reference, first).expect("the reference has places");
+    let city = City::new(Config::new(1, people), places);
+    let mut histories: BTreeMap<Subject, History> = BTreeMap::new();
+    let mut events = 0u64;
+    for partition in simulator::records(&city, &DeploymentKey::new(&[1; 32]), 4) {
+        for (offset, record) in partition.iter().enumerate() {
+            let view = EventView::parse(record).expect("the simulator writes events");
+            histories.entry(view.subject).or_default().push(&view, offset as u64).expect("they give facts");
+            events += 1;
+        }
+    }
+    let mut histories: Vec<History> = histories.into_values().collect();
+    histories.iter_mut().for_each(History::sort);
+    println!("{people} people, {} histories, {events} events", histories.len());
+
+    let (view, _) = fold::<Coverage, Nothing>(&histories, &bundle, None);
+    println!("{:<16} {view:>6.0} ns a person", "view");
+    measure::<Coverage>(&histories, &bundle);
+    measure::<ReferralLoad>(&histories, &bundle);
+    measure::<FeeExemption>(&histories, &bundle);
+}
+
+/// A number from the environment.
+fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
+}
+
+fn measure<P: Projection>(histories: &[History], bundle: &Bundle) {
+    let mut nothing = Nothing::default();
+    let (_, logic) = fold::<P, _>(histories, bundle, Some(&mut nothing));
+    black_box(nothing.0);
+    let mut timeline = Timeline::new(P::CUBES);
+    // Once to make the cells, once to time: a rebuild makes them once and adds millions of people.
+    fold::<P, _>(histories, bundle, Some(&mut timeline));
+    let (_, summed) = fold::<P, _>(histories, bundle, Some(&mut timeline));
+    let on = Day::from_ymd(2026, 9, 30).expect("a day");
+    let mut point = Point::new(P::CUBES, Period { on, from: Day::new_year(2026), to: on });
+    let (_, pointed) = fold::<P, _>(histories, bundle, Some(&mut point));
+    println!(
+        "{:<16} {logic:>6.0} ns a person alone, {summed:>6.0} into a timeline, {pointed:>6.0} into a point; {} MB",
+        P::NAME,
+        timeline.bytes() >> 20,
+    );
+}
+
+/// Nanoseconds a person, of the view and of the projection. A few people at a time, seen once before the projection is timed: in
+/// a rebuild the facts were just read and are in the processor's cache.
+fn fold<P: Projection, S: Sink>(
+    histories: &[History],
+    bundle: &Bundle,
+    mut sink: Option<&mut S>,
+) -> (f64, f64) {
+    let rounds = number("ROUNDS", 1);
+    let mut resolvers: Vec<Resolver> = (0..PEOPLE_AT_ONCE).map(|_| Resolver::new()).collect();
+    let (mut viewed, mut projected) = (0, 0);
+    for histories in (0..rounds).flat_map(|_| histories.chunks(PEOPLE_AT_ONCE)) {
+        for (history, resolver) in histories.iter().zip(&mut resolvers) {
+            black_box(resolver.view(history, None));
+        }
+        let before = worked_ns();
+        let views: Vec<PersonView<'_>> = histories
+            .iter()
+            .zip(&mut resolvers)
+            .map(|(history, resolver)| resolver.view(history, None))
+            .collect();
+        let between = worked_ns();
+        if let Some(sink) = sink.as_deref_mut() {
+            views.iter().for_each(|view| P::project(view, bundle, sink));
+        }
+        viewed += between - before;
+        projected += worked_ns() - between;
+    }
+    let each = |sum: i64| sum as f64 / (histories.len() as u64 * rounds) as f64;
+    (each(viewed), each(projected))
+}
+
+const PEOPLE_AT_ONCE: usize = 100;
+
+/// Nanoseconds this thread has worked: a machine with other work would make the clock say otherwise.
+fn worked_ns() -> i64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
