@@ -77,6 +77,19 @@ pub(crate) enum Command {
     Referrals(commands::figures::Referrals),
     /// Who pays no copay, by group and rate; what was charged and what policy asks for
     Exemption(commands::figures::Exemption),
+    /// Totals of claims: live and withdrawn, visits, and the money
+    Claims(commands::claims::Claims),
+    /// Lists of people: who is missing, will lapse, is exempt; open referrals
+    Rows(commands::rows::Rows),
+    /// One person's history on both clocks, and every decision explained
+    Person(commands::person::Person),
+    /// Compute an answer again from its receipt, and compare
+    Verify(commands::verify::Verify),
+    /// Compute everything again from the log, and compare
+    #[command(subcommand)]
+    Audit(commands::audit::Audit),
+    /// Say what there is, how large, how far behind; do the books balance
+    Doctor(commands::doctor::Doctor),
     /// Show records of the event log
     #[command(subcommand)]
     Events(commands::events::Events),

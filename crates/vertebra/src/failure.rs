@@ -2,6 +2,7 @@
 
 use std::{io, process::ExitCode};
 
+use audit::AuditError;
 use event_log::{AppendError, OpenError, ReadError};
 use intake::keys::KeyError;
 use projector::StoreError;
@@ -40,9 +41,6 @@ pub(crate) enum Failure {
     /// See [`Exit::Refused`].
     #[error("{0}")]
     Refused(String),
-    /// See [`Exit::Unavailable`].
-    #[error("{0}")]
-    Unavailable(String),
 }
 
 /// The exit code of an error: the first cause that knows.
@@ -55,7 +53,6 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
         return Some(match failure {
             Failure::Usage(_) => Exit::Usage,
             Failure::Refused(_) => Exit::Refused,
-            Failure::Unavailable(_) => Exit::Unavailable,
         });
     }
     if let Some(error) = cause.downcast_ref::<OpenError>() {
@@ -112,6 +109,13 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
             KeyError::Refused { .. } => Exit::Refused,
             _ => Exit::Unavailable,
         });
+    }
+    if let Some(error) = cause.downcast_ref::<AuditError>() {
+        return match error {
+            AuditError::Read(error) => known(error),
+            AuditError::Store(error) => known(error),
+            _ => Some(Exit::Refused),
+        };
     }
     if let Some(SimulateError::NotEmpty { .. } | SimulateError::People { .. }) = cause.downcast_ref() {
         return Some(Exit::Refused);

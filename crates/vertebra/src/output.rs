@@ -104,16 +104,6 @@ impl Sheet {
         self.rows.push(row);
     }
 
-    /// How many rows there are.
-    pub(crate) fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Keeps the first rows.
-    pub(crate) fn truncate(&mut self, rows: usize) {
-        self.rows.truncate(rows);
-    }
-
     /// Prints for people, indented by two spaces.
     pub(crate) fn write_table(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut table = Table::new();

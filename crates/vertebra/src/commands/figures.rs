@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use contract::{Day, Millis};
 use projector::REGISTRY;
-use query::{Answer, ColumnKind, Filter, Known, Question, Standpoint, Table};
+use query::{Answer, ColumnKind, Desk, Filter, Known, Question, Standpoint, Table};
 use serde_json::{Map, Value as Json, json};
 use timeline::CubeSpec;
 
@@ -56,7 +56,7 @@ pub(crate) struct Figures {
     form: FormArgs,
 }
 
-fn filter(text: &str) -> Result<(String, String), String> {
+pub(crate) fn filter(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("a filter is written NAME=VALUE, as commune=00004")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
@@ -149,6 +149,9 @@ impl Figures {
         let on = self.when.on.unwrap_or_else(|| data::usual_day(&desk));
         let question = self.question(projection, usual, alternatives, on)?;
         let known = self.when.known_at.map_or(Known::Snapshot, Known::At);
+        if let Some(against) = self.against {
+            return self.differ(&desk, &question, against);
+        }
         let standpoint = Standpoint { known, bundle: None };
         let answer = desk.figures(&question, &standpoint)?;
         if let Some(path) = &self.receipt {
@@ -168,6 +171,46 @@ impl Figures {
                     writeln!(out, "  and {} more rows", thousands(left_out as i64))?;
                 }
                 write_stand(&answer.stand, &answer.notes, &mut out)?;
+            }
+        }
+        out.flush()?;
+        Ok(Exit::Ok)
+    }
+
+    /// What changed between two moments, and with `--explain` by which cause.
+    fn differ(&self, desk: &Desk<'_>, question: &Question, against: Millis) -> anyhow::Result<Exit> {
+        let difference = desk.difference(question, self.when.known_at.unwrap_or_else(data::now), against)?;
+        let mut table = difference.table;
+        if !self.explain {
+            // The causes stand behind the difference.
+            let causes = table.columns.iter().position(|column| column.name == "difference");
+            let keep = causes.map_or(table.columns.len(), |at| at + 1);
+            table.columns.truncate(keep);
+            table.rows.iter_mut().for_each(|row| row.truncate(keep));
+        }
+        let mut out = output::stdout();
+        match self.form.form() {
+            Form::Json => {
+                let answer = json!({
+                    "columns": table.columns,
+                    "rows": rows_as_json(&table),
+                    "before": difference.before,
+                    "after": difference.after,
+                    "events": difference.events,
+                });
+                writeln!(out, "{answer}")?;
+            }
+            Form::Csv => self.arranged(&table)?.0.write_csv(&mut out)?,
+            Form::Table => {
+                let (sheet, left_out) = self.arranged(&table)?;
+                writeln!(out, "{}: what changed", title(question))?;
+                sheet.write_table(&mut out)?;
+                if left_out > 0 {
+                    writeln!(out, "  and {} more rows", thousands(left_out as i64))?;
+                }
+                writeln!(out, "  {} events arrived between the two:", thousands(difference.events as i64))?;
+                write_stand(&difference.before, &[], &mut out)?;
+                write_stand(&difference.after, &[], &mut out)?;
             }
         }
         out.flush()?;
@@ -357,16 +400,21 @@ pub(crate) fn sheet_of(table: &Table) -> Sheet {
 }
 
 /// An answer as JSON: rows are objects by column name.
-pub(crate) fn to_json(answer: &Answer) -> Json {
-    let rows = answer.table.rows.iter().map(|row| {
-        let fields = answer.table.columns.iter().zip(row);
-        Json::Object(fields.map(|(column, value)| (column.name.clone(), json!(value))).collect::<Map<_, _>>())
-    });
+fn to_json(answer: &Answer) -> Json {
     json!({
         "columns": answer.table.columns,
-        "rows": rows.collect::<Vec<_>>(),
+        "rows": rows_as_json(&answer.table),
         "stand": answer.stand,
         "notes": answer.notes,
         "receipt": answer.receipt,
     })
+}
+
+/// Rows as objects by column name.
+pub(crate) fn rows_as_json(table: &Table) -> Vec<Json> {
+    let row = |row: &Vec<query::Value>| {
+        let fields = table.columns.iter().zip(row);
+        Json::Object(fields.map(|(column, value)| (column.name.clone(), json!(value))).collect::<Map<_, _>>())
+    };
+    table.rows.iter().map(row).collect()
 }

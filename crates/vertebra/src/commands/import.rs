@@ -208,11 +208,13 @@ impl Run {
     }
 }
 
-/// What intake would say to `item` without knowing the past.
+/// What intake would say to `item` without knowing the past; `None`: nothing against it.
 fn checked(item: &Item) -> Option<Receipt> {
-    if item.just_in_case {
-        return Some(Receipt { outcome: Outcome::NothingToWithdraw, findings: Vec::new() });
-    }
     let faults = validate_submission(&item.submission);
-    (!faults.is_empty()).then(|| Receipt { outcome: Outcome::Refused { faults }, findings: Vec::new() })
+    let outcome = match (faults.is_empty(), item.just_in_case) {
+        (false, _) => Outcome::Refused { faults },
+        (true, true) => Outcome::NothingToWithdraw,
+        (true, false) => return None,
+    };
+    Some(Receipt { outcome, findings: Vec::new() })
 }

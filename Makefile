@@ -1,0 +1,54 @@
+# vertebra: `make demo` shows it, `make test` checks it, `make bench` measures it.
+#
+#   DEMO_DIR     where the demonstration puts its data (default ./demo; removed and made anew)
+#   DEMO_PEOPLE  how many people live in its city (default 30000)
+#   DEMO_SERVE   0: don't serve anything at the end (there is nothing to serve yet)
+#   BENCH_SCALE  1.0 is a Hanoi-year: 8.6 million people, 60 million events (default 1.0)
+
+SHELL := /bin/sh
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+DEMO_DIR ?= demo
+DEMO_PEOPLE ?= 30000
+DEMO_SERVE ?= 1
+BENCH_SCALE ?= 1.0
+
+.PHONY: help demo test bench build check-format lint unit proto bench-small install clean-demo needs-cargo
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+needs-cargo:
+	@command -v $(CARGO) >/dev/null 2>&1 || { echo "Rust is missing: install it as https://rustup.rs says (1.90 or newer), then run make again." >&2; exit 1; }
+
+build: needs-cargo ## The command, optimised
+	$(CARGO) build --release --package vertebra
+
+demo: build ## A synthetic city and real claim files, end to end, in ./demo
+	@DEMO_DIR='$(DEMO_DIR)' DEMO_PEOPLE='$(DEMO_PEOPLE)' DEMO_SERVE='$(DEMO_SERVE)' VERTEBRA='$(TARGET)/release/vertebra' sh deploy/demo/run.sh
+
+clean-demo: ## Remove what the demonstration made
+	rm -rf '$(DEMO_DIR)'
+
+test: check-format lint unit proto bench-small ## Everything that CI checks
+
+check-format: needs-cargo ## Formatting
+	$(CARGO) fmt --all --check
+
+lint: needs-cargo ## Clippy, without warnings
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+unit: needs-cargo ## All tests
+	$(CARGO) test --workspace
+
+proto: ## The contract: lint, and nothing that breaks old readers
+	sh proto/check.sh
+
+bench-small: needs-cargo ## The benches at a hundredth of a thousandth, so that they cannot rot
+	BENCH_SCALE=0.001 $(CARGO) bench --profile dev --package vertebra --bench city
+
+bench: needs-cargo ## A table, and bench.jsonl in the cargo target directory
+	BENCH_SCALE='$(BENCH_SCALE)' $(CARGO) bench --package vertebra --bench city
+
+install: needs-cargo ## The command into ~/.cargo/bin
+	$(CARGO) install --path crates/vertebra --locked
