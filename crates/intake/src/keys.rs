@@ -126,6 +126,8 @@ fn unhex(text: &str) -> Option<Zeroizing<[u8; 32]>> {
 /// The first bytes of a file of persons' keys.
 const PERSONS_MAGIC: &[u8; 16] = b"vertebra.pkeys.1";
 const SLOT_BYTES: u64 = 52;
+/// Whose key, and the key.
+type Slot = (Subject, Zeroizing<[u8; 32]>);
 
 /// The keys of persons, in a file of slots of 52 bytes: subject (16), key (32), CRC-32C of both. Slots are only ever
 /// added, so a slot's number stays; 8.6 million people take 450 MB. Who has which slot is in intake's index.
@@ -202,7 +204,7 @@ impl PersonKeys {
     }
 
     /// Subject and key of a slot; `None` where its checksum does not fit.
-    fn slot(&self, slot: u64) -> Result<Option<(Subject, Zeroizing<[u8; 32]>)>, KeyError> {
+    fn slot(&self, slot: u64) -> Result<Option<Slot>, KeyError> {
         let mut bytes = Zeroizing::new([0; SLOT_BYTES as usize]);
         self.file.read_exact_at(&mut bytes[..], 16 + slot * SLOT_BYTES).map_err(unavailable(&self.path))?;
         let (content, sum) = bytes.split_at(48);

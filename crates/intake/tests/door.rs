@@ -1,4 +1,5 @@
 //! What the front door does with what is sent.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -101,8 +102,8 @@ const BINH: &str = "001080000002";
 /// A claim of facility 01004: record key, the day it was asserted on, the copay in dong, whose.
 fn claim(key: &str, asserted: &str, copay: i64, number: &str) -> Item {
     let totals = v1::ClaimTotals {
-        total_cost: 100_000_00,
-        covered_cost: 100_000_00,
+        total_cost: 10_000_000,
+        covered_cost: 10_000_000,
         copay: copay * 100,
         ..Default::default()
     };
@@ -309,7 +310,7 @@ fn a_withdrawal_is_a_version_and_a_withdrawal_just_in_case_needs_something_to_wi
     let (position, ..) = accepted(&receipts[0]);
     let receipts =
         door.submit(vec![withdrawn(claim("L1", "2026-03-04", 20, AN)), in_case.clone(), in_case.clone()]);
-    assert_eq!(accepted(&receipts[0]).1, true);
+    assert!(accepted(&receipts[0]).1);
     assert_eq!(accepted(&receipts[1]).0.partition, position.partition);
     assert_eq!(receipts[2].outcome, Outcome::NothingToWithdraw);
     // The record as it first was, sent again: it changes nothing, so what it does not hold is not taken back.
@@ -574,4 +575,24 @@ fn a_long_batch_goes_to_the_log_in_parts_and_keeps_its_order() {
     let offsets: Vec<u64> = receipts.iter().map(|receipt| accepted(receipt).0.offset).collect();
     assert!(offsets.is_sorted());
     assert_eq!(offsets.len() as u64, offsets.last().unwrap() + 1);
+}
+
+#[test]
+fn an_index_built_from_a_long_log_is_the_one_that_grew_with_it() {
+    let mut door = Door::new();
+    let version = |at: i64| {
+        // Every third record comes back in a later version, every seventh of these about another person.
+        let (key, asserted) = if at % 3 == 0 { (at / 2, "2026-03-04") } else { (at, "2026-03-03") };
+        claim(&format!("L{key}"), asserted, at % 100, if at % 7 == 0 { BINH } else { AN })
+    };
+    for part in 0..3 {
+        door.submit((part * 9_000..(part + 1) * 9_000).map(version).collect());
+    }
+    door.close();
+    fs::remove_dir_all(door.path().join("intake")).unwrap();
+    door.reopen();
+    let again = door.submit((0..9_000).map(version).collect());
+    assert!(again.iter().all(|receipt| matches!(receipt.outcome, Outcome::Duplicate { .. })));
+    let first = door.events().iter().filter(|(_, event)| event.record_key == "L1").map(|(at, _)| *at).min();
+    assert_eq!(first.unwrap(), first_of(&again[1]));
 }
