@@ -200,6 +200,16 @@ impl Walk {
     /// Verifies a group's frames and collects their runs; counts them only if all are sound.
     fn frames(&mut self, file: &dyn FileHandle, group: &Group) -> io::Result<Option<Damage>> {
         self.runs.clear();
+        let damage = self.collect(file, group)?;
+        if damage.is_some() {
+            for (partition, run) in self.runs.drain(..).rev() {
+                self.ends[usize::from(partition)] = run.first;
+            }
+        }
+        Ok(damage)
+    }
+
+    fn collect(&mut self, file: &dyn FileHandle, group: &Group) -> io::Result<Option<Damage>> {
         let start = self.at + GROUP_HEADER_BYTES as u64;
         let bytes = self.window.get(file, start, group.body)?;
         let mut at = 0;
@@ -211,21 +221,19 @@ impl Walk {
                 Err(fault) => return damage(at, fault.describe()),
             };
             let Frame { partition, offset, .. } = found;
-            let expected = match self.runs.last() {
-                Some((last, run)) if *last == partition => Some(run.next()),
-                _ => {
-                    let earlier = self.runs.iter().rev().find(|(other, _)| *other == partition);
-                    earlier.map(|(_, run)| run.next()).or(self.ends.get(usize::from(partition)).copied())
-                }
-            };
-            if expected != Some(offset) {
-                let expected =
-                    expected.map_or("no such partition".into(), |offset| format!("expected offset {offset}"));
+            let Some(end) = self.ends.get_mut(usize::from(partition)) else {
                 return damage(
                     at,
-                    format!("offset {offset} of partition {partition} stands here, {expected}"),
+                    format!("a record of partition {partition} stands here, which the log does not have"),
+                );
+            };
+            if *end != offset {
+                return damage(
+                    at,
+                    format!("offset {offset} of partition {partition} stands here, expected {end}"),
                 );
             }
+            *end += 1;
             let size = found.size() as u32;
             match self.runs.last_mut() {
                 Some((last, run)) if *last == partition => {
@@ -242,9 +250,6 @@ impl Walk {
         }
         if frames != group.frames || at != group.body {
             return damage(at, format!("the group has {frames} records, its head says {}", group.frames));
-        }
-        for (partition, run) in &self.runs {
-            self.ends[usize::from(*partition)] = run.next();
         }
         Ok(None)
     }
