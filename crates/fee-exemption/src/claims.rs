@@ -100,14 +100,14 @@ pub(crate) fn due(covered: i64, basis_points: u32) -> i64 {
     (i128::from(covered) - fund) as i64
 }
 
-/// A claim against policy.
+/// A claim against policy; `facility` is what it was on the claim's last day.
 pub(crate) fn verdict(
     view: &PersonView<'_>,
     claim: &Claim,
+    facility: Option<&FacilitySpan>,
     exemptions: &Exemptions<'_>,
     bundle: &Bundle,
 ) -> Verdict {
-    let facility = facility(claim, bundle);
     let mut verdict = Verdict { due: Some(0), ..Verdict::default() };
     for segment in view.segments(claim) {
         let rate: Result<Rate<'_>, NoRate<'_>> =

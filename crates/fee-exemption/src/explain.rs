@@ -313,7 +313,7 @@ fn claim_step(
     copay_of_year: &mut i64,
 ) -> ClaimStep {
     let facility = facility(claim, bundle);
-    let verdict = verdict(view, claim, exemptions, bundle);
+    let verdict = verdict(view, claim, facility, exemptions, bundle);
     let mut counted = 0i64;
     let mut segments = Vec::new();
     for segment in view.segments(claim) {

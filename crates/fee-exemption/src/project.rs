@@ -1,9 +1,8 @@
 //! What one person adds.
 
-use contract::Code;
 use history::PersonView;
 use policy::Bundle;
-use projection::{Span, Spans, came, known_facility, known_group, tier_code};
+use projection::{Span, Spans, came, facility_on, known_group, tier_code};
 use timeline::Sink;
 
 use crate::{
@@ -12,7 +11,7 @@ use crate::{
         LOW_COST, OVERCHARGE, OVERCHARGED, ROUTE, TIER_GROUP, UNDERCHARGE, UNDERCHARGED, UNPRICED, WINDOW,
         rate_code,
     },
-    claims::{claims, facility, verdict},
+    claims::{claims, verdict},
     person::{Exemptions, Person},
 };
 
@@ -75,11 +74,12 @@ fn add<S: Sink>(sink: &mut S, cell: S::Cell, measure: usize, spans: &Spans, wind
 fn charged<S: Sink>(view: &PersonView<'_>, exemptions: &Exemptions<'_>, bundle: &Bundle, sink: &mut S) {
     for (_, claim) in claims(view) {
         let Some(came) = came(claim.route, bundle) else { continue };
-        let verdict = verdict(view, claim, exemptions, bundle);
+        let (facility, span) = facility_on(claim.facility, claim.ended, bundle);
+        let verdict = verdict(view, claim, span, exemptions, bundle);
         let difference = verdict.difference(claim.copay);
-        let tier: Code = tier_code(facility(claim, bundle).map(|span| span.tier));
+        let tier = tier_code(span.map(|span| span.tier));
         let cells = [
-            sink.cell(FACILITY, &[known_facility(claim.facility, bundle)]),
+            sink.cell(FACILITY, &[facility]),
             sink.cell(TIER_GROUP, &[tier, known_group(claim.group, bundle)]),
             sink.cell(ROUTE, &[tier, came]),
         ];

@@ -6,7 +6,7 @@ use policy::{Bundle, Money, Percent};
 use projection::{List, ListRow, Main};
 
 use crate::{
-    claims::{claims, verdict},
+    claims::{claims, facility, verdict},
     person::{Person, Says},
 };
 
@@ -143,7 +143,7 @@ fn mischarged(view: &PersonView<'_>, bundle: &Bundle, on: Day, rows: &mut Vec<Li
         if projection::came(claim.route, bundle).is_none() {
             continue;
         }
-        let verdict = verdict(view, claim, &exemptions, bundle);
+        let verdict = verdict(view, claim, facility(claim, bundle), &exemptions, bundle);
         let difference = verdict.difference(claim.copay);
         if difference == 0 {
             continue;

@@ -3,7 +3,7 @@
 
 use contract::{Code, Day};
 use policy::{Bundle, RouteKind};
-use reference::Tier;
+use reference::{FacilitySpan, Tier};
 
 /// What reference data doesn't know counts as this, however many codes are sent.
 pub const UNKNOWN: &str = "unknown";
@@ -61,6 +61,14 @@ fn known(code: Code, is_known: bool) -> Code {
     } else {
         Code::new(UNKNOWN)
     }
+}
+
+/// A facility on a day: its code as cells have it, and what it was; `None`: the reference doesn't say.
+#[must_use]
+#[inline]
+pub fn facility_on(code: Code, on: Day, bundle: &Bundle) -> (Code, Option<&FacilitySpan>) {
+    let facility = bundle.reference.facility(code);
+    (known(code, facility.is_some()), facility.and_then(|facility| facility.on(on)))
 }
 
 /// The tier of a facility on a day; `None`: the reference doesn't know it.

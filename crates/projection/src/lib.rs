@@ -17,7 +17,8 @@ use policy::Bundle;
 use timeline::{CubeSpec, Sink};
 
 pub use dimensions::{
-    CAME, NONE, TIERS, UNKNOWN, came, known_commune, known_facility, known_group, tier, tier_code,
+    CAME, NONE, TIERS, UNKNOWN, came, facility_on, known_commune, known_facility, known_group, tier,
+    tier_code,
 };
 pub use rows::{List, ListRow};
 pub use spans::{Layers, Span, Spans};

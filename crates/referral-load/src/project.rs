@@ -3,7 +3,7 @@
 use contract::{Code, Day};
 use history::{Body, PersonView};
 use policy::Bundle;
-use projection::{NONE, Span, came, known_facility, tier, tier_code};
+use projection::{NONE, Span, came, facility_on, known_facility, tier, tier_code};
 use timeline::Sink;
 
 use crate::{
@@ -138,8 +138,9 @@ fn visit<S: Sink>(
     bundle: &Bundle,
     sink: &mut S,
 ) {
-    let tier = tier_code(tier(facility, on, bundle));
-    let by_facility = sink.cell(FACILITY_VISITS, &[known_facility(facility, bundle), came]);
+    let (facility, span) = facility_on(facility, on, bundle);
+    let tier = tier_code(span.map(|span| span.tier));
+    let by_facility = sink.cell(FACILITY_VISITS, &[facility, came]);
     let by_tier = sink.cell(TIER_VISITS, &[tier, came]);
     for cell in [by_facility, by_tier] {
         sink.flow(cell, visits::VISITS, on, 1);
