@@ -149,7 +149,8 @@ fn story(seed: u64, bugs: Bugs, trouble: Trouble) -> Result<(), String> {
             Err(_) => {}
         }
         if files.has_crashed() {
-            files.crash();
+            // In the middle of an operation the machine goes, or the process alone.
+            if random.below(2) == 0 { files.crash() } else { files.kill() }
         }
         files.set_space_bytes(None);
         made = made || files.bytes(&dir.join("meta")).is_some();
