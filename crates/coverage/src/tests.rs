@@ -547,3 +547,24 @@ fn who_is_not_insured() {
     "#]],
     );
 }
+
+#[test]
+fn the_window_of_health_management_is_a_row_of_policy() {
+    let months = [("policy/parameters.toml", "then = { value = 12 }", "then = { value = 6 }")];
+    check_cubes::<Coverage>(
+        &story::edited(&months),
+        &["commune"],
+        "
+        p1 2026-03-01 health-record-opened
+        p1 2026-08-31 care-given facility=01004
+        ",
+        &expect![[r#"
+            commune[perm none unknown unknown] people 2026-03-01..open: 1
+            commune[perm none unknown unknown] managed 2026-08-31..2027-03-01: 1
+            commune[perm none unknown unknown] record 2026-03-01..open: 1
+            commune[actual none unknown unknown] people 2026-03-01..open: 1
+            commune[actual none unknown unknown] managed 2026-08-31..2027-03-01: 1
+            commune[actual none unknown unknown] record 2026-03-01..open: 1
+        "#]],
+    );
+}

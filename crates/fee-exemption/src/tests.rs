@@ -636,3 +636,36 @@ fn an_explanation_names_each_rule_and_its_citation() {
           ]
         }"#]].assert_eq(&text);
 }
+
+#[test]
+fn rates_and_thresholds_are_rows_of_policy() {
+    let rows = [
+        ("policy/annual_exemption.toml", "months = 6,", "months = 3,"),
+        ("policy/low_cost.toml", "below = \"15%\"", "below = \"30%\""),
+    ];
+    check_cubes::<FeeExemption>(
+        &story::edited(&rows),
+        &["commune", "facility"],
+        "
+        p1 2026-01-01 insurance-granted group=GD digit=4 from=2026-01-01 until=2026-12-31 five=2025-02-01
+        p1 2026-03-02 claim-submitted facility=01003 route=1.3 group=GD digit=4 covered=40_000_000 copay=8_000_000 fund=32_000_000
+        p2 2026-03-02 claim-submitted facility=01004 route=1.3 group=GD digit=4 covered=700_000 copay=140_000 fund=560_000
+        ",
+        &expect![[r#"
+            commune[none GD 80%] insured 2026-01-01..2027-01-01: 1
+            commune[none GD 80%] exempt 2026-03-02..2027-01-01: 1
+            facility[01003] claims on 2026-03-02: 1
+            facility[01003] covered on 2026-03-02: 4000000000
+            facility[01003] copay on 2026-03-02: 800000000
+            facility[01003] fund on 2026-03-02: 3200000000
+            facility[01003] due on 2026-03-02: 800000000
+            facility[01004] claims on 2026-03-02: 1
+            facility[01004] covered on 2026-03-02: 70000000
+            facility[01004] copay on 2026-03-02: 14000000
+            facility[01004] fund on 2026-03-02: 56000000
+            facility[01004] overcharged on 2026-03-02: 1
+            facility[01004] overcharge on 2026-03-02: 14000000
+            facility[01004] low_cost on 2026-03-02: 1
+        "#]],
+    );
+}

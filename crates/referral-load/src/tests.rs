@@ -582,3 +582,27 @@ fn who_is_in_the_beds() {
     "#]],
     );
 }
+
+#[test]
+fn how_long_a_form_holds_and_what_joins_are_rows_of_policy() {
+    let rows = [
+        ("policy/referral_validity.toml", "then = { working_days = 10 }", "then = { working_days = 5 }"),
+        ("policy/parameters.toml", "then = { value = 60 }", "then = { value = 30 }"),
+    ];
+    check_cubes::<ReferralLoad>(
+        &story::edited(&rows),
+        &["pair", "inpatients"],
+        "
+        p1 2026-03-02 referral-issued form=77 from=01020 to=01004
+        p2 2026-03-03 visit-opened facility=01004 type=03 route=1.1 admitted=2026-03-03T10:00
+        ",
+        &expect![[r#"
+            pair[01020 01004] open 2026-03-02..2026-03-10: 1
+            pair[01020 01004] referred on 2026-03-02: 1
+            pair[01020 01004] expired on 2026-03-10: 1
+            inpatients[01004] present 2026-03-03..2026-04-02: 1
+            inpatients[01004] stale 2026-04-02..open: 1
+            inpatients[01004] admitted on 2026-03-03: 1
+        "#]],
+    );
+}
