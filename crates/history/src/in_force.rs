@@ -369,10 +369,10 @@ impl<'a> Graph<'a> {
                         .rposition(|member| *member == event)
                         .expect("it was pushed when seen");
                     let members = component.split_off(first);
-                    let circle = members.len() > 1 || on_itself;
-                    for member in members {
-                        verdicts[member] =
-                            Some(if circle { Standing::Circle } else { self.verdict(member, &verdicts) });
+                    if members.len() == 1 && !on_itself {
+                        verdicts[event] = self.decided(event, &verdicts);
+                    } else {
+                        self.resolve_circle(members, &mut verdicts);
                     }
                 }
             }
@@ -380,27 +380,85 @@ impl<'a> Graph<'a> {
         verdicts.into_iter().map(|verdict| verdict.expect("every event was visited")).collect()
     }
 
-    fn verdict(&self, event: usize, verdicts: &[Option<Standing>]) -> Standing {
-        let in_force = |event: &usize| verdicts[*event] == Some(Standing::InForce);
-        let holds = |link: &LinkHash| self.linkers(link).iter().any(in_force);
-        let available =
-            |event: usize| self.events[event].direct || self.links(event).any(|path| path.iter().all(holds));
-        if !available(event) {
-            return Standing::NotCarried;
+    /// Events that depend on each other. Most such circles are none: a link that travelled along another one also stands where
+    /// it came from. What the rest of the history decides is decided; of what then only links carry, that counts which a
+    /// path from outside carries; what is left contradicts itself.
+    fn resolve_circle(&self, mut members: Vec<usize>, verdicts: &mut [Option<Standing>]) {
+        loop {
+            let before = members.len();
+            members.retain(|member| {
+                verdicts[*member] = self.decided(*member, verdicts);
+                verdicts[*member].is_none()
+            });
+            if members.len() == before {
+                break;
+            }
         }
-        let versions = self.versions(event).iter().copied().filter(|version| available(*version));
-        let greatest = versions.max_by_key(|version| self.version(*version)).unwrap_or(event);
-        if greatest != event {
-            return Standing::Superseded { by: self.events[greatest].id };
+        let contradict = !self.only_carry(&members);
+        let standing = if contradict { Standing::Circle } else { Standing::NotCarried };
+        members.iter().for_each(|member| verdicts[*member] = Some(standing));
+    }
+
+    /// The verdict on an event, if what is decided so far is enough for one.
+    fn decided(&self, event: usize, verdicts: &[Option<Standing>]) -> Option<Standing> {
+        let holds =
+            |link: &LinkHash| any(self.linkers(link).iter().map(|linker| in_force(verdicts[*linker])));
+        let available = |event: usize| match self.events[event].direct {
+            true => Some(true),
+            false => any(self.links(event).map(|path| not(any(path.iter().map(|link| not(holds(link))))))),
+        };
+        if !available(event)? {
+            return Some(Standing::NotCarried);
+        }
+        let greater =
+            self.versions(event).iter().copied().filter(|rival| self.version(*rival) > self.version(event));
+        if any(greater.map(available))? {
+            let rivals = self.versions(event).iter().copied().filter(|rival| available(*rival) == Some(true));
+            let greatest =
+                rivals.max_by_key(|rival| self.version(*rival)).expect("a greater one is available");
+            return Some(Standing::Superseded { by: self.events[greatest].id });
         }
         if self.fact(event).withdrawn {
-            return Standing::Withdrawal;
+            return Some(Standing::Withdrawal);
         }
-        match self.takers(event).find(in_force) {
-            Some(taker) => Standing::TakenBack { by: self.events[taker].id },
-            None => Standing::InForce,
+        if any(self.takers(event).map(|taker| in_force(verdicts[taker])))? {
+            let taker = self.takers(event).find(|taker| in_force(verdicts[*taker]) == Some(true));
+            let by = self.events[taker.expect("one of them is in force")].id;
+            return Some(Standing::TakenBack { by });
+        }
+        Some(Standing::InForce)
+    }
+
+    /// Whether events in a circle depend on each other only by the links they were carried along, which is no contradiction.
+    fn only_carry(&self, members: &[usize]) -> bool {
+        members.iter().all(|member| {
+            let rivals = self.versions(*member).iter().filter(|rival| *rival != member);
+            let links = rivals.flat_map(|rival| self.links(*rival)).flatten();
+            let rival = links.flat_map(|link| self.linkers(link)).any(|linker| members.contains(linker));
+            !rival && !self.takers(*member).any(|taker| members.contains(&taker))
+        })
+    }
+}
+
+fn in_force(verdict: Option<Standing>) -> Option<bool> {
+    verdict.map(|standing| standing == Standing::InForce)
+}
+
+/// Whether any is true; `None`: it hangs on one that is not known.
+fn any(all: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let mut known = Some(false);
+    for one in all {
+        match one {
+            Some(true) => return Some(true),
+            Some(false) => {}
+            None => known = None,
         }
     }
+    known
+}
+
+fn not(one: Option<bool>) -> Option<bool> {
+    one.map(|one| !one)
 }
 
 #[cfg(test)]
