@@ -55,7 +55,8 @@ pub fn histories(records: &[Vec<u8>]) -> BTreeMap<Subject, History> {
 
 /// The offset before which everything was recorded before `time`. The known time of a record is the latest of all up to it.
 fn known(records: &[Vec<u8>], time: Millis) -> u64 {
-    let recorded = |record: &Vec<u8>| EventView::parse(record).expect("the simulator writes events").recorded_at;
+    let recorded =
+        |record: &Vec<u8>| EventView::parse(record).expect("the simulator writes events").recorded_at;
     records.iter().position(|record| recorded(record) >= time).unwrap_or(records.len()) as u64
 }
 
@@ -81,10 +82,13 @@ impl Collect for Point {
     fn collect_into<P: Projection>(&self, figures: &mut Figures) {
         for (number, cube) in P::CUBES.iter().enumerate() {
             for row in self.rows(number) {
-                let codes: Vec<String> = row.key[..cube.dimensions.len()].iter().map(ToString::to_string).collect();
+                let codes: Vec<String> =
+                    row.key[..cube.dimensions.len()].iter().map(ToString::to_string).collect();
                 let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
-                for (measure, value) in cube.measures.iter().zip(row.values).filter(|(_, value)| *value != 0) {
-                    figures.insert(name(&format!("{}/{}", P::NAME, cube.name), &codes, measure.name()), value);
+                for (measure, value) in cube.measures.iter().zip(row.values).filter(|(_, value)| *value != 0)
+                {
+                    figures
+                        .insert(name(&format!("{}/{}", P::NAME, cube.name), &codes, measure.name()), value);
                 }
             }
         }

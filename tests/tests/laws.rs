@@ -45,8 +45,18 @@ fn bundle() -> policy::Bundle {
 
 /// Days on which something changes by itself, and the days before them.
 const DAYS: [&str; 12] = [
-    "2025-06-30", "2025-12-31", "2026-01-01", "2026-01-15", "2026-02-08", "2026-02-28", "2026-03-01", "2026-06-30",
-    "2026-07-01", "2026-12-31", "2027-01-01", "2027-03-15",
+    "2025-06-30",
+    "2025-12-31",
+    "2026-01-01",
+    "2026-01-15",
+    "2026-02-08",
+    "2026-02-28",
+    "2026-03-01",
+    "2026-06-30",
+    "2026-07-01",
+    "2026-12-31",
+    "2027-01-01",
+    "2027-03-15",
 ];
 
 fn questions() -> Vec<Question> {
@@ -60,7 +70,11 @@ fn questions() -> Vec<Question> {
     for known in ["2025-10-01", "2026-02-01", "2026-05-20"] {
         let moment = i64::from(day(known)) * 86_400_000 - 7 * 3_600_000;
         questions.push(whole("2026-02-08", moment));
-        questions.push(Question { from: day("2026-01-10"), to: day("2026-02-20"), ..whole("2026-07-01", moment) });
+        questions.push(Question {
+            from: day("2026-01-10"),
+            to: day("2026-02-20"),
+            ..whole("2026-07-01", moment)
+        });
     }
     questions
 }
@@ -75,7 +89,11 @@ fn same(seed: u64, question: &Question, engine: &Figures, truth: &Figures) {
         .into_iter()
         .filter(|name| engine.get(*name) != truth.get(*name))
         .map(|name| {
-            format!("{name}: engine {}, truth {}", engine.get(name).unwrap_or(&0), truth.get(name).unwrap_or(&0))
+            format!(
+                "{name}: engine {}, truth {}",
+                engine.get(name).unwrap_or(&0),
+                truth.get(name).unwrap_or(&0)
+            )
         })
         .take(12)
         .collect();

@@ -48,7 +48,7 @@ pub(crate) fn life(city: &City, traits: &Traits, teller: &mut Teller<'_>, dice: 
     if identities > 1 {
         adversary.links(teller, identities);
     }
-    if adversary.dice.permille(300) {
+    if adversary.dice.permille(300) && !teller.person.told.is_empty() {
         // What is taken back may become known after what takes it back.
         let known = teller.person.told.len() as u64;
         let (one, other) = (adversary.dice.below(known) as usize, adversary.dice.below(known) as usize);

@@ -10,7 +10,8 @@ pub(super) fn count(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
     if !is_alive(facts, on) {
         return;
     }
-    let cards: Vec<held::Grant<'_>> = held::cards(facts).into_iter().filter(|grant| grant.holds(on)).collect();
+    let cards: Vec<held::Grant<'_>> =
+        held::cards(facts).into_iter().filter(|grant| grant.holds(on)).collect();
     let insured = !cards.is_empty();
     let record = has_record(facts, on);
     let managed = record && facts.iter().any(|fact| is_contact(fact) && within_a_year(fact.on(), on));
@@ -20,17 +21,25 @@ pub(super) fn count(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
     let (permanent, actual) = held::communes(world, facts, on);
 
     let (band, sex) = (band(facts, on), sex(facts));
-    for (basis, commune, counts) in [("perm", &permanent, true), ("actual", &actual, true), ("insured", &actual, insured)] {
+    for (basis, commune, counts) in
+        [("perm", &permanent, true), ("actual", &actual, true), ("insured", &actual, insured)]
+    {
         let codes = [basis, commune, band, sex];
-        for (measure, holds) in
-            [("people", true), ("insured", insured), ("managed", managed), ("checked_up", checked_up), ("record", record)]
-        {
+        for (measure, holds) in [
+            ("people", true),
+            ("insured", insured),
+            ("managed", managed),
+            ("checked_up", checked_up),
+            ("record", record),
+        ] {
             sums.level("coverage/commune", &codes, measure, counts && holds);
         }
     }
 
-    let mut groups: Vec<(String, String)> =
-        cards.iter().map(|grant| (held::card(grant).group.to_owned(), held::card(grant).digit.to_owned())).collect();
+    let mut groups: Vec<(String, String)> = cards
+        .iter()
+        .map(|grant| (held::card(grant).group.to_owned(), held::card(grant).digit.to_owned()))
+        .collect();
     groups.extend(held::statuses(facts, on).into_iter().map(|group| (group.to_owned(), String::new())));
     groups.retain(|(group, _)| !group.is_empty());
     let mut cells: Vec<(&str, String)> = Vec::new();
@@ -63,7 +72,9 @@ fn care(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
             Says::CheckUp { facility, .. } => (facility, "check_ups"),
             Says::Care { facility, .. } => (facility, "contacts"),
             Says::Claimed(claim) if is_check_up(fact) => {
-                let told = |other: &Fact<'_>| matches!(other.told.says, Says::CheckUp { .. }) && other.same_record(fact);
+                let told = |other: &Fact<'_>| {
+                    matches!(other.told.says, Says::CheckUp { .. }) && other.same_record(fact)
+                };
                 if facts.iter().any(told) {
                     continue;
                 }
@@ -119,9 +130,10 @@ fn is_alive(facts: &[Fact<'_>], on: DayNumber) -> bool {
 }
 
 fn has_record(facts: &[Fact<'_>], on: DayNumber) -> bool {
-    let last = facts.iter().rev().find(|fact| {
-        matches!(fact.told.says, Says::RecordOpened | Says::RecordClosed) && fact.on() <= on
-    });
+    let last = facts
+        .iter()
+        .rev()
+        .find(|fact| matches!(fact.told.says, Says::RecordOpened | Says::RecordClosed) && fact.on() <= on);
     last.is_some_and(|fact| matches!(fact.told.says, Says::RecordOpened))
 }
 

@@ -25,12 +25,15 @@ pub(super) fn count(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
 fn people(world: &World, facts: &[Fact<'_>], exemptions: &[Exemption], sums: &mut Sums) {
     let on = sums.on();
     let alive = held::died(facts).is_none_or(|died| on < died);
-    let cards: Vec<held::Grant<'_>> = held::cards(facts).into_iter().filter(|grant| grant.holds(on)).collect();
+    let cards: Vec<held::Grant<'_>> =
+        held::cards(facts).into_iter().filter(|grant| grant.holds(on)).collect();
     if !alive || cards.is_empty() {
         return;
     }
-    let mut groups: Vec<(String, String)> =
-        cards.iter().map(|grant| (held::card(grant).group.to_owned(), held::card(grant).digit.to_owned())).collect();
+    let mut groups: Vec<(String, String)> = cards
+        .iter()
+        .map(|grant| (held::card(grant).group.to_owned(), held::card(grant).digit.to_owned()))
+        .collect();
     groups.extend(held::statuses(facts, on).into_iter().map(|group| (group.to_owned(), String::new())));
     let Some((group, digit)) = main_group(&groups, on) else { return };
     let rate = match card_rate(&group, &digit, on) {
@@ -42,15 +45,20 @@ fn people(world: &World, facts: &[Fact<'_>], exemptions: &[Exemption], sums: &mu
     };
     let (_, actual) = held::communes(world, facts, on);
     let exempt = exemptions.iter().any(|exemption| exemption.year == days::year(on) && exemption.since <= on);
-    let confirmed = facts.iter().any(|fact| match fact.told.says {
-        Says::Exempted { year, from } => year as i32 == days::year(on) && from <= on,
-        _ => false,
-    });
+    let confirmed = is_confirmed(facts, on);
     let codes: &[&str] = &[&actual, &World::group(&group), rate];
     sums.level("fee-exemption/commune", codes, "insured", true);
     sums.level("fee-exemption/commune", codes, "exempt", exempt);
     sums.level("fee-exemption/commune", codes, "confirmed", confirmed);
     sums.level("fee-exemption/commune", codes, "agreed", exempt && confirmed);
+}
+
+/// Whether the payer's word makes a day free of copay.
+fn is_confirmed(facts: &[Fact<'_>], on: DayNumber) -> bool {
+    facts.iter().any(|fact| match fact.told.says {
+        Says::Exempted { year, from } => year as i32 == days::year(on) && from <= on,
+        _ => false,
+    })
 }
 
 /// The parts of a claim, each with the day that decides about it: the last of the claim within the part's year.
@@ -155,7 +163,7 @@ fn charged(world: &World, facts: &[Fact<'_>], exemptions: &[Exemption], sums: &m
         let mut due = Some(0);
         let (mut low_cost, mut exempted) = (false, false);
         for (on, part) in parts(claim) {
-            match rate(claim, &part, on, exemptions) {
+            match rate(claim, &part, on, free_on(facts, exemptions, on)) {
                 Some((rate, why)) => {
                     let fund = (i128::from(part.covered) * i128::from(rate) + 5_000) / 10_000;
                     due = due.map(|due| due + part.covered - fund as i64);
@@ -197,6 +205,17 @@ fn charged(world: &World, facts: &[Fact<'_>], exemptions: &[Exemption], sums: &m
     }
 }
 
+/// Whether nothing is to pay for care that ended on a day: the payer said so, or the year's copay was paid before. The claim
+/// that passes the threshold is still paid.
+fn free_on(facts: &[Fact<'_>], exemptions: &[Exemption], on: DayNumber) -> bool {
+    let reckoned = exemptions.iter().any(|exemption| {
+        exemption.year == days::year(on)
+            && exemption.since <= on
+            && (exemption.since < on || exemption.passed_on < on)
+    });
+    reckoned || is_confirmed(facts, on)
+}
+
 #[derive(PartialEq, Eq)]
 enum Why {
     AsCardAndRoute,
@@ -205,7 +224,7 @@ enum Why {
 }
 
 /// What the fund pays of a part, and what made it more than card and route; `None`: no rule says.
-fn rate(claim: &Claim, part: &Segment, on: DayNumber, exemptions: &[Exemption]) -> Option<(i64, Why)> {
+fn rate(claim: &Claim, part: &Segment, on: DayNumber, free: bool) -> Option<(i64, Why)> {
     let (route, inpatient) = (claim.route.as_str(), claim.admitted_ms.is_some());
     let factor = route_factor(route, inpatient, on)?;
     if route == "1.2" || factor == 0 {
@@ -214,15 +233,11 @@ fn rate(claim: &Claim, part: &Segment, on: DayNumber, exemptions: &[Exemption]) 
     let card = card_rate(part.group.as_str(), part.digit.as_str(), on)?;
     let plain = card * factor / 10_000;
     let cheap = claim.covered * 100 < base_salary(on) * 15;
-    // The claim that passes the threshold is still paid.
-    let exempt = exemptions.iter().any(|exemption| {
-        exemption.year == days::year(on) && exemption.since <= on && (exemption.since < on || exemption.passed_on < on)
-    });
     if plain == 10_000 {
         Some((plain, Why::AsCardAndRoute))
     } else if cheap {
         Some((factor, Why::LowCost))
-    } else if exempt && copay_counts(route, inpatient, on) {
+    } else if free && copay_counts(route, inpatient, on) {
         Some((factor, Why::Exempt))
     } else {
         Some((plain, Why::AsCardAndRoute))

@@ -94,7 +94,9 @@ pub(super) fn communes(world: &World, facts: &[Fact<'_>], on: DayNumber) -> (Str
         holding.max().map(|(_, commune)| world.commune(commune))
     };
     let permanent = latest(Residence::Permanent).unwrap_or_else(|| "none".to_owned());
-    let actual = latest(Residence::Actual).or_else(|| latest(Residence::Temporary)).unwrap_or_else(|| permanent.clone());
+    let actual = latest(Residence::Actual)
+        .or_else(|| latest(Residence::Temporary))
+        .unwrap_or_else(|| permanent.clone());
     (permanent, actual)
 }
 

@@ -35,7 +35,8 @@ pub(super) fn in_force(person: &Person, known_before: Moment) -> Vec<Vec<Fact<'_
     let known: Vec<u32> = (0..person.told.len() as u32)
         .filter(|index| person.told[*index as usize].recorded_ms < known_before)
         .collect();
-    let of_links: Vec<u32> = known.iter().copied().filter(|index| is_about_links(&person.told[*index as usize].says)).collect();
+    let of_links: Vec<u32> =
+        known.iter().copied().filter(|index| is_about_links(&person.told[*index as usize].says)).collect();
     let all_links = Heard { person, tellings: of_links };
     let mut links: Vec<(u32, u8, u8)> = Vec::new();
     for event in all_links.events() {
@@ -50,7 +51,8 @@ pub(super) fn in_force(person: &Person, known_before: Moment) -> Vec<Vec<Fact<'_
             if links.iter().any(|(_, from, _)| *from == identity) {
                 return Vec::new();
             }
-            let tellings = known.iter().copied().filter(|index| hears(&links, identity, &person.told[*index as usize]));
+            let tellings =
+                known.iter().copied().filter(|index| hears(&links, identity, &person.told[*index as usize]));
             Heard { person, tellings: tellings.collect() }.facts()
         })
         .collect()
@@ -74,9 +76,9 @@ fn hears(links: &[(u32, u8, u8)], identity: u8, told: &Told) -> bool {
 /// Whether `one` counts as `other` along links that hold, without the link `without`.
 fn counts_as(links: &[(u32, u8, u8)], one: u8, other: u8, without: Option<u32>) -> bool {
     one == other
-        || links
-            .iter()
-            .any(|(link, from, to)| *from == one && Some(*link) != without && counts_as(links, *to, other, without))
+        || links.iter().any(|(link, from, to)| {
+            *from == one && Some(*link) != without && counts_as(links, *to, other, without)
+        })
 }
 
 /// What one identity hears.
@@ -134,8 +136,9 @@ impl<'a> Heard<'a> {
 
     fn facts(&self) -> Vec<Fact<'a>> {
         let holding = self.events().into_iter().filter(|event| self.holds(*event));
-        let mut facts: Vec<Fact<'a>> =
-            holding.map(|event| Fact { told: self.told(event), recorded_ms: self.recorded_ms(event) }).collect();
+        let mut facts: Vec<Fact<'a>> = holding
+            .map(|event| Fact { told: self.told(event), recorded_ms: self.recorded_ms(event) })
+            .collect();
         facts.sort_by_key(|fact| (fact.told.occurred_ms, fact.told.asserted_ms, fact.recorded_ms));
         facts
     }

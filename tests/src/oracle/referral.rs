@@ -72,7 +72,10 @@ fn issues(world: &World, facts: &[Fact<'_>]) -> Vec<Sent> {
         let ReferralStep::Issued { kind, valid_until, .. } = referral.step else { continue };
         let telling = tellings(std::slice::from_ref(fact), |_| true).remove(0);
         let known = |sent: &Sent| {
-            !sent.form.is_empty() && sent.form == telling.form && sent.from == telling.from && sent.issued == telling.on
+            !sent.form.is_empty()
+                && sent.form == telling.form
+                && sent.from == telling.from
+                && sent.issued == telling.on
         };
         if kind == Form::TestOnly || all.iter().any(known) {
             continue;
@@ -120,7 +123,10 @@ fn by_number(all: &[Sent], telling: &Telling) -> Option<usize> {
 /// The referral that an answer means: by number, else the latest between the two.
 fn meant(all: &[Sent], telling: &Telling) -> Option<usize> {
     let between = |sent: &Sent| {
-        sent.from == telling.from && sent.to == telling.to && !sent.by_receiver && sent.is_older_than(telling.on)
+        sent.from == telling.from
+            && sent.to == telling.to
+            && !sent.by_receiver
+            && sent.is_older_than(telling.on)
     };
     by_number(all, telling).or_else(|| latest(all, between))
 }
@@ -188,7 +194,8 @@ fn arrivals(world: &World, facts: &[Fact<'_>], all: &mut Vec<Sent>) {
 }
 
 fn answers(facts: &[Fact<'_>], all: &mut [Sent]) {
-    let earliest = |known: &mut Option<DayNumber>, on: DayNumber| *known = Some(known.map_or(on, |known| known.min(on)));
+    let earliest =
+        |known: &mut Option<DayNumber>, on: DayNumber| *known = Some(known.map_or(on, |known| known.min(on)));
     for telling in tellings(facts, |step| *step == ReferralStep::Accepted) {
         if let Some(at) = meant(all, &telling) {
             earliest(&mut all[at].accepted, telling.on);
@@ -206,7 +213,12 @@ fn answers(facts: &[Fact<'_>], all: &mut [Sent]) {
     }
     for telling in tellings(facts, |step| *step == ReferralStep::Returned) {
         // Who returns may name the two ends of the form, or of the way back.
-        let back = Telling { form: telling.form.clone(), from: telling.to.clone(), to: telling.from.clone(), on: telling.on };
+        let back = Telling {
+            form: telling.form.clone(),
+            from: telling.to.clone(),
+            to: telling.from.clone(),
+            on: telling.on,
+        };
         if let Some(at) = meant(all, &back).or_else(|| meant(all, &telling)) {
             earliest(&mut all[at].returned, telling.on);
         }
@@ -214,7 +226,15 @@ fn answers(facts: &[Fact<'_>], all: &mut [Sent]) {
 }
 
 /// Counts in the cell of a pair of facilities and in that of their tiers on the day of issue.
-fn count_pair(world: &World, from: &str, to: &str, issued: DayNumber, measure: &str, on: DayNumber, sums: &mut Sums) {
+fn count_pair(
+    world: &World,
+    from: &str,
+    to: &str,
+    issued: DayNumber,
+    measure: &str,
+    on: DayNumber,
+    sums: &mut Sums,
+) {
     let (pair, tiers) = cells(world, from, to, issued);
     let (pair, tiers) = (pair.each_ref().map(String::as_str), tiers.each_ref().map(String::as_str));
     sums.flow("referral-load/pair", &pair, measure, on, 1);
@@ -235,12 +255,16 @@ fn cells(world: &World, from: &str, to: &str, issued: DayNumber) -> ([String; 2]
 }
 
 fn count_one(world: &World, sent: &Sent, died: Option<DayNumber>, sums: &mut Sums) {
-    let mut flow = |measure: &str, on: DayNumber| count_pair(world, &sent.from, &sent.to, sent.issued, measure, on, sums);
+    let mut flow = |measure: &str, on: DayNumber| {
+        count_pair(world, &sent.from, &sent.to, sent.issued, measure, on, sums)
+    };
     flow("referred", sent.issued);
     if sent.by_receiver {
         flow("by_receiver", sent.issued);
     }
-    for (measure, on) in [("accepted", sent.accepted), ("declined", sent.declined), ("cancelled", sent.cancelled)] {
+    for (measure, on) in
+        [("accepted", sent.accepted), ("declined", sent.declined), ("cancelled", sent.cancelled)]
+    {
         if let Some(on) = on {
             flow(measure, on);
         }
@@ -254,7 +278,9 @@ fn count_one(world: &World, sent: &Sent, died: Option<DayNumber>, sums: &mut Sum
         flow("expired", expires);
     }
     let on = sums.on();
-    let open = sent.issued <= on && closed.is_none_or(|closed| on < closed) && expires.is_none_or(|expires| on < expires);
+    let open = sent.issued <= on
+        && closed.is_none_or(|closed| on < closed)
+        && expires.is_none_or(|expires| on < expires);
     let (pair, tiers) = cells(world, &sent.from, &sent.to, sent.issued);
     sums.level("referral-load/pair", &pair.each_ref().map(String::as_str), "open", open);
     sums.level("referral-load/tiers", &tiers.each_ref().map(String::as_str), "open", open);
@@ -302,7 +328,8 @@ fn visits(world: &World, facts: &[Fact<'_>], died: Option<DayNumber>, sums: &mut
                 }
             }
             Says::VisitOpened { facility, route, admitted_ms, .. } => {
-                let billed = |other: &Fact<'_>| matches!(other.told.says, Says::Claimed(_)) && other.same_record(fact);
+                let billed =
+                    |other: &Fact<'_>| matches!(other.told.says, Says::Claimed(_)) && other.same_record(fact);
                 let Some(came) = came(route.as_str()) else { continue };
                 if facts.iter().any(billed) {
                     continue;
@@ -314,7 +341,12 @@ fn visits(world: &World, facts: &[Fact<'_>], died: Option<DayNumber>, sums: &mut
                     let alive = died.is_none_or(|died| on < died);
                     let stale = admitted + STALE_AFTER_DAYS;
                     let codes = [&*world.facility(facility)];
-                    sums.level("referral-load/inpatients", &codes, "present", alive && admitted <= on && on < stale);
+                    sums.level(
+                        "referral-load/inpatients",
+                        &codes,
+                        "present",
+                        alive && admitted <= on && on < stale,
+                    );
                     sums.level("referral-load/inpatients", &codes, "stale", alive && stale <= on);
                     sums.flow("referral-load/inpatients", &codes, "admitted", admitted, 1);
                 }
@@ -324,7 +356,15 @@ fn visits(world: &World, facts: &[Fact<'_>], died: Option<DayNumber>, sums: &mut
     }
 }
 
-fn visit(world: &World, facility: &str, came: &str, on: DayNumber, inpatient: bool, unbilled: bool, sums: &mut Sums) {
+fn visit(
+    world: &World,
+    facility: &str,
+    came: &str,
+    on: DayNumber,
+    inpatient: bool,
+    unbilled: bool,
+    sums: &mut Sums,
+) {
     let (known, tier) = (world.facility(facility), world.tier(facility, on));
     for (cube, place) in [("referral-load/visits", &known), ("referral-load/tier_visits", &tier)] {
         for (measure, counts) in [("visits", true), ("inpatient", inpatient), ("unbilled", unbilled)] {

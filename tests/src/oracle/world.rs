@@ -25,9 +25,10 @@ struct Span {
 
 /// The groups in the order of the table of groups: of two that pay the same the first counts.
 const GROUPS: [&str; 54] = [
-    "CC", "TE", "CK", "CB", "KC", "HN", "DT", "DK", "XD", "BT", "TS", "AK", "CT", "CN", "LH", "QN", "CA", "CY", "HT",
-    "TC", "PV", "TG", "DS", "HK", "DN", "HX", "CH", "NN", "TK", "HC", "XK", "TB", "NO", "XB", "TN", "CS", "XN", "MS",
-    "HD", "TQ", "TA", "TY", "HG", "LS", "HS", "SV", "GB", "GD", "ND", "TH", "TV", "TD", "TU", "BA",
+    "CC", "TE", "CK", "CB", "KC", "HN", "DT", "DK", "XD", "BT", "TS", "AK", "CT", "CN", "LH", "QN", "CA",
+    "CY", "HT", "TC", "PV", "TG", "DS", "HK", "DN", "HX", "CH", "NN", "TK", "HC", "XK", "TB", "NO", "XB",
+    "TN", "CS", "XN", "MS", "HD", "TQ", "TA", "TY", "HG", "LS", "HS", "SV", "GB", "GD", "ND", "TH", "TV",
+    "TD", "TU", "BA",
 ];
 
 impl World {
@@ -35,7 +36,8 @@ impl World {
     pub fn read() -> World {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reference");
         let sheet = |name: &str| rows(&fs::read_to_string(root.join(name)).expect("the file is there"));
-        let communes = sheet("communes.csv").into_iter().map(|mut row| row.remove("code").expect("a column")).collect();
+        let communes =
+            sheet("communes.csv").into_iter().map(|mut row| row.remove("code").expect("a column")).collect();
         let mut facilities: BTreeMap<String, Vec<Span>> = sheet("facilities.csv")
             .into_iter()
             .map(|mut row| (row.remove("code").expect("a column"), Vec::new()))
@@ -109,7 +111,8 @@ impl World {
 pub(super) fn card_rate(group: &str, digit: &str, on: DayNumber) -> Option<i64> {
     let from_2026 = on >= days::day("2026-01-01");
     Some(match group {
-        "CC" | "TE" | "CK" | "CB" | "KC" | "HN" | "DT" | "DK" | "XD" | "BT" | "TS" | "AK" | "CT" | "QN" | "CA" | "CY" => 10_000,
+        "CC" | "TE" | "CK" | "CB" | "KC" | "HN" | "DT" | "DK" | "XD" | "BT" | "TS" | "AK" | "CT" | "QN"
+        | "CA" | "CY" => 10_000,
         "CN" if from_2026 => 10_000,
         "LH" if from_2026 => 10_000,
         "CN" | "HT" | "TC" | "PV" | "TG" | "DS" | "HK" => 9_500,
@@ -140,7 +143,8 @@ pub(super) fn came(route: &str) -> Option<&'static str> {
         "1.1" | "1.2" | "1.4" => "own",
         "1.3" => "form",
         "1.5" => "slip",
-        "1.11" | "1.12" | "1.13" | "1.14" | "1.15" | "1.16" | "1.17" | "1.18" | "3.1" | "3.2" | "3.3" | "3.6" => "self",
+        "1.11" | "1.12" | "1.13" | "1.14" | "1.15" | "1.16" | "1.17" | "1.18" | "3.1" | "3.2" | "3.3"
+        | "3.6" => "self",
         "2" => "urgent",
         "1.6" | "1.7" | "7" | "7.2" | "7.3" | "7.4" | "10" => "other",
         "9" => "unused",
