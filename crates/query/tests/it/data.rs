@@ -1,0 +1,78 @@
+use contract::Millis;
+use event_log::{EventLog, files::RealFiles};
+use query::{DataFolder, QueryError};
+use tempfile::TempDir;
+
+use crate::city::{bundle_files, end_of, other_bundle};
+
+fn folder() -> (TempDir, DataFolder) {
+    let dir = TempDir::new().unwrap();
+    let folder =
+        DataFolder::create(&dir.path().join("data"), RealFiles::shared(), 4, "a key", Millis(1)).unwrap();
+    (dir, folder)
+}
+
+#[test]
+fn a_folder_is_made_once_and_says_what_it_is() {
+    let (_dir, folder) = folder();
+    let control = folder.control().unwrap();
+    assert_eq!((control.key_id.as_str(), control.partitions), ("a key", 4));
+    assert_eq!(folder.log().unwrap().partitions(), 4);
+    let again = DataFolder::create(folder.root(), RealFiles::shared(), 8, "another", Millis(2));
+    assert!(matches!(again, Err(QueryError::Refused(why)) if why.contains("holds a deployment already")));
+    let nothing = TempDir::new().unwrap();
+    let none = DataFolder::open(nothing.path(), RealFiles::shared());
+    assert!(matches!(none, Err(QueryError::Refused(why)) if why.contains("vertebra simulate")));
+    assert!(
+        matches!(folder.active_bundle(), Err(QueryError::Refused(why)) if why.contains("policy activate"))
+    );
+}
+
+#[test]
+fn bundles_are_kept_by_content_and_found_by_time_and_digest() {
+    let (_dir, folder) = folder();
+    let (first, changed) = folder.activate_bundle(&bundle_files(), end_of("2026-01-01")).unwrap();
+    assert!(changed);
+    let stored = folder.control().unwrap().end();
+    assert_eq!(stored, 1 + first.files().len() as u64 + 1, "the deployment, every file, the activation");
+    let (_, changed) = folder.activate_bundle(&bundle_files(), end_of("2026-01-02")).unwrap();
+    assert!(!changed, "it is active already");
+    assert_eq!(folder.control().unwrap().end(), stored);
+    let (second, changed) = folder.activate_bundle(&other_bundle(), end_of("2026-02-01")).unwrap();
+    assert!(changed);
+    assert_eq!(folder.control().unwrap().end(), stored + 2, "the one file that changed, and the activation");
+    folder.activate_bundle(&bundle_files(), end_of("2026-03-01")).unwrap();
+    assert_eq!(folder.control().unwrap().end(), stored + 3, "every file was there");
+
+    let control = folder.control().unwrap();
+    let at = |day: &str| control.bundle(control.at(end_of(day)).unwrap()).unwrap().digest();
+    assert_eq!(at("2025-06-01"), first.digest(), "before the first there is only the first");
+    assert_eq!(at("2026-01-15"), first.digest());
+    assert_eq!(at("2026-02-15"), second.digest());
+    assert_eq!(at("2026-03-15"), first.digest());
+    assert_eq!(folder.active_bundle().unwrap().digest(), first.digest());
+    let found = control.bundle(control.by_digest(&second.digest()).unwrap()).unwrap();
+    assert_eq!(found.files(), second.files());
+    assert!(control.by_digest(&[0; 32]).is_none());
+}
+
+#[test]
+fn a_broken_bundle_is_refused_with_every_fault_and_changes_nothing() {
+    let (_dir, folder) = folder();
+    let mut files = bundle_files();
+    files.insert("policy/route.toml".to_owned(), b"[[rule]]\nid = 1\n".to_vec());
+    files.remove("reference/communes.csv");
+    let Err(QueryError::Bundle(faults)) = folder.activate_bundle(&files, Millis(2)) else {
+        panic!("it is broken")
+    };
+    for file in ["policy/route.toml", "reference/communes.csv"] {
+        assert!(faults.iter().any(|fault| fault.file == file), "{file}: {faults:?}");
+    }
+    assert_eq!(folder.control().unwrap().end(), 1);
+    let mut files = bundle_files();
+    let long = files["reference/holidays.csv"].len();
+    files.get_mut("reference/holidays.csv").unwrap().extend(std::iter::repeat_n(b'\n', (1 << 20) - long));
+    let refused = folder.activate_bundle(&files, Millis(2)).map(|(bundle, _)| bundle.digest());
+    assert!(refused.is_err());
+    assert_eq!(folder.control().unwrap().end(), 1);
+}
