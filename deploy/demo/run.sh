@@ -38,7 +38,8 @@ run() {
     printf '   $ vertebra'
     for word in "$@"; do
         case $word in
-        "$here/claims"/*) [ "$word" = "$here/claims/01-cat-linh-station.xml" ] && printf ' deploy/demo/claims/*.xml' ;;
+        deploy/demo/claims/01-*) printf ' deploy/demo/claims/*.xml' ;;
+        deploy/demo/claims/*) ;;
         "$directory"/*) printf ' %s' "${word#"$directory"/}" ;;
         *) printf ' %s' "$word" ;;
         esac
@@ -65,10 +66,10 @@ step "A city of $people people, from a seed: registers, visits, referrals, claim
 run simulate --people "$people" --seed 2026
 
 step "Insurance-claim files in the ministry's format on top; some are faulty, one is cut off"
-run_refusing import "$here"/claims/*.xml --report "$directory/import.jsonl"
+run_refusing import deploy/demo/claims/*.xml --report "$directory/import.jsonl"
 
 step "The same files once more: what was accepted is known, nothing changes"
-run_refusing import "$here"/claims/*.xml
+run_refusing import deploy/demo/claims/*.xml
 
 step "From the log to histories and figures"
 run project
@@ -78,6 +79,9 @@ run coverage --on 2026-06-30 --sort people --limit 10 --receipt "$directory/cove
 
 step "Coverage as it was known at the end of March"
 run coverage --on 2026-06-30 --known-at 2026-03-31 --sort people --limit 3
+
+step "What changed between the two, and why"
+run coverage --on 2026-06-30 --by none --known-at 2026-03-31 --against 2026-12-31 --explain
 
 step "Referrals between facilities, the busiest ten"
 run referrals --on 2026-12-31 --sort referred --limit 10
@@ -95,12 +99,15 @@ step "One person, claim by claim: the copay of the year passed six months' base 
 run person --id 001070990004 --on 2026-07-01
 
 step "Claims of the hospitals that sent files"
-run claims --by facility --only facility=01004 --only facility=01006 --only facility=01929
+run claims --by facility --to 2026-12-31 --only facility=01004 --only facility=01006 --only facility=01929
 
 step "The receipt of the first figures gives the same bytes again"
 run verify "$directory/coverage.receipt"
 
 step "Everything computed again from the log, compared with what is served"
 run audit replay
+
+step "Every record of the log is accounted for"
+run doctor census
 
 printf '\nThe data is in %s; remove it with: make clean-demo DEMO_DIR=%s\n' "$directory" "$directory"

@@ -110,8 +110,7 @@ impl Sheet {
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         let is_number = |at: usize| self.rows.iter().any(|row| row[at].is_number());
         let alignment = |at: usize| if is_number(at) { CellAlignment::Right } else { CellAlignment::Left };
-        let title =
-            |(at, name): (usize, &String)| Cell::new(name.replace('_', " ")).set_alignment(alignment(at));
+        let title = |(at, name): (usize, &String)| Cell::new(shown_title(name)).set_alignment(alignment(at));
         table.set_header(self.columns.iter().enumerate().map(title).collect::<Vec<Cell>>());
         for row in &self.rows {
             let cell = |(at, value): (usize, &Value)| Cell::new(value.shown()).set_alignment(alignment(at));
@@ -145,6 +144,20 @@ impl Sheet {
             Json::Object(fields.collect::<Map<_, _>>())
         };
         Json::Array(self.rows.iter().map(object).collect())
+    }
+}
+
+/// A column's name as people see it. Names and shares stand right of what they belong to.
+fn shown_title(name: &str) -> String {
+    if name.ends_with("_name") {
+        "name".to_owned()
+    } else if name.ends_with("_share") {
+        "share".to_owned()
+    } else if name.chars().any(char::is_uppercase) {
+        // A field of the claim format.
+        name.to_owned()
+    } else {
+        name.replace('_', " ")
     }
 }
 
@@ -202,15 +215,29 @@ mod tests {
     fn a_table_has_its_numbers_to_the_right() {
         let mut out = Vec::new();
         sheet().write_table(&mut out).unwrap();
-        expect![""].assert_eq(std::str::from_utf8(&out).unwrap());
+        expect![[r#"
+              commune  residents   share  copay
+              ─────────────────────────────────
+              00004    1,234,567  33.3 %   1.50
+              unknown        -12       –     -1
+        "#]].assert_eq(std::str::from_utf8(&out).unwrap());
     }
 
     #[test]
     fn programs_get_plain_numbers() {
         let mut out = Vec::new();
         sheet().write_csv(&mut out).unwrap();
-        expect![""].assert_eq(std::str::from_utf8(&out).unwrap());
-        expect![""].assert_eq(&sheet().to_json().to_string());
+        expect![[r#"
+            commune,residents,share,copay
+            00004,1234567,0.333333,1.50
+            unknown,-12,,-1
+        "#]].assert_eq(std::str::from_utf8(&out).unwrap());
+        expect![[r#"[{"commune":"00004","copay":"1.50","residents":1234567,"share":0.333333},{"commune":"unknown","copay":"-1","residents":-12,"share":null}]"#]].assert_eq(&sheet().to_json().to_string());
+    }
+
+    #[test]
+    fn a_terminal_gets_no_control_characters() {
+        assert_eq!(printable("a\u{1b}[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::io::Write;
 
 use clap::Args;
 use contract::{Day, Millis};
-use query::{ClaimsQuestion, Filter, Known, Standpoint};
+use query::{ClaimsQuestion, Known, Standpoint};
 use serde_json::json;
 
 use crate::{
     cli::{FormArgs, Place, day, moment},
-    commands::figures::{filter, rows_as_json, sheet_of, write_stand},
+    commands::figures::{filter, filters_of, rows_as_json, sheet_of, write_stand},
     data,
     failure::Exit,
     output::{self, Form},
@@ -55,12 +55,11 @@ impl Claims {
         let to = self.to.unwrap_or_else(|| data::usual_day(&desk));
         let from = self.from.unwrap_or_else(|| Day::new_year(to.year()));
         let known = self.known_at.map_or(Known::Snapshot, Known::At);
-        let filters = self.filters.into_iter().map(|(name, value)| Filter { name, values: vec![value] });
         let question = ClaimsQuestion {
             from,
             to,
             by: self.by,
-            filter: filters.collect(),
+            filter: filters_of(&self.filters),
             standpoint: Standpoint { known, bundle: None },
         };
         let answer = desk.claims(&question)?;

@@ -239,13 +239,7 @@ impl Figures {
             }
             _ => by,
         };
-        let mut filters: Vec<Filter> = Vec::new();
-        for (name, value) in &self.filters {
-            match filters.iter_mut().find(|filter| filter.name == *name) {
-                Some(filter) => filter.values.push(value.clone()),
-                None => filters.push(Filter { name: name.clone(), values: vec![value.clone()] }),
-            }
-        }
+        let mut filters = filters_of(&self.filters);
         for (name, value) in alternatives {
             let said = by.iter().any(|by| by == name) || filters.iter().any(|filter| filter.name == *name);
             if cube.dimensions.contains(name) && !said {
@@ -314,6 +308,18 @@ impl Figures {
         table.rows.truncate(self.limit.unwrap_or(usize::MAX));
         Ok((sheet_of(&table), left_out))
     }
+}
+
+/// Filters by name: several values of one name are alternatives.
+pub(crate) fn filters_of(said: &[(String, String)]) -> Vec<Filter> {
+    let mut filters: Vec<Filter> = Vec::new();
+    for (name, value) in said {
+        match filters.iter_mut().find(|filter| filter.name == *name) {
+            Some(filter) => filter.values.push(value.clone()),
+            None => filters.push(Filter { name: name.clone(), values: vec![value.clone()] }),
+        }
+    }
+    filters
 }
 
 /// What is shown, in a line.

@@ -160,7 +160,13 @@ fn explain(said: &Explanation, out: &mut dyn Write) -> std::io::Result<()> {
             (true, false) => "insured, pays copay",
         }
     )?;
+    let mut told = Vec::new();
     for held in &said.holds {
+        // Every claim tells of the card again.
+        if told.contains(&held) {
+            continue;
+        }
+        told.push(held);
         let digit = if held.digit.is_empty() { String::new() } else { format!(", digit {}", held.digit) };
         writeln!(
             out,

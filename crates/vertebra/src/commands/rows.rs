@@ -3,11 +3,11 @@
 use std::io::Write;
 
 use clap::Args;
-use query::{Filter, Known, ListPage, ListQuestion, Standpoint, lists};
+use query::{Known, ListPage, ListQuestion, Standpoint, lists};
 
 use crate::{
     cli::{FormArgs, Place, WhenArgs},
-    commands::figures::{filter, write_stand},
+    commands::figures::{filter, filters_of, write_stand},
     data,
     failure::Exit,
     output::{self, Form, Sheet, Value, thousands},
@@ -50,12 +50,11 @@ impl Rows {
         let desk = data::open_desk(&folder, &log)?;
         let on = self.when.on.unwrap_or_else(|| data::usual_day(&desk));
         let known = self.when.known_at.map_or(Known::Snapshot, Known::At);
-        let filters = self.filters.into_iter().map(|(name, value)| Filter { name, values: vec![value] });
         let page = desk.list(&ListQuestion {
             list,
             on,
             standpoint: Standpoint { known, bundle: None },
-            filter: filters.collect(),
+            filter: filters_of(&self.filters),
             limit: self.limit,
             after: self.after,
         })?;

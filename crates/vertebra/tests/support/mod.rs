@@ -1,0 +1,94 @@
+//! Runs the command that was built, on folders of its own.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use tempfile::TempDir;
+
+/// The repository.
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A claim file of the demonstration.
+pub(crate) fn claim_file(name: &str) -> String {
+    repository().join("deploy/demo/claims").join(name).display().to_string()
+}
+
+/// An empty folder, gone at the end.
+pub(crate) struct Folder(TempDir);
+
+/// What a run said.
+pub(crate) struct Ran {
+    command: String,
+    output: Output,
+}
+
+impl Folder {
+    pub(crate) fn new() -> Folder {
+        Folder(TempDir::new().unwrap())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vertebra"));
+        command
+            .args(arguments)
+            .current_dir(self.0.path())
+            .env_remove("VERTEBRA_DATA")
+            .env_remove("VERTEBRA_LOG");
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the command with `data` in this folder.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        Ran { command: arguments.join(" "), output: self.command(arguments).output().unwrap() }
+    }
+
+    /// Runs the command, reads its first bytes and hangs up.
+    pub(crate) fn closes_its_ears(&self, arguments: &[&str]) {
+        let mut child =
+            self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut first = [0; 100];
+        child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "{}: {said}", output.status);
+    }
+}
+
+impl Ran {
+    /// What it printed, where it succeeded.
+    #[track_caller]
+    pub(crate) fn ok(self) -> String {
+        self.fails_or_not(0)
+    }
+
+    /// What it printed, on both streams, where it ended with this code.
+    #[track_caller]
+    pub(crate) fn fails(self, code: i32) -> String {
+        self.fails_or_not(code)
+    }
+
+    #[track_caller]
+    fn fails_or_not(self, code: i32) -> String {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, error) = (text(&self.output.stdout), text(&self.output.stderr));
+        assert_eq!(self.output.status.code(), Some(code), "vertebra {}\n{out}\n{error}", self.command);
+        assert!(!error.contains("panicked"), "{error}");
+        if code == 0 { out } else { out + &error }
+    }
+}
