@@ -1,1 +1,12 @@
-//! Replay, census and verification.
+//! Checking: replay of the log against what is kept and served, the census of records, and what a deployment weighs.
+//!
+//! A replay starts from the log's bytes and a bundle and uses nothing that was derived. What it shows is consistency: that
+//! the figures are those of the events received, not that the events are true.
+
+mod census;
+mod doctor;
+mod replay;
+
+pub use census::{Census, PartitionCensus, census};
+pub use doctor::{Weights, weigh};
+pub use replay::{AuditError, PersonDifference, ReplayReport, Stored, replay};

@@ -1,0 +1,210 @@
+//! The books of the log: records = distinct events + copies + set aside, counted twice by different code.
+
+use std::collections::HashSet;
+
+use contract::{EventId, Subject, v1::event::Body};
+use event_log::{EventLog, ReadError};
+use projector::{Manifest, PartitionState, Replayed, StoreError, in_parallel, replay_partition};
+use serde::Serialize;
+
+use crate::replay::AuditError;
+
+/// How much of the log is asked for at once.
+const READ_BYTES: usize = 4 << 20;
+
+/// The books of every partition.
+#[derive(Debug, Clone, Serialize)]
+pub struct Census {
+    /// One a partition.
+    pub partitions: Vec<PartitionCensus>,
+    /// What does not balance, in words.
+    pub findings: Vec<String>,
+}
+
+/// The books of one partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PartitionCensus {
+    /// Which.
+    pub partition: u16,
+    /// Where the log ends.
+    pub end: u64,
+    /// Records read, each at the offset after the last one's.
+    pub records: u64,
+    /// Different events, each counted once for the subject it stands with.
+    pub events: u64,
+    /// Records that hold an event again.
+    pub copies: u64,
+    /// Records that hold no event this build can read: offset and reason.
+    pub set_aside: Vec<(u64, String)>,
+    /// Where the figures stand; none: nothing was projected.
+    pub projected: Option<u64>,
+    /// Why the partition cannot be read further.
+    pub stopped: Option<String>,
+}
+
+impl Census {
+    /// Whether everything balances.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty()
+    }
+}
+
+/// Counts the records of the log, by the bytes alone and as histories have them, and compares both with each other and with
+/// what the last snapshot says (`manifest`).
+///
+/// # Errors
+/// When the log cannot be read at all.
+pub fn census(log: &dyn EventLog, manifest: Option<&Manifest>) -> Result<Census, AuditError> {
+    let ends = log.ends()?;
+    let numbers: Vec<u16> = (0..log.partitions()).collect();
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let counted = in_parallel(workers, &numbers, Vec::new, |counted, partition| {
+        counted.push(count(log, *partition, ends[usize::from(*partition)], manifest)?);
+        Ok(())
+    })?;
+    let mut counted: Vec<(PartitionCensus, Vec<String>)> = counted.into_iter().flatten().collect();
+    counted.sort_by_key(|(partition, _)| partition.partition);
+    let mut census = Census { partitions: Vec::new(), findings: Vec::new() };
+    if let Some(manifest) = manifest {
+        if manifest.log != log.id().to_string() {
+            census.findings.push(format!(
+                "the figures are of the log {}, this is {}",
+                manifest.log,
+                log.id()
+            ));
+        }
+        if manifest.partitions.len() != numbers.len() {
+            let (figures, has) = (manifest.partitions.len(), numbers.len());
+            census.findings.push(format!("the figures are of {figures} partitions, the log has {has}"));
+        }
+    }
+    for (partition, findings) in counted {
+        let number = partition.partition;
+        census.findings.extend(findings.into_iter().map(|finding| format!("partition {number}: {finding}")));
+        census.partitions.push(partition);
+    }
+    Ok(census)
+}
+
+fn count(
+    log: &dyn EventLog,
+    partition: u16,
+    end: u64,
+    manifest: Option<&Manifest>,
+) -> Result<(PartitionCensus, Vec<String>), StoreError> {
+    let state = manifest.and_then(|manifest| manifest.partitions.get(usize::from(partition)));
+    let engine = replay_partition(log, partition, end, |_, _| Ok(()))?;
+    let mut books = PartitionCensus {
+        partition,
+        end,
+        projected: state.map(|state| state.next_offset),
+        set_aside: engine.set_aside.clone(),
+        ..PartitionCensus::default()
+    };
+    let mut findings = Vec::new();
+    if let Err(error) = count_bytes(log, &mut books, &mut findings) {
+        findings.push(error.to_string());
+        books.stopped = Some(error.to_string());
+    } else if books.records != end {
+        findings.push(format!("the log says it ends at {end}, {} records could be read", books.records));
+    }
+    check_engine(&books, &engine, &mut findings);
+    if let Some(state) = state {
+        check_state(&books, &engine, state, &mut findings);
+    }
+    Ok((books, findings))
+}
+
+/// What became of the records as the engine reads them, against what the bytes say.
+fn check_engine(books: &PartitionCensus, engine: &Replayed, findings: &mut Vec<String>) {
+    let aside = engine.set_aside.len() as u64;
+    if engine.facts + aside != engine.next_offset || engine.next_offset != books.records {
+        findings.push(format!(
+            "of {} records {} were read, {} became facts and {aside} were set aside",
+            books.records, engine.next_offset, engine.facts
+        ));
+    }
+    if engine.copies != books.copies {
+        findings.push(format!("histories hold {} copies, the log {}", engine.copies, books.copies));
+    }
+}
+
+/// What the last snapshot says of the partition, against the log.
+fn check_state(
+    books: &PartitionCensus,
+    engine: &Replayed,
+    state: &PartitionState,
+    findings: &mut Vec<String>,
+) {
+    let at = state.next_offset;
+    if at > books.end {
+        findings.push(format!(
+            "the figures stand at offset {at}, the log ends at {}: it lost its end",
+            books.end
+        ));
+    }
+    let aside = state.set_aside.len() as u64;
+    if state.facts + aside != at {
+        let facts = state.facts;
+        findings.push(format!(
+            "the figures stand at offset {at}, but hold {facts} facts and {aside} records set aside"
+        ));
+    }
+    let before: Vec<&(u64, String)> = engine.set_aside.iter().filter(|(offset, _)| *offset < at).collect();
+    if !before.iter().map(|(offset, _)| offset).eq(state.set_aside.iter().map(|(offset, _)| offset)) {
+        findings.push(format!(
+            "the figures set {aside} records aside, the log gives {} before offset {at}",
+            before.len()
+        ));
+    }
+    if at == books.records && state.copies != books.copies {
+        findings.push(format!("the figures hold {} copies, the log {}", state.copies, books.copies));
+    }
+    if let Some(why) = &state.stopped {
+        findings.push(format!("the projector stopped at offset {at}: {why}"));
+    }
+}
+
+/// Reads the partition record by record and counts what is not set aside.
+fn count_bytes(
+    log: &dyn EventLog,
+    books: &mut PartitionCensus,
+    findings: &mut Vec<String>,
+) -> Result<(), ReadError> {
+    let mut seen: HashSet<(Subject, EventId)> = HashSet::new();
+    let aside: HashSet<u64> = books.set_aside.iter().map(|(offset, _)| *offset).collect();
+    let mut reader = log.reader(books.partition, 0)?;
+    while books.records < books.end {
+        let Some(batch) = reader.next_batch(READ_BYTES)? else { break };
+        for record in batch.iter().take_while(|record| record.offset < books.end) {
+            if record.offset != books.records {
+                findings.push(format!("offset {} stands where {} should", record.offset, books.records));
+            }
+            books.records += 1;
+            if aside.contains(&record.offset) {
+                continue;
+            }
+            match event_of(record.bytes) {
+                Some(event) if seen.insert(event) => books.events += 1,
+                Some(_) => books.copies += 1,
+                None => findings.push(format!(
+                    "the record at offset {} is no event, but was not set aside",
+                    record.offset
+                )),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whom a record is about, and which event it holds; of a carried one the event inside.
+fn event_of(bytes: &[u8]) -> Option<(Subject, EventId)> {
+    let event = contract::decode(bytes).ok()?;
+    let subject = Subject::try_from(&event.subject[..]).ok()?;
+    let id = match event.body? {
+        Body::CarriedEvent(carried) => contract::decode(&carried.event).ok()?.event_id,
+        _ => event.event_id,
+    };
+    Some((subject, EventId::try_from(&id[..]).ok()?))
+}
