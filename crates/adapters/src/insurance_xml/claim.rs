@@ -379,7 +379,7 @@ fn tells_of_hiv(code: &str) -> bool {
 fn line(fields: &mut Fields<'_>, kind: v1::ClaimLineKind, number: u32, record_key: &str) -> Line {
     let amounts = TOTALS.each_ref().map(|total| fields.amount(total.line_field, false).unwrap_or_default());
     let key = fields.get("MA_LK");
-    if !key.is_empty() && key != record_key {
+    if !key.is_empty() && !record_key.is_empty() && key != record_key {
         fields.remark(Rule::LineOfAnotherRecord, "MA_LK", "");
     }
     let charged_rate = match Decimal::parse(fields.get("MUC_HUONG")).map(Decimal::hundredths) {

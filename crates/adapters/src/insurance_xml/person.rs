@@ -145,6 +145,13 @@ pub(crate) fn cards(fields: &mut Fields<'_>, visited_at: Option<Millis>) -> Vec<
     let facilities: Vec<&str> = list(fields.get("MA_DKBD")).collect();
     let starts: Vec<&str> = list(fields.get("GT_THE_TU")).collect();
     let ends: Vec<&str> = list(fields.get("GT_THE_DEN")).collect();
+    if list(fields.get("MA_THE_BHYT")).nth(CARDS_MAX).is_some() {
+        fields.remark(
+            Rule::FieldCut,
+            "MA_THE_BHYT",
+            format!("more than {CARDS_MAX} cards; the rest was left out"),
+        );
+    }
     let uneven = [facilities.len(), starts.len(), ends.len()]
         .iter()
         .any(|count| *count != 0 && *count != numbers.len());

@@ -36,7 +36,7 @@ enum Content<'a> {
 }
 
 /// The fields of one row, by name in capitals, in the order in which they stood.
-#[derive(Default, Debug)]
+#[derive(Default)]
 pub(crate) struct Row {
     fields: Vec<(String, String)>,
     pub(crate) repeated: bool,
@@ -63,7 +63,7 @@ impl Row {
 }
 
 /// The rows of a table.
-#[derive(Default, Debug)]
+#[derive(Default)]
 pub(crate) struct Rows {
     pub(crate) rows: Vec<Row>,
     pub(crate) other_encoding: bool,
