@@ -272,6 +272,35 @@ fn managed_is_a_record_and_a_contact_within_twelve_months() {
 }
 
 #[test]
+fn of_the_insured_only_the_days_with_a_card_count() {
+    communes(
+        "
+        p1 2026-01-01 person-registered birth=1990-03-02 sex=male
+        p1 2026-01-01 health-record-opened
+        p1 2026-02-01 check-up-completed facility=01004
+        p1 2026-03-01 insurance-granted group=DN from=2026-03-01 until=2026-05-31
+        ",
+        &expect![[r#"
+            commune[perm none 18-39 male] people 2024-01-01..open: 1
+            commune[perm none 18-39 male] insured 2026-03-01..2026-06-01: 1
+            commune[perm none 18-39 male] managed 2026-02-01..2027-02-01: 1
+            commune[perm none 18-39 male] checked_up 2026-02-01..2027-01-01: 1
+            commune[perm none 18-39 male] record 2026-01-01..open: 1
+            commune[actual none 18-39 male] people 2024-01-01..open: 1
+            commune[actual none 18-39 male] insured 2026-03-01..2026-06-01: 1
+            commune[actual none 18-39 male] managed 2026-02-01..2027-02-01: 1
+            commune[actual none 18-39 male] checked_up 2026-02-01..2027-01-01: 1
+            commune[actual none 18-39 male] record 2026-01-01..open: 1
+            commune[insured none 18-39 male] people 2026-03-01..2026-06-01: 1
+            commune[insured none 18-39 male] insured 2026-03-01..2026-06-01: 1
+            commune[insured none 18-39 male] managed 2026-03-01..2026-06-01: 1
+            commune[insured none 18-39 male] checked_up 2026-03-01..2026-06-01: 1
+            commune[insured none 18-39 male] record 2026-03-01..2026-06-01: 1
+        "#]],
+    );
+}
+
+#[test]
 fn contacts_less_than_a_year_apart_are_one_stretch() {
     communes(
         "
