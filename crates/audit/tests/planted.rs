@@ -1,5 +1,7 @@
 //! Bugs planted in what is stored, and in the log, are found and named.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 use std::{
     collections::BTreeMap,
     fs,

@@ -15,8 +15,8 @@ use crate::{
     answer::{Column, ColumnKind, Stand, Table, Value, month},
     desk::Desk,
     error::QueryError,
-    figures::ROWS_MAX,
     person::linked_away,
+    plan::ROWS_MAX,
     question::{Filter, Standpoint},
 };
 

@@ -20,7 +20,7 @@ use crate::{
     answer::{Column, ColumnKind, Stand, Table, Value},
     desk::Desk,
     error::QueryError,
-    figures::Plan,
+    plan::Plan,
     question::{Question, Standpoint},
     sums::Sums,
 };

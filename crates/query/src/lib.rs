@@ -13,6 +13,7 @@ mod error;
 mod figures;
 mod lists;
 mod person;
+mod plan;
 mod question;
 mod receipt;
 mod sums;

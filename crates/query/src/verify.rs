@@ -6,7 +6,7 @@ use crate::{
     answer::Table,
     desk::{Desk, parse_digest},
     error::QueryError,
-    figures::Plan,
+    plan::Plan,
     question::{Known, Standpoint},
     receipt::{Receipt, Verified},
 };
