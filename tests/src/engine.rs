@@ -94,3 +94,53 @@ impl Collect for Point {
         }
     }
 }
+
+/// The sums of a log by day, from a plain fold of its events.
+#[must_use]
+pub fn fold(log: &Log, bundle: &Bundle) -> projector::Figures {
+    let mut figures = projector::Figures::default();
+    let mut resolver = Resolver::new();
+    for records in log {
+        for (subject, history) in &histories(records) {
+            figures.add(*subject, &resolver.view(history, None), bundle);
+        }
+    }
+    figures
+}
+
+/// The same, event by event: whom an event touches is taken out as it was and put in as it is.
+#[must_use]
+pub fn fold_live(log: &Log, bundle: &Bundle) -> projector::Figures {
+    let mut figures = projector::Figures::default();
+    let mut resolver = Resolver::new();
+    for records in log {
+        let mut people: BTreeMap<Subject, History> = BTreeMap::new();
+        for (offset, record) in records.iter().enumerate() {
+            let event = EventView::parse(record).expect("the simulator writes events");
+            let history = people.entry(event.subject).or_default();
+            figures.subtract(event.subject, &resolver.view(history, None), bundle);
+            history.push(&event, offset as u64).expect("and they give facts");
+            history.sort();
+            figures.add(event.subject, &resolver.view(history, None), bundle);
+        }
+    }
+    figures
+}
+
+/// A planted bug: as [`fold_live`], but weights are clamped at nothing, so that nobody is ever taken out.
+#[must_use]
+pub fn fold_clamped(log: &Log, bundle: &Bundle) -> projector::Figures {
+    let mut figures = projector::Figures::default();
+    let mut resolver = Resolver::new();
+    for records in log {
+        let mut people: BTreeMap<Subject, History> = BTreeMap::new();
+        for (offset, record) in records.iter().enumerate() {
+            let event = EventView::parse(record).expect("the simulator writes events");
+            let history = people.entry(event.subject).or_default();
+            history.push(&event, offset as u64).expect("and they give facts");
+            history.sort();
+            figures.add(event.subject, &resolver.view(history, None), bundle);
+        }
+    }
+    figures
+}

@@ -1,4 +1,5 @@
 //! Stories across crates, and the oracle that the engine's figures are held against.
 
 pub mod engine;
+pub mod flaws;
 pub mod oracle;

@@ -1,9 +1,15 @@
 //! The laws: whatever comes, in whatever order, the figures are those of the truth.
 
 use contract::DeploymentKey;
-use simulator::{City, Config, Places, records, truth::Person};
+use event_log::{Append, EmbeddedLog, EventLog, files::RealFiles, partition_of};
+use projector::{Options, Projector};
+use simulator::{
+    City, Config, Places, records, records_of,
+    truth::{BirthKnown, Person, Says, Told},
+};
 use vertebra_tests::{
-    engine,
+    engine::{self, Log},
+    flaws::Flaw,
     oracle::{self, Figures, Question, World, day},
 };
 
@@ -100,8 +106,9 @@ fn same(seed: u64, question: &Question, engine: &Figures, truth: &Figures) {
     panic!("seed {seed}, {question:?}:\n{}", differ.join("\n"));
 }
 
+/// Which random cities: `LAW_CITIES` of them, from `LAW_SEED` on.
 fn seeds() -> std::ops::Range<u64> {
-    let count = std::env::var("LAW_CITIES").ok().and_then(|count| count.parse().ok()).unwrap_or(1500);
+    let count = std::env::var("LAW_CITIES").ok().and_then(|count| count.parse().ok()).unwrap_or(1000);
     let first = std::env::var("LAW_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
     first..first + count
 }
@@ -128,4 +135,278 @@ fn figures_of_a_plausible_city_are_those_of_the_truth() {
         let engine = engine::figures(&log, &bench.bundle, &question);
         same(4, &question, &engine, &oracle::figures(&bench.world, &people, &question));
     }
+}
+
+/// Chance of the test's own.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) % end as u64) as usize
+    }
+
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+    }
+}
+
+fn digests(log: &Log, bench: &Bench) -> projector::Digests {
+    engine::fold(log, &bench.bundle).digests()
+}
+
+#[test]
+fn no_order_no_copy_and_no_number_of_partitions_changes_a_byte() {
+    let bench = Bench::new();
+    for seed in seeds() {
+        let mut chance = Chance(seed);
+        let (city, _) = bench.city(Config::adversarial(seed, 3));
+        let log = records(&city, &bench.key, 3);
+        let expected = digests(&log, &bench);
+
+        let mut shuffled = log.clone();
+        shuffled.iter_mut().for_each(|records| chance.shuffle(records));
+        assert_eq!(digests(&shuffled, &bench), expected, "seed {seed}: shuffled");
+
+        let mut doubled = log.clone();
+        for records in doubled.iter_mut().filter(|records| !records.is_empty()) {
+            for _ in 0..1 + chance.below(5) {
+                let copy = records[chance.below(records.len())].clone();
+                let at = chance.below(records.len() + 1);
+                records.insert(at, copy);
+            }
+        }
+        assert_eq!(digests(&doubled, &bench), expected, "seed {seed}: some events twice");
+
+        let mut late = log.clone();
+        for records in late.iter_mut().filter(|records| !records.is_empty()) {
+            let latecomer = records.remove(chance.below(records.len()));
+            records.push(latecomer);
+        }
+        assert_eq!(digests(&late, &bench), expected, "seed {seed}: some events late");
+
+        for partitions in [1, 2, 16] {
+            let other = records(&city, &bench.key, partitions);
+            assert_eq!(digests(&other, &bench), expected, "seed {seed}: {partitions} partitions");
+        }
+    }
+}
+
+#[test]
+fn what_is_taken_out_and_put_in_event_by_event_is_what_a_plain_fold_gives() {
+    let bench = Bench::new();
+    for seed in seeds() {
+        let (city, _) = bench.city(Config::adversarial(seed, 2));
+        let mut log = records(&city, &bench.key, 2);
+        Chance(seed).shuffle(&mut log[0]);
+        let mut live = engine::fold_live(&log, &bench.bundle);
+        let mut plain = engine::fold(&log, &bench.bundle);
+        assert_eq!(live.digests(), plain.digests(), "seed {seed}: {:?}", live.differences(&mut plain));
+    }
+}
+
+/// Events come in batches of any size, the projector catches up between them or is closed and opened again.
+#[test]
+fn the_projector_gives_what_a_plain_fold_gives_however_the_events_come() {
+    let bench = Bench::new();
+    for seed in 0..8 {
+        let mut chance = Chance(seed);
+        let (city, _) = bench.city(Config::adversarial(seed, 40));
+        let log = records(&city, &bench.key, 4);
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedLog::create(&folder.path().join("log"), 4).unwrap();
+        let mut next = [0; 4];
+        let open = || {
+            let root = folder.path().join("derived");
+            Projector::open(&root, RealFiles::shared(), &store, &bench.bundle, Options::default()).unwrap().0
+        };
+        let mut projector = Some(open());
+        while (0..4).any(|partition| next[partition] < log[partition].len()) {
+            let mut batch: Vec<Append<'_>> = Vec::new();
+            for _ in 0..1 + chance.below(400) {
+                let partition = chance.below(4);
+                if let Some(record) = log[partition].get(next[partition]) {
+                    next[partition] += 1;
+                    let event = contract::EventView::parse(record).unwrap();
+                    assert_eq!(usize::from(partition_of(&event.subject, 4)), partition);
+                    batch.push(Append { partition: partition as u16, key: &record[20..36], bytes: record });
+                }
+            }
+            store.append(&batch).unwrap();
+            if chance.below(6) == 0 {
+                projector = None;
+            }
+            projector.get_or_insert_with(open).catch_up(&|_| ()).unwrap();
+        }
+        let mut projector = projector.unwrap_or_else(open);
+        projector.catch_up(&|_| ()).unwrap();
+        assert_eq!(projector.digests(), digests(&log, &bench), "seed {seed}");
+    }
+}
+
+/// A person of one identity, and the same person known under three.
+fn split(whole: &Person, chance: &mut Chance) -> Person {
+    let mut split = Person { identities: 3, ..whole.clone() };
+    for index in 0..split.told.len() {
+        let identity = chance.below(3) as u8;
+        // What goes with a person's details is about one identity; a copy of it is about the same.
+        split.told[index].identity = match split.told[index].copy_of {
+            Some(original) => split.told[original as usize].identity,
+            None => identity,
+        };
+    }
+    split
+}
+
+/// Every identity is somebody born on a known day: what is known of it begins with a link otherwise.
+fn register(person: &mut Person, identities: u8) {
+    for identity in 0..identities {
+        let ms = 1_600_000_000_000 + i64::from(identity);
+        person.told.push(Told {
+            identity,
+            emitter: "01001".into(),
+            record_key: simulator::Key::new(&format!("DK{identity}")),
+            asserted_ms: ms,
+            occurred_ms: ms,
+            recorded_ms: ms,
+            says: Says::Registered { born: 0, known: BirthKnown::Day, male: Some(true) },
+            takes_back: None,
+            withdraws: false,
+            by_operator: false,
+            copy_of: None,
+        });
+    }
+}
+
+fn link(
+    person: &mut Person,
+    (link, from, to): (u32, u8, u8),
+    recorded_ms: i64,
+    chance: &mut Chance,
+    says: Says,
+) {
+    let letters = if matches!(says, Says::Linked { .. }) { "LK" } else { "UL" };
+    // In any order: before, between and after everything else.
+    let recorded_ms =
+        recorded_ms + chance.below(600) as i64 * 86_400_000 + i64::from(link * 10 + u32::from(from + to));
+    person.told.push(Told {
+        identity: from,
+        emitter: "OP".into(),
+        record_key: simulator::Key::new(&format!("{letters}{link}")),
+        asserted_ms: recorded_ms,
+        occurred_ms: 1_900_000_000_000,
+        recorded_ms,
+        says,
+        takes_back: None,
+        withdraws: false,
+        by_operator: true,
+        copy_of: None,
+    });
+}
+
+#[test]
+fn one_person_split_in_three_and_linked_is_one_person_and_unlinked_is_three() {
+    let bench = Bench::new();
+    let mut tried = 0;
+    for seed in seeds() {
+        let mut chance = Chance(seed);
+        let (city, people) = bench.city(Config::adversarial(seed, 2));
+        let one = people.into_iter().filter(|person| person.identities == 1);
+        for mut whole in one {
+            tried += 1;
+            // A chain, or two who count as the third.
+            let links = if chance.below(2) == 0 { [(0, 0, 1), (1, 1, 2)] } else { [(0, 0, 2), (1, 1, 2)] };
+            let mut parts = split(&whole, &mut chance);
+            register(&mut whole, 1);
+            register(&mut parts, 3);
+            let mut linked = parts.clone();
+            for (number, from, to) in links {
+                link(
+                    &mut linked,
+                    (number, from, to),
+                    1_740_000_000_000,
+                    &mut chance,
+                    Says::Linked { link: number, from, to },
+                );
+            }
+            let mut unlinked = linked.clone();
+            for (number, from, to) in links {
+                link(
+                    &mut unlinked,
+                    (number, from, to),
+                    1_740_000_000_000,
+                    &mut chance,
+                    Says::Unlinked { link: number, from, to },
+                );
+            }
+            for question in questions().iter().filter(|question| question.known_before == i64::MAX) {
+                let figures = |person: &Person| {
+                    let log = records_of(&city, std::slice::from_ref(person), &bench.key, 5);
+                    engine::figures(&log, &bench.bundle, question)
+                };
+                same(seed, question, &figures(&linked), &figures(&whole));
+                same(seed, question, &figures(&unlinked), &figures(&parts));
+            }
+        }
+    }
+    assert!(tried > 50, "only {tried} people to split");
+}
+
+/// Whether the oracle tells an engine with this bug from a good one.
+fn is_caught(bench: &Bench, flaw: Flaw, config: Config) -> bool {
+    let (city, people) = bench.city(config);
+    let log = flaw.seen(&records(&city, &bench.key, 3));
+    questions().iter().any(|question| {
+        engine::figures(&log, &bench.bundle, question) != oracle::figures(&bench.world, &people, question)
+    })
+}
+
+#[test]
+fn the_oracle_catches_every_planted_bug() {
+    let bench = Bench::new();
+    for flaw in Flaw::ALL {
+        let caught = match flaw {
+            Flaw::LosesOneIn(_) => is_caught(&bench, flaw, Config::new(4, 1500)),
+            _ => (0..40).any(|seed| is_caught(&bench, flaw, Config::adversarial(seed, 2))),
+        };
+        assert!(caught, "{flaw:?} went unnoticed");
+    }
+}
+
+#[test]
+fn the_laws_catch_every_planted_bug() {
+    let bench = Bench::new();
+    for flaw in Flaw::ALL {
+        let differs = |seed| {
+            let config = match flaw {
+                Flaw::LosesOneIn(_) => Config::new(seed, 1500),
+                _ => Config::adversarial(seed, 100),
+            };
+            let (city, _) = bench.city(config);
+            let log = records(&city, &bench.key, 3);
+            digests(&flaw.seen(&log), &bench) != digests(&log, &bench)
+        };
+        assert!((0..2).any(differs), "{flaw:?} went unnoticed");
+    }
+}
+
+/// A weight that is clamped at nothing, as a counter would be that cannot go below it, is never taken out again; a sum that is
+/// clamped at what four bytes hold is too small.
+#[test]
+fn a_clamped_sum_is_caught() {
+    let bench = Bench::new();
+    let (city, people) = bench.city(Config::adversarial(1, 20));
+    let log = records(&city, &bench.key, 2);
+    let mut good = engine::fold_live(&log, &bench.bundle);
+    let mut clamped = engine::fold_clamped(&log, &bench.bundle);
+    assert_ne!(good.digests(), clamped.digests());
+    let clamped = |question| {
+        let mut figures = engine::figures(&log, &bench.bundle, question);
+        figures.values_mut().for_each(|figure| *figure = (*figure).min(i64::from(i32::MAX)));
+        figures
+    };
+    let differs = |question| clamped(question) != oracle::figures(&bench.world, &people, question);
+    assert!(questions().iter().any(differs));
 }
