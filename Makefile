@@ -12,6 +12,7 @@ DEMO_DIR ?= demo
 DEMO_PEOPLE ?= 30000
 DEMO_SERVE ?= 1
 BENCH_SCALE ?= 1.0
+BENCH_JSONL = $(abspath $(TARGET))/bench.jsonl
 
 .PHONY: help demo test bench build check-format lint unit proto bench-small install clean-demo needs-cargo
 
@@ -44,11 +45,15 @@ unit: needs-cargo ## All tests
 proto: ## The contract: lint, and nothing that breaks old readers
 	sh proto/check.sh
 
-bench-small: needs-cargo ## The benches at a hundredth of a thousandth, so that they cannot rot
-	BENCH_SCALE=0.001 $(CARGO) bench --profile dev --package vertebra --bench city
+bench-small: needs-cargo ## The benches on a small town, so that they cannot rot
+	mkdir -p '$(TARGET)' && : > '$(BENCH_JSONL).small'
+	BENCH_SCALE=0.001 BENCH_JSONL='$(BENCH_JSONL).small' $(CARGO) bench --profile dev --package event-log --bench append
+	BENCH_SCALE=0.001 BENCH_JSONL='$(BENCH_JSONL).small' $(CARGO) bench --profile dev --package vertebra --bench city
 
 bench: needs-cargo ## A table, and bench.jsonl in the cargo target directory
-	BENCH_SCALE='$(BENCH_SCALE)' $(CARGO) bench --package vertebra --bench city
+	mkdir -p '$(TARGET)' && : > '$(BENCH_JSONL)'
+	BENCH_SCALE='$(BENCH_SCALE)' BENCH_JSONL='$(BENCH_JSONL)' $(CARGO) bench --package event-log --bench append
+	BENCH_SCALE='$(BENCH_SCALE)' BENCH_JSONL='$(BENCH_JSONL)' $(CARGO) bench --package vertebra --bench city
 
 install: needs-cargo ## The command into ~/.cargo/bin
 	$(CARGO) install --path crates/vertebra --locked

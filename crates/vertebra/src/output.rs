@@ -220,7 +220,8 @@ mod tests {
               ─────────────────────────────────
               00004    1,234,567  33.3 %   1.50
               unknown        -12       –     -1
-        "#]].assert_eq(std::str::from_utf8(&out).unwrap());
+        "#]]
+        .assert_eq(std::str::from_utf8(&out).unwrap());
     }
 
     #[test]
@@ -231,7 +232,8 @@ mod tests {
             commune,residents,share,copay
             00004,1234567,0.333333,1.50
             unknown,-12,,-1
-        "#]].assert_eq(std::str::from_utf8(&out).unwrap());
+        "#]]
+        .assert_eq(std::str::from_utf8(&out).unwrap());
         expect![[r#"[{"commune":"00004","copay":"1.50","residents":1234567,"share":0.333333},{"commune":"unknown","copay":"-1","residents":-12,"share":null}]"#]].assert_eq(&sheet().to_json().to_string());
     }
 

@@ -20,7 +20,8 @@ fn a_city_is_simulated_projected_and_asked() {
     expect![[r#"["checked_up", "checked_up_share", "insured", "insured_share", "managed", "managed_share", "people", "published_population", "record", "record_share"]"#]].assert_eq(&format!("{row:?}"));
     assert!(answer["rows"][0]["people"].as_i64().unwrap() > 250);
     let stand: Vec<&str> = answer["stand"].as_object().unwrap().keys().map(String::as_str).collect();
-    expect![[r#"["behind", "bundle", "known_at", "log", "positions", "provisional", "stopped"]"#]].assert_eq(&format!("{stand:?}"));
+    expect![[r#"["behind", "bundle", "known_at", "log", "positions", "provisional", "stopped"]"#]]
+        .assert_eq(&format!("{stand:?}"));
 
     let csv = folder.run(&["exemption", "--on", "2026-06-30", "--by", "rate", "--csv"]).ok();
     assert!(csv.starts_with("rate,insured,exempt,exempt_share,confirmed,"), "{csv}");
@@ -99,14 +100,16 @@ fn a_file_imported_twice_changes_nothing() {
     expect![[r#"
         facility,facility_name,live,withdrawn,visits,T_TONGCHI_BH,T_BNCCT,T_BHTT
         01004,Bệnh viện đa khoa Đống Đa,3,0,3,1500000,200000,1300000
-    "#]].assert_eq(&said);
+    "#]]
+    .assert_eq(&said);
     folder.run(&["import", &claim_file("08-dong-da-march-corrected.xml")]).ok();
     folder.run(&["project"]).ok();
     let said = folder.run(&["claims", "--by", "facility", "--to", "2026-12-31", "--csv"]).ok();
     expect![[r#"
         facility,facility_name,live,withdrawn,visits,T_TONGCHI_BH,T_BNCCT,T_BHTT
         01004,Bệnh viện đa khoa Đống Đa,3,1,3,1450000,215000,1235000
-    "#]].assert_eq(&said);
+    "#]]
+    .assert_eq(&said);
 }
 
 #[test]
@@ -186,7 +189,8 @@ fn every_line_appended_is_answered() {
         2 "duplicate" []
         4 "refused" ["not_a_submission"]
         5 "refused" ["not_a_code"]
-        6 "refused" ["not_a_submission"]"#]].assert_eq(&answers.join("\n"));
+        6 "refused" ["not_a_submission"]"#]]
+    .assert_eq(&answers.join("\n"));
     // What is said about whom stays out of every message.
     assert!(!said.contains("001090012345"), "{said}");
 
