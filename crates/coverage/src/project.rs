@@ -24,8 +24,15 @@ pub(crate) fn project<S: Sink>(view: &PersonView<'_>, bundle: &Bundle, sink: &mu
     if person.life.is_empty() {
         return;
     }
-    communes(&person, sink);
-    groups(&person, bundle, sink);
+    let (managed, checked_up) = (person.managed.and(&person.insured), person.checked_up.and(&person.insured));
+    let insured = Levels {
+        people: &person.insured,
+        insured: &person.insured,
+        managed: &managed,
+        checked_up: &checked_up,
+    };
+    communes(&person, &insured, sink);
+    groups(&person, &insured, bundle, sink);
     registrations(&person, bundle, sink);
 }
 
@@ -59,7 +66,7 @@ fn add<S: Sink>(sink: &mut S, cell: S::Cell, measure: usize, spans: &Spans, wind
     }
 }
 
-fn communes<S: Sink>(person: &Person, sink: &mut S) {
+fn communes<S: Sink>(person: &Person, insured: &Levels<'_>, sink: &mut S) {
     let life = Spans::from(person.life);
     let everybody = Levels {
         people: &life,
@@ -67,15 +74,7 @@ fn communes<S: Sink>(person: &Person, sink: &mut S) {
         managed: &person.managed,
         checked_up: &person.checked_up,
     };
-    let managed = person.managed.and(&person.insured);
-    let checked_up = person.checked_up.and(&person.insured);
     let record = person.record.and(&person.insured);
-    let insured = Levels {
-        people: &person.insured,
-        insured: &person.insured,
-        managed: &managed,
-        checked_up: &checked_up,
-    };
     let bands = bands(person);
     let sex = Code::new(match person.sex {
         Sex::Male => "male",
@@ -85,7 +84,7 @@ fn communes<S: Sink>(person: &Person, sink: &mut S) {
     let bases = [
         (&person.places.permanent, &everybody, &person.record),
         (person.actual(), &everybody, &person.record),
-        (person.actual(), &insured, &record),
+        (person.actual(), insured, &record),
     ];
     for ((basis, _), (places, levels, record)) in BASES.iter().zip(bases) {
         for (place, commune) in places.as_slice() {
@@ -125,7 +124,7 @@ fn bands(person: &Person) -> SmallVec<[(Span, Code); 3]> {
     bands
 }
 
-fn groups<S: Sink>(person: &Person, bundle: &Bundle, sink: &mut S) {
+fn groups<S: Sink>(person: &Person, insured: &Levels<'_>, bundle: &Bundle, sink: &mut S) {
     let mut groups: SmallVec<[(Code, Spans); 3]> = SmallVec::new();
     let cards = person.holdings.cards.iter().map(|card| (card.group, card.span));
     let statuses = person.holdings.entitlements.iter().map(|held| (held.group, held.span));
@@ -137,15 +136,17 @@ fn groups<S: Sink>(person: &Person, bundle: &Bundle, sink: &mut S) {
         }
     }
     for (group, spans) in &groups {
-        group_levels(person, spans, &[("member", *group)], sink);
+        group_levels(person, insured, spans, &[("member", *group)], sink);
     }
     match groups.as_slice() {
         [] => {}
-        [(group, spans)] => group_levels(person, spans, &[("main", *group), ("any", Code::EMPTY)], sink),
+        [(group, spans)] => {
+            group_levels(person, insured, spans, &[("main", *group), ("any", Code::EMPTY)], sink)
+        }
         several => {
             let mut any = Spans::new();
             several.iter().flat_map(|(_, spans)| spans.as_slice()).for_each(|span| any.add(*span));
-            group_levels(person, &any, &[("any", Code::EMPTY)], sink);
+            group_levels(person, insured, &any, &[("any", Code::EMPTY)], sink);
             let mut main: SmallVec<[(Code, Spans); 3]> = SmallVec::new();
             for Main { span, group, .. } in person.holdings.main_groups(bundle) {
                 let group = known_group(group, bundle);
@@ -155,25 +156,32 @@ fn groups<S: Sink>(person: &Person, bundle: &Bundle, sink: &mut S) {
                 }
             }
             for (group, spans) in main {
-                group_levels(person, &spans, &[("main", group)], sink);
+                group_levels(person, insured, &spans, &[("main", group)], sink);
             }
         }
     }
 }
 
-fn group_levels<S: Sink>(person: &Person, people: &Spans, cells: &[(&str, Code)], sink: &mut S) {
+fn group_levels<S: Sink>(
+    person: &Person,
+    insured: &Levels<'_>,
+    people: &Spans,
+    cells: &[(&str, Code)],
+    sink: &mut S,
+) {
     // Most people's only group is that of their cards.
-    let (insured, managed, checked_up);
-    let levels = if *people == person.insured {
-        (managed, checked_up) = (person.managed.and(people), person.checked_up.and(people));
-        Levels { people, insured: people, managed: &managed, checked_up: &checked_up }
-    } else {
-        insured = person.insured.and(people);
-        (managed, checked_up) = (person.managed.and(people), person.checked_up.and(people));
-        Levels { people, insured: &insured, managed: &managed, checked_up: &checked_up }
-    };
+    if people == insured.people {
+        return in_group(person, insured, cells, sink);
+    }
+    let [insured, managed, checked_up] =
+        [&person.insured, &person.managed, &person.checked_up].map(|spans| spans.and(people));
+    let levels = Levels { people, insured: &insured, managed: &managed, checked_up: &checked_up };
+    in_group(person, &levels, cells, sink);
+}
+
+fn in_group<S: Sink>(person: &Person, levels: &Levels<'_>, cells: &[(&str, Code)], sink: &mut S) {
     for (place, commune) in person.actual().as_slice() {
-        if people.within(*place).next().is_some() {
+        if levels.people.within(*place).next().is_some() {
             for (kind, group) in cells {
                 let cell = sink.cell(GROUP, &[*commune, Code::new(kind), *group]);
                 levels.add(sink, cell, *place);

@@ -179,15 +179,34 @@ impl Holdings {
         let cards = self.cards.iter().map(|card| (card.group, card.digit, card.span));
         let statuses = self.entitlements.iter().map(|held| (held.group, Code::EMPTY, held.span));
         let held: SmallVec<[(Code, Code, Span); 4]> = cards.chain(statuses).collect();
+        let mut main: SmallVec<[Main; 4]> = SmallVec::new();
+        let mut put = |span: Span, group: Code, digit: Code| {
+            let rate = policy.card_rate(group, digit, span.from).map(|rate| rate.basis_points);
+            match main.last_mut() {
+                Some(last) if last.span.until == span.from && (last.group, last.rate) == (group, rate) => {
+                    last.span.until = span.until;
+                }
+                _ => main.push(Main { span, group, rate }),
+            }
+        };
+        let changes = policy.card_rate_changes().iter().copied();
+        if let [(group, digit, span)] = held.as_slice() {
+            let mut from = span.from;
+            for day in changes.filter(|day| *day > span.from && *day < span.until) {
+                put(Span { from, until: day }, *group, *digit);
+                from = day;
+            }
+            put(Span { from, until: span.until }, *group, *digit);
+            return main;
+        }
         let mut days: SmallVec<[Day; 16]> =
             held.iter().flat_map(|(.., span)| [span.from, span.until]).collect();
         days.sort_unstable();
         if let (Some(first), Some(last)) = (days.first().copied(), days.last().copied()) {
-            days.extend(policy.card_rate_changes().iter().copied().filter(|day| *day > first && *day < last));
+            days.extend(changes.filter(|day| *day > first && *day < last));
             days.sort_unstable();
         }
         days.dedup();
-        let mut main: SmallVec<[Main; 4]> = SmallVec::new();
         for pair in days.windows(2) {
             let span = Span { from: pair[0], until: pair[1] };
             let mut in_force = held.iter().filter(|(.., held)| held.contains(span.from));
@@ -201,13 +220,7 @@ impl Holdings {
                     main
                 }
             };
-            let rate = policy.card_rate(group, digit, span.from).map(|rate| rate.basis_points);
-            match main.last_mut() {
-                Some(last) if last.span.until == span.from && (last.group, last.rate) == (group, rate) => {
-                    last.span.until = span.until;
-                }
-                _ => main.push(Main { span, group, rate }),
-            }
+            put(span, group, digit);
         }
         main
     }
