@@ -10,6 +10,7 @@ use contract::{Code, Day, Kind, RecordHash, Subject};
 use history::{Body, Claim, History, Resolver, Standing};
 use policy::Bundle;
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{Column, ColumnKind, Stand, Table, Value, month},
@@ -17,7 +18,8 @@ use crate::{
     error::QueryError,
     person::linked_away,
     plan::ROWS_MAX,
-    question::{Filter, Standpoint},
+    question::{Filter, Standpoint, day_text},
+    receipt::{Asked, Receipt},
 };
 
 /// A question for totals of claims.
@@ -35,18 +37,41 @@ pub struct ClaimsQuestion {
     pub standpoint: Standpoint,
 }
 
+/// The question as receipts keep it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimsAsked {
+    /// As in [`ClaimsQuestion`].
+    #[serde(with = "day_text")]
+    pub from: Day,
+    /// As in [`ClaimsQuestion`].
+    #[serde(with = "day_text")]
+    pub to: Day,
+    /// As in [`ClaimsQuestion`].
+    pub by: Vec<String>,
+    /// As in [`ClaimsQuestion`].
+    pub filter: Vec<Filter>,
+}
+
+/// How receipts name the rules by which claims are counted.
+pub(crate) const CLAIMS: &str = "claims";
+/// Changes whenever the same histories give other totals.
+pub(crate) const CLAIMS_VERSION: u32 = 1;
+
 /// What claims can be told apart by: facility, its tier on the day and old district, month, group of the card, route code
 /// (MA_DOITUONG_KCB), visit type (MA_LOAI_KCB).
 pub const CLAIM_DIMENSIONS: [&str; 7] =
     ["facility", "tier", "district", "month", "group", "route", "visit_type"];
 
 /// Totals of claims.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ClaimsAnswer {
     /// The totals. Money in hundredths of a dong.
     pub table: Table,
     /// What they stand on.
     pub stand: Stand,
+    /// With it the same bytes can be had again.
+    pub receipt: Receipt,
 }
 
 /// Names and kinds of what is summed.
@@ -136,7 +161,11 @@ impl Desk<'_> {
             key.chain(values.map(Value::Number)).collect()
         };
         let rows = sums.into_iter().map(row).collect();
-        Ok(ClaimsAnswer { table: Table { columns, rows }, stand: place.stand })
+        let table = Table { columns, rows };
+        let ClaimsQuestion { from, to, by, filter, .. } = question.clone();
+        let asked = Asked::Claims(ClaimsAsked { from, to, by, filter });
+        let receipt = Receipt::of(&table, &place.stand, asked, (CLAIMS, CLAIMS_VERSION));
+        Ok(ClaimsAnswer { table, stand: place.stand, receipt })
     }
 }
 

@@ -129,7 +129,10 @@ impl Dimension {
         let reference = &bundle.reference;
         let code = Code::new(value);
         let facility = || reference.facility(code).map(|facility| facility.name.clone());
-        let tier = || projection::TIERS.iter().find(|tier| tier.0 == value).map(|tier| tier.1.to_owned());
+        let listed = |list: &[(&str, &str)]| {
+            list.iter().find(|(code, _)| *code == value).map(|(_, name)| (*name).to_owned())
+        };
+        let tier = || listed(&projection::TIERS);
         let district = || {
             let known = reference.districts().iter().find(|district| district.code == code);
             known.map(|district| district.name.clone())
@@ -139,7 +142,11 @@ impl Dimension {
                 Names::Commune => reference.commune(code).map(|commune| commune.name.clone()),
                 Names::Facility => facility(),
                 Names::Tier => tier(),
-                Names::Other => None,
+                Names::Other => match cube.dimensions[at] {
+                    "basis" => listed(&coverage::BASES),
+                    "came" => listed(&projection::CAME),
+                    _ => None,
+                },
             },
             Dimension::District(_) | Dimension::FacilityDistrict(_) => district(),
             Dimension::Tier(_) => tier(),

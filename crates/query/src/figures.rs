@@ -1,7 +1,7 @@
 //! Answering a question for figures.
 
 use policy::Bundle;
-use projector::{Figures, REGISTRY, Registered, hex};
+use projector::{Figures, REGISTRY, Registered};
 
 use crate::{
     answer::{Answer, Table},
@@ -9,7 +9,7 @@ use crate::{
     error::QueryError,
     plan::Plan,
     question::{Question, Standpoint},
-    receipt::{RECEIPT_VERSION, Receipt},
+    receipt::{Asked, Receipt},
     sums::Sums,
 };
 
@@ -26,7 +26,9 @@ impl Desk<'_> {
             None => self.folded(&plan, &place)?,
         };
         let notes = plan.notes(&place.bundle);
-        Ok(answer(table, place, notes, &REGISTRY[plan.projection], question))
+        let Registered { name, version, .. } = REGISTRY[plan.projection];
+        let receipt = Receipt::of(&table, &place.stand, Asked::Figures(question.clone()), (name, version));
+        Ok(Answer { table, stand: place.stand, notes, receipt })
     }
 
     /// The place of a standpoint, and the snapshot's figures where they are those asked for.
@@ -72,27 +74,4 @@ impl Desk<'_> {
         all.settle();
         plan.table(&|at| all.rows(plan.projection, plan.cube, at), bundle)
     }
-}
-
-fn answer(
-    table: Table,
-    place: Place,
-    notes: Vec<String>,
-    projection: &Registered,
-    question: &Question,
-) -> Answer {
-    let stand = place.stand;
-    let receipt = Receipt {
-        receipt: RECEIPT_VERSION,
-        question: question.clone(),
-        log: stand.log.clone(),
-        positions: stand.positions.clone(),
-        bundle: stand.bundle.clone(),
-        projection: projection.name.to_owned(),
-        version: projection.version,
-        known_at: stand.known_at.clone(),
-        provisional: stand.provisional,
-        digest: hex(blake3::hash(&table.canonical()).as_bytes()),
-    };
-    Answer { table, stand, notes, receipt }
 }

@@ -20,7 +20,7 @@ mod sums;
 mod verify;
 
 pub use answer::{Answer, Column, ColumnKind, Stand, Table, Value, show_money};
-pub use claims::{CLAIM_DIMENSIONS, ClaimsAnswer, ClaimsQuestion};
+pub use claims::{CLAIM_DIMENSIONS, ClaimsAnswer, ClaimsAsked, ClaimsQuestion};
 pub use data::{Activation, BUNDLE_FILE_BYTES_MAX, Control, DataFolder};
 pub use desk::Desk;
 pub use difference::{Cause, Difference};
@@ -29,4 +29,4 @@ pub use error::QueryError;
 pub use lists::{ListLine, ListPage, ListQuestion, PAGE_ROWS_MAX, lists};
 pub use person::{FACTS_MAX, FactLine, PersonAnswer, PersonQuestion, subjects_of};
 pub use question::{Filter, Known, Question, Standpoint, parse_known_at};
-pub use receipt::{RECEIPT_BYTES_MAX, RECEIPT_VERSION, Receipt, Verified};
+pub use receipt::{Asked, RECEIPT_BYTES_MAX, RECEIPT_VERSION, Receipt, Verified};

@@ -21,7 +21,7 @@ pub struct Question {
     #[serde(with = "day_text")]
     pub to: Day,
     /// What rows are told apart by: dimensions of the cube, what can be told from one (`district`, `tier`), or `month`.
-    /// Empty: one row.
+    /// Empty: one row. The levels of a month are those of its last day within the period.
     pub by: Vec<String>,
     /// What is left in. Dimensions not named are added up.
     pub filter: Vec<Filter>,

@@ -1,14 +1,15 @@
 //! Computing the answer of a receipt again.
 
-use projector::{REGISTRY, hex, projection};
+use projector::{REGISTRY, projection};
 
 use crate::{
     answer::Table,
+    claims::{CLAIMS, CLAIMS_VERSION, ClaimsQuestion},
     desk::{Desk, parse_digest},
     error::QueryError,
     plan::Plan,
     question::{Known, Standpoint},
-    receipt::{Receipt, Verified},
+    receipt::{Asked, Receipt, Verified, digest_of},
 };
 
 impl Desk<'_> {
@@ -22,36 +23,46 @@ impl Desk<'_> {
         if receipt.log != self.log.id().to_string() {
             return Err(QueryError::Needs(format!("the log {}; this one is {}", receipt.log, self.log.id())));
         }
-        let version = projection(&receipt.projection).map(|number| REGISTRY[number].version);
+        let (name, version) = match &receipt.question {
+            Asked::Figures(question) => {
+                let version = projection(&receipt.projection).map(|number| REGISTRY[number].version);
+                (question.projection.as_str(), version)
+            }
+            Asked::Claims(_) => (CLAIMS, Some(CLAIMS_VERSION)),
+        };
+        if name != receipt.projection {
+            let what = "the receipt's question is for another projection than it names";
+            return Err(QueryError::Refused(what.to_owned()));
+        }
         if version != Some(receipt.version) {
             let has = version.map_or_else(|| "none".to_owned(), |version| format!("version {version}"));
-            let (name, needs) = (&receipt.projection, receipt.version);
+            let needs = receipt.version;
             return Err(QueryError::Needs(format!(
                 "version {needs} of the projection {name}; this build has {has}"
             )));
         }
-        if receipt.question.projection != receipt.projection {
-            return Err(QueryError::Refused(
-                "the receipt's question is for another projection than it names".to_owned(),
-            ));
-        }
-        let bundle = parse_digest(&receipt.bundle);
-        let bundle =
-            Some(bundle.ok_or_else(|| {
-                QueryError::Refused("the receipt's bundle is not 64 hex digits".to_owned())
-            })?);
         if let Some(table) = table
-            && hex(blake3::hash(&table.canonical()).as_bytes()) != receipt.digest
+            && digest_of(table) != receipt.digest
         {
-            let difference =
-                "the answer beside the receipt is not the one the receipt was given for: it was changed"
-                    .to_owned();
-            return Ok(Verified::Different { digest: receipt.digest.clone(), difference: Some(difference) });
+            let what = "the answer beside the receipt is not the one it was given for: it was changed";
+            return Ok(Verified::Different { digest: digest_of(table), difference: Some(what.to_owned()) });
         }
-        let place = self.place(&Standpoint { known: Known::Positions(receipt.positions.clone()), bundle })?;
-        let plan = Plan::new(&receipt.question, &place.bundle)?;
-        let again = self.folded(&plan, &place)?;
-        let digest = hex(blake3::hash(&again.canonical()).as_bytes());
+        let bundle = parse_digest(&receipt.bundle)
+            .ok_or_else(|| QueryError::Refused("the receipt's bundle is not 64 hex digits".to_owned()))?;
+        let standpoint =
+            Standpoint { known: Known::Positions(receipt.positions.clone()), bundle: Some(bundle) };
+        let again = match &receipt.question {
+            Asked::Figures(question) => {
+                let place = self.place(&standpoint)?;
+                self.folded(&Plan::new(question, &place.bundle)?, &place)?
+            }
+            Asked::Claims(asked) => {
+                let (from, to) = (asked.from, asked.to);
+                let (by, filter) = (asked.by.clone(), asked.filter.clone());
+                self.claims(&ClaimsQuestion { from, to, by, filter, standpoint })?.table
+            }
+        };
+        let digest = digest_of(&again);
         if digest == receipt.digest {
             return Ok(Verified::Same);
         }

@@ -88,6 +88,13 @@ fn rows_add_up_to_the_whole() {
             assert_eq!(sum(&parts, column), number(&whole, 0, column), "{column} by {by}");
         }
     }
+    // A period in which facilities changed their tier is read in pieces: levels must count once all the same.
+    let mut registered = Question::on("coverage", "facility", on);
+    registered.from = day("2024-06-01");
+    let (whole, tiers) = (ask(&registered), ask(&registered.clone().by(&["tier"])));
+    for column in ["registered", "check_ups", "contacts"] {
+        assert_eq!(sum(&tiers, column), number(&whole, 0, column), "{column} by tier");
+    }
     let visits = Question::on("referral-load", "visits", on);
     let tiers = ask(&Question::on("referral-load", "tier_visits", on).by(&["tier"]));
     assert_eq!(

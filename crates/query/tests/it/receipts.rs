@@ -1,7 +1,7 @@
 use contract::Millis;
 use event_log::{EmbeddedLog, files::RealFiles};
 use projector::{Options, Projector};
-use query::{Desk, QueryError, Question, Receipt, Standpoint, Value, Verified};
+use query::{ClaimsQuestion, Desk, QueryError, Question, Receipt, Standpoint, Value, Verified};
 use tempfile::TempDir;
 
 use crate::{
@@ -28,6 +28,30 @@ fn every_answer_can_be_had_again_from_its_receipt() {
             assert_eq!(Receipt::parse(&alone).unwrap(), (receipt, None));
         }
     }
+}
+
+#[test]
+fn totals_of_claims_have_receipts_too() {
+    let desk = city().desk();
+    let question = ClaimsQuestion {
+        from: day("2026-01-01"),
+        to: day("2026-04-30"),
+        by: vec!["facility".to_owned(), "month".to_owned()],
+        filter: Vec::new(),
+        standpoint: Standpoint::at(end_of("2026-05-31")),
+    };
+    let answer = desk.claims(&question).unwrap();
+    let (receipt, table) = Receipt::parse(&serde_json::to_vec(&answer).unwrap()).unwrap();
+    assert_eq!(desk.verify(&receipt, table.as_ref()).unwrap(), Verified::Same);
+    let mut earlier = receipt.clone();
+    earlier.positions.iter_mut().for_each(|position| *position /= 2);
+    assert!(matches!(
+        desk.verify(&earlier, table.as_ref()).unwrap(),
+        Verified::Different { difference: Some(_), .. }
+    ));
+    let mut other = receipt;
+    other.projection = "coverage".to_owned();
+    assert!(matches!(desk.verify(&other, None), Err(QueryError::Refused(_))));
 }
 
 #[test]
