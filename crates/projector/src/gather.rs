@@ -73,6 +73,15 @@ impl Gathered {
         }
     }
 
+    /// Begins another stretch with the memory of the last.
+    pub(crate) fn begin(&mut self, from: u64, known: KnownTimes) {
+        // Left full only by a visit that failed.
+        self.buckets.iter_mut().for_each(Bucket::clear);
+        self.dictionary = Dictionary::default();
+        (self.known, self.next_offset) = (known, from);
+        self.set_aside.clear();
+    }
+
     /// Reads `partition` of `log` from where it stands to before `until`; calls `progress` with the number of records
     /// after each piece.
     pub(crate) fn read(
@@ -129,30 +138,37 @@ impl Gathered {
         let mut history = History::new();
         let mut sorted = Vec::new();
         for bucket in &mut self.buckets {
-            let Bucket { arena, entries } = std::mem::take(bucket);
-            let mut entries = entries;
+            let Bucket { arena, entries } = bucket;
             entries.sort_unstable_by_key(|entry| (entry.subject, entry.occurred, entry.at));
             let mut rest = &mut entries[..];
             while let Some(first) = rest.first() {
-                let (prefix, subject) = (first.subject, subject_at(&arena, first));
-                let same_prefix = rest.partition_point(|entry| entry.subject == prefix);
+                let (prefix, subject) = (first.subject, subject_at(arena, first));
+                let same_prefix = rest.iter().take_while(|entry| entry.subject == prefix).count();
                 let (group, after) = rest.split_at_mut(same_prefix);
                 rest = after;
-                if group.iter().all(|entry| subject_at(&arena, entry) == subject) {
-                    visit(person(&arena, subject, group, &self.dictionary, &mut history, &mut sorted))?;
+                if group.iter().all(|entry| subject_at(arena, entry) == subject) {
+                    visit(person(arena, subject, group, &self.dictionary, &mut history, &mut sorted))?;
                 } else {
                     // Two subjects share their first eight bytes.
-                    group.sort_by_key(|entry| subject_at(&arena, entry));
+                    group.sort_by_key(|entry| subject_at(arena, entry));
                     for group in
-                        group.chunk_by(|one, other| subject_at(&arena, one) == subject_at(&arena, other))
+                        group.chunk_by(|one, other| subject_at(arena, one) == subject_at(arena, other))
                     {
-                        let subject = subject_at(&arena, &group[0]);
-                        visit(person(&arena, subject, group, &self.dictionary, &mut history, &mut sorted))?;
+                        let subject = subject_at(arena, &group[0]);
+                        visit(person(arena, subject, group, &self.dictionary, &mut history, &mut sorted))?;
                     }
                 }
             }
+            bucket.clear();
         }
         Ok(())
+    }
+}
+
+impl Bucket {
+    fn clear(&mut self) {
+        self.arena.clear();
+        self.entries.clear();
     }
 }
 

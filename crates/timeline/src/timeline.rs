@@ -21,6 +21,14 @@ pub(crate) struct Cube {
     /// Changes on their way. Cells lie far apart in memory, so a change at a time would wait for memory each time;
     /// gathered, those of one cell are added together.
     pending: Vec<Pending>,
+    placed: Placed,
+}
+
+/// Pending changes in the order of their cells: memory of [`Cube::flush`] that is kept.
+#[derive(Debug, Clone, Default)]
+struct Placed {
+    changes: Vec<(u32, i64)>,
+    ends: Vec<u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +55,14 @@ impl Cube {
             .filter(|slot| (spec.axis.first + *slot as i32).ymd().2 == 1)
             .map(|slot| slot as u32)
             .collect();
-        Cube { spec, index: FxHashMap::default(), cells: Vec::new(), months, pending: Vec::new() }
+        Cube {
+            spec,
+            index: FxHashMap::default(),
+            cells: Vec::new(),
+            months,
+            pending: Vec::new(),
+            placed: Placed::default(),
+        }
     }
 
     pub(crate) fn cell(&mut self, key: Key) -> u32 {
@@ -108,26 +123,28 @@ impl Cube {
         if self.pending.is_empty() {
             return;
         }
-        let mut ends = vec![0u32; self.cells.len() + 1];
+        let Placed { changes: placed, ends } = &mut self.placed;
+        ends.clear();
+        ends.resize(self.cells.len() + 1, 0);
         self.pending.iter().for_each(|change| ends[change.cell as usize + 1] += 1);
         for cell in 1..ends.len() {
             ends[cell] += ends[cell - 1];
         }
         // `ends[cell]` begins as where the cell's changes start, and is where they end once all are placed.
-        let mut placed = vec![(0u32, 0i64); self.pending.len()];
+        placed.resize(self.pending.len(), (0, 0));
         for change in self.pending.drain(..) {
             let at = &mut ends[change.cell as usize];
             placed[*at as usize] = (change.slot, change.weight);
             *at += 1;
         }
         let mut start = 0;
-        for (cell, end) in self.cells.iter_mut().zip(ends) {
-            let changes = &placed[start as usize..end as usize];
+        for (cell, end) in self.cells.iter_mut().zip(ends.iter()) {
+            let changes = &placed[start as usize..*end as usize];
             if !changes.is_empty() {
                 cell.anchors.clear();
                 changes.iter().for_each(|(slot, weight)| cell.changes.add(*slot as usize, *weight));
             }
-            start = end;
+            start = *end;
         }
     }
 
