@@ -5,7 +5,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, BufWriter, Read, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -128,6 +128,54 @@ const PERSONS_MAGIC: &[u8; 16] = b"vertebra.pkeys.1";
 const SLOT_BYTES: u64 = 52;
 /// Whose key, and the key.
 type Slot = (Subject, Zeroizing<[u8; 32]>);
+
+/// Writes the keys of persons whose events came into the log by another way than intake, as those of a simulated city.
+#[derive(Debug)]
+pub struct PersonKeysWriter {
+    path: PathBuf,
+    file: BufWriter<File>,
+    /// The first failure: told at the end.
+    failed: Option<io::Error>,
+}
+
+impl PersonKeysWriter {
+    /// Makes the file of persons' keys in `folder`, a data folder that has none yet.
+    pub fn create(folder: &Path) -> Result<PersonKeysWriter, KeyError> {
+        let path = folder.join("keys").join("persons.keys");
+        let keys = folder.join("keys");
+        fs::create_dir_all(&keys).map_err(unavailable(&keys))?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let mut file = BufWriter::with_capacity(1 << 20, file.map_err(unavailable(&path))?);
+        let failed = file.write_all(PERSONS_MAGIC).err();
+        Ok(PersonKeysWriter { path, file, failed })
+    }
+
+    /// Adds a person's key, each person once. A failure is told by [`PersonKeysWriter::finish`].
+    pub fn push(&mut self, subject: Subject, key: &[u8; 32]) {
+        let mut slot = Zeroizing::new([0; SLOT_BYTES as usize]);
+        slot[..16].copy_from_slice(&subject.0);
+        slot[16..48].copy_from_slice(key);
+        let sum = crc32c::crc32c(&slot[..48]);
+        slot[48..].copy_from_slice(&sum.to_le_bytes());
+        if self.failed.is_none() {
+            self.failed = self.file.write_all(&slot[..]).err();
+        }
+    }
+
+    /// Makes the file durable.
+    pub fn finish(mut self) -> Result<(), KeyError> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let written = match self.failed {
+            Some(error) => Err(error),
+            None => self
+                .file
+                .flush()
+                .and_then(|()| self.file.get_ref().sync_all())
+                .and_then(|()| File::open(folder)?.sync_all()),
+        };
+        written.map_err(unavailable(&self.path))
+    }
+}
 
 /// The keys of persons, in a file of slots of 52 bytes: subject (16), key (32), CRC-32C of both. Slots are only ever
 /// added, so a slot's number stays; 8.6 million people take 450 MB. Who has which slot is in intake's index.
@@ -264,5 +312,26 @@ impl PersonKeys {
     pub(crate) fn forget_unsynced(&mut self) {
         zeroize::Zeroize::zeroize(&mut self.unsynced);
         self.unsynced.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_were_written_at_once_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = PersonKeysWriter::create(folder.path()).unwrap();
+        let subjects = [Subject([1; 16]), Subject([2; 16])];
+        subjects.iter().for_each(|subject| writer.push(*subject, &[subject.0[0]; 32]));
+        writer.finish().unwrap();
+        let mut found = Vec::new();
+        let path = folder.path().join("keys").join("persons.keys");
+        let keys = PersonKeys::open(&path, 0, |subject, slot| found.push((subject, slot))).unwrap();
+        assert_eq!(found, [(subjects[0], 0), (subjects[1], 1)]);
+        assert_eq!(keys.slots(), 2);
+        assert!(keys.get(1, subjects[1]).is_ok() && keys.get(1, subjects[0]).is_err());
+        assert!(PersonKeysWriter::create(folder.path()).is_err(), "a second file would forget the first");
     }
 }

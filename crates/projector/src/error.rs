@@ -65,7 +65,10 @@ pub enum StoreError {
     /// The log could not be read: that partition stands still, the others go on.
     #[error(transparent)]
     Log(#[from] ReadError),
-    /// The folder belongs to another log, or another process uses it.
+    /// Another process projects into the folder: try again when it has ended.
+    #[error("{0}")]
+    Locked(String),
+    /// The folder belongs to another log, or nothing was projected into it.
     #[error("{0}")]
     Refused(String),
 }

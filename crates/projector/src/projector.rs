@@ -388,7 +388,7 @@ fn lock(files: &dyn Files, root: &Path) -> Result<Box<dyn FileLock>, StoreError>
     files.try_lock(&path).map_err(|error| match error {
         LockError::Held(process) => {
             let process = process.map_or_else(String::new, |id| format!(" (process {id})"));
-            StoreError::Refused(format!(
+            StoreError::Locked(format!(
                 "another process{process} projects into {}; queries answer from its snapshots meanwhile",
                 root.display()
             ))

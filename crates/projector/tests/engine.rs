@@ -192,7 +192,7 @@ fn another_log_and_another_process_are_refused() {
     let root = folders.path().join("projector");
     let (mut projector, _) = open(&root, &log).unwrap();
     projector.catch_up(&|_| {}).unwrap();
-    assert!(matches!(open(&root, &log), Err(StoreError::Refused(why)) if why.contains("another process")));
+    assert!(matches!(open(&root, &log), Err(StoreError::Locked(why)) if why.contains("another process")));
     drop(projector);
     assert!(matches!(open(&root, &other), Err(StoreError::Refused(why)) if why.contains("another log")));
 }

@@ -12,7 +12,7 @@ use intake::{Intake, keys};
 use policy::Bundle;
 use query::{DataFolder, Desk};
 
-use crate::cli::Place;
+use crate::{cli::Place, failure::Failure};
 
 /// Into how many partitions a log is cut unless somebody says otherwise.
 pub(crate) const PARTITIONS: u16 = 64;
@@ -91,4 +91,20 @@ pub(crate) fn usual_day(desk: &Desk<'_>) -> Day {
         desk.reader().manifest().partitions.iter().filter_map(|partition| partition.known_until_ms).max();
     let today = now().day();
     latest.map_or(today, |latest| Millis(latest).day().min(today))
+}
+
+/// The bundle that a question is asked under: the one the command line names, which must have been active here; `None`:
+/// none is named.
+pub(crate) fn asked_bundle(place: &Place, desk: &Desk<'_>) -> anyhow::Result<Option<[u8; 32]>> {
+    let sources = place.sources();
+    if !sources.are_named() {
+        return Ok(None);
+    }
+    let digest = sources.find()?.parse()?.digest();
+    if desk.control().by_digest(&digest).is_none() {
+        let what = "figures stand on bundles that are kept beside the log, and this one is not: \
+                    `vertebra project` with the same --reference and --policy makes it the active one";
+        return Err(Failure::Refused(what.to_owned()).into());
+    }
+    Ok(Some(digest))
 }

@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use audit::AuditError;
 use event_log::{AppendError, OpenError, ReadError};
-use intake::keys::KeyError;
+use intake::{SubmitError, keys::KeyError};
 use projector::StoreError;
 use query::QueryError;
 use simulator::SimulateError;
@@ -101,6 +101,15 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
             intake::OpenError::OtherKey { .. } => Some(Exit::Refused),
             intake::OpenError::Keys(error) => known(error),
             intake::OpenError::Log(error) => known(error),
+            _ => Some(Exit::Unavailable),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<SubmitError>() {
+        return match error {
+            SubmitError::Append(error) => known(error),
+            SubmitError::Read(error) => known(error),
+            SubmitError::Keys(error) => known(error),
+            SubmitError::TooMany(_) => Some(Exit::Refused),
             _ => Some(Exit::Unavailable),
         };
     }

@@ -169,7 +169,7 @@ pub(crate) fn thousands(number: i64) -> String {
         shown.push('-');
     }
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             shown.push(',');
         }
         shown.push(digit);
@@ -219,7 +219,7 @@ mod tests {
               commune  residents   share  copay
               ─────────────────────────────────
               00004    1,234,567  33.3 %   1.50
-              unknown        -12       –     -1
+              a�[31mb        -12       –     -1
         "#]]
         .assert_eq(std::str::from_utf8(&out).unwrap());
     }
@@ -231,10 +231,10 @@ mod tests {
         expect![[r#"
             commune,residents,share,copay
             00004,1234567,0.333333,1.50
-            unknown,-12,,-1
+            a[31mb,-12,,-1
         "#]]
         .assert_eq(std::str::from_utf8(&out).unwrap());
-        expect![[r#"[{"commune":"00004","copay":"1.50","residents":1234567,"share":0.333333},{"commune":"unknown","copay":"-1","residents":-12,"share":null}]"#]].assert_eq(&sheet().to_json().to_string());
+        expect![[r#"[{"commune":"00004","copay":"1.50","residents":1234567,"share":0.333333},{"commune":"a\u001b[31mb","copay":"-1","residents":-12,"share":null}]"#]].assert_eq(&sheet().to_json().to_string());
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! The command from outside: what it prints, in which form, and with which exit code.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod support;
 
@@ -243,16 +244,47 @@ fn a_damaged_log_is_told_by_its_exit_code() {
 #[test]
 fn a_broken_bundle_is_refused_with_every_fault() {
     let folder = Folder::new();
-    let policy = folder.path("policy");
-    std::fs::create_dir(&policy).unwrap();
-    for entry in std::fs::read_dir(support::repository().join("policy")).unwrap() {
-        let path = entry.unwrap().path();
-        std::fs::copy(&path, std::path::Path::new(&policy).join(path.file_name().unwrap())).unwrap();
-    }
+    let policy = folder.copy_of("policy");
     folder.run(&["policy", "check", "--policy", &policy]).ok();
     std::fs::write(std::path::Path::new(&policy).join("base_salary.toml"), "[[row]]\nid = 3\n").unwrap();
     let said = folder.run(&["policy", "check", "--policy", &policy]).fails(3);
     assert!(said.contains("policy/base_salary.toml, row"), "{said}");
+}
+
+#[test]
+fn questions_are_answered_while_the_log_is_followed() {
+    let folder = Folder::new();
+    folder.run(&["simulate", "--people", "200"]).ok();
+    let following = folder.starts(&["project", "--follow"], "Following the log");
+    let claims = |folder: &Folder| {
+        folder.run(&["claims", "--to", "2026-12-31", "--only", "facility=01004", "--json"]).ok()
+    };
+    let before = claims(&folder);
+    folder.run(&["import", &claim_file("02-dong-da-march.xml")]).ok();
+    support::eventually("the imported claims are in the figures", || claims(&folder) != before);
+    // Another one may not project meanwhile.
+    let said = folder.run(&["project"]).fails(4);
+    assert!(said.contains("another process"), "{said}");
+    following.ends_when_asked();
+    folder.run(&["audit", "replay"]).ok();
+}
+
+#[test]
+fn a_bundle_that_was_never_active_is_not_asked_under() {
+    let folder = Folder::new();
+    folder.run(&["simulate", "--people", "200"]).ok();
+    folder.run(&["project"]).ok();
+    let first = folder.run(&["exemption", "--on", "2026-06-30", "--json"]).ok();
+    let policy = folder.copy_of("policy");
+    let rates = std::path::Path::new(&policy).join("card_rates.toml");
+    let text = std::fs::read_to_string(&rates).unwrap();
+    std::fs::write(&rates, text.replace("80", "81")).unwrap();
+    let said = folder.run(&["exemption", "--on", "2026-06-30", "--policy", &policy]).fails(3);
+    assert!(said.contains("makes it the active one"), "{said}");
+    folder.run(&["project", "--policy", &policy]).ok();
+    assert_ne!(folder.run(&["exemption", "--on", "2026-06-30", "--json"]).ok(), first);
+    // The receipt of the first answer still stands on the first bundle.
+    folder.run(&["verify", &folder.write("first.json", &first)]).ok();
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl Claims {
             to,
             by: self.by,
             filter: filters_of(&self.filters),
-            standpoint: Standpoint { known, bundle: None },
+            standpoint: Standpoint { known, bundle: data::asked_bundle(place, &desk)? },
         };
         let answer = desk.claims(&question)?;
         let mut out = output::stdout();

@@ -152,7 +152,7 @@ impl Figures {
         if let Some(against) = self.against {
             return self.differ(&desk, &question, against);
         }
-        let standpoint = Standpoint { known, bundle: None };
+        let standpoint = Standpoint { known, bundle: data::asked_bundle(place, &desk)? };
         let answer = desk.figures(&question, &standpoint)?;
         if let Some(path) = &self.receipt {
             let receipt = serde_json::to_vec(&answer.receipt)?;

@@ -1,7 +1,7 @@
 //! `vertebra import`: insurance-claim files into the log.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{BufReader, BufWriter, Write},
     path::PathBuf,
 };
@@ -16,7 +16,7 @@ use crate::{
     cli::Place,
     commands::report::{Books, FileReport, RecordReport},
     data,
-    failure::Exit,
+    failure::{Exit, Failure},
     output,
     progress::Watched,
 };
@@ -65,6 +65,17 @@ enum Door {
 
 impl Import {
     pub(crate) fn run(&self, place: &Place) -> anyhow::Result<Exit> {
+        // A name that was mistyped should not leave half of the files taken in.
+        for path in self.files.iter().filter(|path| path.as_os_str() != "-") {
+            let kind = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+            if kind.is_dir() {
+                let path = path.display();
+                return Err(Failure::Usage(format!(
+                    "{path} is a folder: name the files in it, as {path}/*.xml"
+                ))
+                .into());
+            }
+        }
         let report = self.report.as_ref().map(|path| {
             let file =
                 File::create(path).with_context(|| format!("cannot write the report {}", path.display()))?;

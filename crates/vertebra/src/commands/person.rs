@@ -51,7 +51,7 @@ impl Person {
         let subjects = subjects_of(&self.id, key.as_ref())?;
         let on = self.when.on.unwrap_or_else(|| data::usual_day(&desk));
         let known = self.when.known_at.map_or(Known::Latest, Known::At);
-        let standpoint = Standpoint { known, bundle: None };
+        let standpoint = Standpoint { known, bundle: data::asked_bundle(place, &desk)? };
         let mut answers = Vec::new();
         let mut unknown = None;
         for subject in subjects {

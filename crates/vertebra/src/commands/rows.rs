@@ -53,7 +53,7 @@ impl Rows {
         let page = desk.list(&ListQuestion {
             list,
             on,
-            standpoint: Standpoint { known, bundle: None },
+            standpoint: Standpoint { known, bundle: data::asked_bundle(place, &desk)? },
             filter: filters_of(&self.filters),
             limit: self.limit,
             after: self.after,

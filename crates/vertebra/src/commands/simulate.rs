@@ -4,8 +4,9 @@ use std::{io::Write, time::Instant};
 
 use clap::Args;
 use contract::Day;
+use intake::keys::PersonKeysWriter;
 use serde_json::json;
-use simulator::{City, Config, Places};
+use simulator::{City, Config, PEOPLE_MAX, Places};
 
 use crate::{
     cli::Place,
@@ -68,19 +69,32 @@ impl Simulate {
 
     pub(crate) fn run(&self, place: &Place) -> anyhow::Result<Exit> {
         let people = self.people()?;
+        if people == 0 || people > PEOPLE_MAX {
+            let most = thousands(PEOPLE_MAX as i64);
+            return Err(Failure::Usage(format!("a city has 1 to {most} people")).into());
+        }
         let bundle = place.sources().find()?.parse()?;
         let places = Places::of(&bundle.reference, Day::new_year(self.year))
             .map_err(|error| Failure::Refused(error.to_string()))?;
         let city = City::new(Config { year: self.year, ..Config::new(self.seed, people) }, places);
         let (folder, key) = data::create(place, self.partitions, Some(&self.secret()))?;
         let log = folder.log_for_writing()?;
+        let mut keys = PersonKeysWriter::create(folder.root())?;
         let begun = Instant::now();
         let watched = Watched::new("simulating", "people");
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let summary = simulator::simulate(&city, &key, &log, threads, &mut |_, _| (), &mut |progress| {
-            watched.at(progress.people, progress.people_total);
-        })?;
+        let summary = simulator::simulate(
+            &city,
+            &key,
+            &log,
+            threads,
+            &mut |subject, key| keys.push(subject, key),
+            &mut |progress| {
+                watched.at(progress.people, progress.people_total);
+            },
+        )?;
         drop(log);
+        keys.finish()?;
         drop(watched);
         let seconds = begun.elapsed().as_secs_f64();
         let mut out = output::stdout();

@@ -1,9 +1,10 @@
 //! Runs the command that was built, on folders of its own.
 
 use std::{
-    io::Read,
+    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -23,8 +24,8 @@ pub(crate) struct Folder(TempDir);
 
 /// What a run said.
 pub(crate) struct Ran {
-    command: String,
-    output: Output,
+    pub(crate) command: String,
+    pub(crate) output: Output,
 }
 
 impl Folder {
@@ -42,7 +43,7 @@ impl Folder {
         path
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vertebra"));
         command
             .args(arguments)
@@ -58,6 +59,26 @@ impl Folder {
         Ran { command: arguments.join(" "), output: self.command(arguments).output().unwrap() }
     }
 
+    /// A copy of a folder of the repository.
+    pub(crate) fn copy_of(&self, name: &str) -> String {
+        let copy = self.0.path().join(name);
+        std::fs::create_dir(&copy).unwrap();
+        for entry in std::fs::read_dir(repository().join(name)).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, copy.join(path.file_name().unwrap())).unwrap();
+        }
+        copy.display().to_string()
+    }
+
+    /// Starts a command that goes on, and waits until it says `word`.
+    pub(crate) fn starts(&self, arguments: &[&str], word: &str) -> Running {
+        let mut child = self.command(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let said = out.lines().map(Result::unwrap).any(|line| line.contains(word));
+        assert!(said, "vertebra {} ended without a word of it", arguments.join(" "));
+        Running(child)
+    }
+
     /// Runs the command, reads its first bytes and hangs up.
     pub(crate) fn closes_its_ears(&self, arguments: &[&str]) {
         let mut child =
@@ -67,6 +88,36 @@ impl Folder {
         let output = child.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && said.is_empty(), "{}: {said}", output.status);
+    }
+}
+
+/// A command that goes on.
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// Asks it to end, as Ctrl-C does, and sees that it does well.
+    pub(crate) fn ends_when_asked(mut self) {
+        let asked = Command::new("kill").args(["-INT", &self.0.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        let status = self.0.wait().unwrap();
+        assert!(status.success(), "{status}");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Waits until something holds, but not for ever.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "not after a minute: {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
