@@ -16,21 +16,29 @@ use timeline::{Period, Point, Sink, Timeline};
 
 /// Takes everything and keeps a number: what a projection costs by itself.
 #[derive(Default)]
-struct Nothing(u64);
+struct Nothing {
+    sum: u64,
+    cells: u64,
+    levels: u64,
+    flows: u64,
+}
 
 impl Sink for Nothing {
     type Cell = u64;
 
     fn cell(&mut self, cube: usize, key: &[Code]) -> u64 {
+        self.cells += 1;
         key.iter().fold(cube as u64, |sum, code| sum ^ code.packed())
     }
 
     fn level(&mut self, cell: u64, measure: usize, from: Day, until: Day, _: i64) {
-        self.0 = self.0.wrapping_add(cell ^ measure as u64 ^ from.0 as u64 ^ until.0 as u64);
+        self.levels += 1;
+        self.sum = self.sum.wrapping_add(cell ^ measure as u64 ^ from.0 as u64 ^ until.0 as u64);
     }
 
     fn flow(&mut self, cell: u64, measure: usize, day: Day, weight: i64) {
-        self.0 = self.0.wrapping_add(cell ^ measure as u64 ^ day.0 as u64 ^ weight as u64);
+        self.flows += 1;
+        self.sum = self.sum.wrapping_add(cell ^ measure as u64 ^ day.0 as u64 ^ weight as u64);
     }
 }
 
@@ -68,7 +76,10 @@ fn number(name: &str, otherwise: u64) -> u64 {
 fn measure<P: Projection>(histories: &[History], bundle: &Bundle) {
     let mut nothing = Nothing::default();
     let (_, logic) = fold::<P, _>(histories, bundle, Some(&mut nothing));
-    black_box(nothing.0);
+    black_box(nothing.sum);
+    let each = |count: u64| count as f64 / (histories.len() as u64 * number("ROUNDS", 1)) as f64;
+    let (cells, levels, flows) = (each(nothing.cells), each(nothing.levels), each(nothing.flows));
+    println!("{:<16} {cells:.1} cells, {levels:.1} levels, {flows:.1} flows a person", P::NAME);
     let mut timeline = Timeline::new(P::CUBES);
     // Once to make the cells, once to time: a rebuild makes them once and adds millions of people.
     fold::<P, _>(histories, bundle, Some(&mut timeline));
