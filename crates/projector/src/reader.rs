@@ -125,12 +125,13 @@ impl Reader {
         visit: impl Fn(&mut A, Subject, &PersonView<'_>) + Sync,
     ) -> Result<Vec<A>, StoreError> {
         let make = || (make(), Resolver::new());
-        let folded = self.fold_histories(log, positions, make, |(accumulator, resolver), subject, history, as_of| {
-            let view = resolver.view(history, as_of);
-            if !view.facts.is_empty() {
-                visit(accumulator, subject, &view);
-            }
-        })?;
+        let folded =
+            self.fold_histories(log, positions, make, |(accumulator, resolver), subject, history, as_of| {
+                let view = resolver.view(history, as_of);
+                if !view.facts.is_empty() {
+                    visit(accumulator, subject, &view);
+                }
+            })?;
         Ok(folded.into_iter().map(|(accumulator, _)| accumulator).collect())
     }
 
@@ -148,10 +149,15 @@ impl Reader {
     ) -> Result<Vec<A>, StoreError> {
         let partitions: Vec<u16> = (0..log.partitions()).collect();
         in_parallel(self.workers, &partitions, make, |accumulator, partition| {
-            self.visit_partition(log, *partition, positions[usize::from(*partition)], |subject, history, as_of| {
-                visit(accumulator, subject, history, as_of);
-                Ok(())
-            })
+            self.visit_partition(
+                log,
+                *partition,
+                positions[usize::from(*partition)],
+                |subject, history, as_of| {
+                    visit(accumulator, subject, history, as_of);
+                    Ok(())
+                },
+            )
         })
     }
 

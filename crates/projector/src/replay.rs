@@ -37,12 +37,14 @@ pub fn replay_partition(
 ) -> Result<Replayed, StoreError> {
     let mut gathered = Gathered::new(0, KnownTimes::default());
     let stopped = gathered.read(log, partition, until, &mut |_| {}).err().map(|error| error.to_string());
-    let mut replayed = Replayed { partition, next_offset: gathered.next_offset, stopped, ..Replayed::default() };
+    let mut replayed =
+        Replayed { partition, next_offset: gathered.next_offset, stopped, ..Replayed::default() };
     gathered.for_each_person(|person| {
         replayed.facts += person.history.facts().len() as u64;
         replayed.copies += person.copies as u64;
         visit(person.subject, person.history)
     })?;
-    replayed.set_aside = gathered.set_aside.into_iter().map(|record| (record.offset, record.reason)).collect();
+    replayed.set_aside =
+        gathered.set_aside.into_iter().map(|record| (record.offset, record.reason)).collect();
     Ok(replayed)
 }
