@@ -1,5 +1,7 @@
 //! The laws: whatever comes, in whatever order, the figures are those of the truth.
 
+#![allow(clippy::unwrap_used, reason = "these are tests: a panic is how they fail")]
+
 use contract::DeploymentKey;
 use event_log::{Append, EmbeddedLog, EventLog, files::RealFiles, partition_of};
 use projector::{Options, Projector};

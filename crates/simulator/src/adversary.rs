@@ -351,7 +351,7 @@ impl Adversary<'_> {
             4 => ReferralStep::Returned,
             _ => ReferralStep::Cancelled,
         };
-        let form = Key::new(*self.dice.pick::<&str>(&FORMS));
+        let form = Key::new(self.dice.pick::<&str>(&FORMS));
         let (from, to) = (self.facility(), self.facility());
         Says::Referral(Referral { step, form, from, to })
     }
@@ -366,7 +366,7 @@ impl Adversary<'_> {
             visit_type: self.code(&VISIT_TYPES),
             route: self.code(&ROUTES),
             referred_from: if self.dice.permille(200) { self.facility() } else { Short::EMPTY },
-            form: Key::new(*self.dice.pick::<&str>(&FORMS)),
+            form: Key::new(self.dice.pick::<&str>(&FORMS)),
             started_ms: at(started, 20_000_000),
             admitted_ms: inpatient.then(|| at(started, 30_000_000)),
             ended_ms,
@@ -444,7 +444,7 @@ impl Adversary<'_> {
     }
 
     fn record_key(&mut self) -> Key {
-        let mut key = Key::new(*self.dice.pick::<&str>(&["A", "B", "C"]));
+        let mut key = Key::new(self.dice.pick::<&str>(&["A", "B", "C"]));
         // Most records share their key with others, some are alone.
         if self.dice.permille(750) {
             key.push_number(self.dice.below(6), 1);
@@ -481,6 +481,6 @@ impl Adversary<'_> {
     }
 
     fn code(&mut self, codes: &[&str]) -> Short {
-        Short::new(*self.dice.pick::<&str>(codes))
+        Short::new(self.dice.pick::<&str>(codes))
     }
 }

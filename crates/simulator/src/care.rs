@@ -456,10 +456,10 @@ fn route(
         _ if sent => "1.3",
         Tier::Initial => "1.11",
         Tier::Basic if inpatient => "1.15",
-        Tier::Basic if number % 3 == 0 => "1.13",
+        Tier::Basic if number.is_multiple_of(3) => "1.13",
         Tier::Basic => "1.12",
         Tier::Specialised if inpatient => "3.2",
-        Tier::Specialised if number % 3 == 0 => "3.1",
+        Tier::Specialised if number.is_multiple_of(3) => "3.1",
         Tier::Specialised => "1.18",
     }
 }

@@ -389,3 +389,41 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Commune, Config, Facility, Places, Tier};
+
+    #[test]
+    fn a_partition_made_in_passes_is_the_one_made_at_once() {
+        let facility = |code: &str, tier| Facility {
+            code: code.into(),
+            district: String::new(),
+            tier,
+            has_beds: true,
+            is_station: false,
+        };
+        let commune = Commune { code: "00004".into(), district: String::new(), population: 1 };
+        let tiers = [Tier::Initial, Tier::Basic, Tier::Specialised];
+        let facilities =
+            tiers.iter().zip(["01001", "01002", "01003"]).map(|(tier, code)| facility(code, *tier));
+        let places = Places::new(vec![commune], facilities.collect()).unwrap();
+        let city = City::new(Config::new(2, 300), places);
+        let deployment = DeploymentKey::new(&[1; 32]);
+        let people: Vec<u32> = (0..300).collect();
+        let made = |ranges: &[(Moment, Moment)]| {
+            let (mut encoder, mut stretch) = (Encoder::new(&city, &deployment), Stretch::default());
+            let mut records: Vec<Vec<u8>> = Vec::new();
+            for range in ranges {
+                fill(&city, &mut encoder, &people, *range, &mut stretch, |_, _| ());
+                assert!(stretch.records().count() > 0, "a pass of nothing");
+                records.extend(stretch.records().map(<[u8]>::to_vec));
+            }
+            records
+        };
+        let passes = passes(&city, 9 * PASS_BYTES / PERSON_BYTES);
+        assert_eq!(passes.len(), 9);
+        assert_eq!(made(&passes), made(&[(Moment::MIN, Moment::MAX)]));
+    }
+}

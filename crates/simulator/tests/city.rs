@@ -1,5 +1,7 @@
 //! The city's bytes: the contract's, the same however they are made, and about what a city of its size would send.
 
+#![allow(clippy::unwrap_used, reason = "these are tests: a panic is how they fail")]
+
 use std::collections::BTreeMap;
 
 use contract::{
