@@ -86,6 +86,9 @@ run coverage --on 2026-06-30 --by none --known-at 2026-03-31 --against 2026-12-3
 step "Referrals between facilities, the busiest ten"
 run referrals --on 2026-12-31 --sort referred --limit 10
 
+step "One of them came from the files, told by both ends: it counts once"
+run referrals --on 2026-12-31 --only from=01004 --only to=01929
+
 step "Referrals between tiers"
 run referrals --on 2026-12-31 --by from_tier,to_tier,direction
 

@@ -28,6 +28,9 @@ Begin here:
   vertebra coverage --by commune           who is insured and under care, by commune
   vertebra person --id 001090012345        one person's history and every decision, explained";
 
+/// Under which heading help lists what every command takes.
+const PLACE: &str = "Data, reference and policy";
+
 /// An event-sourced health-record backbone: events in, figures out, every answer with a receipt.
 #[derive(Debug, Parser)]
 #[command(name = "vertebra", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
@@ -43,13 +46,13 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 pub(crate) struct Place {
     /// The data folder: log, keys, bundles and everything computed from them
-    #[arg(long, global = true, env = "VERTEBRA_DATA", default_value = "data", value_name = "DIR")]
+    #[arg(long, global = true, env = "VERTEBRA_DATA", default_value = "data", value_name = "DIR", help_heading = PLACE)]
     pub(crate) data: PathBuf,
     /// Reference data from this folder [default: the data folder's, ./reference, or the built-in]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = PLACE)]
     pub(crate) reference: Option<PathBuf>,
     /// Policy from this folder [default: the data folder's, ./policy, or the built-in]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = PLACE)]
     pub(crate) policy: Option<PathBuf>,
 }
 

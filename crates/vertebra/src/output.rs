@@ -113,7 +113,11 @@ impl Sheet {
         let title = |(at, name): (usize, &String)| Cell::new(shown_title(name)).set_alignment(alignment(at));
         table.set_header(self.columns.iter().enumerate().map(title).collect::<Vec<Cell>>());
         for row in &self.rows {
-            let cell = |(at, value): (usize, &Value)| Cell::new(value.shown()).set_alignment(alignment(at));
+            let cell = |(at, value): (usize, &Value)| {
+                let shown = value.shown();
+                let is_name = self.columns[at].ends_with("_name");
+                Cell::new(if is_name { cut(shown) } else { shown }).set_alignment(alignment(at))
+            };
             table.add_row(row.iter().enumerate().map(cell).collect::<Vec<Cell>>());
         }
         for (number, line) in table.trim_fmt().lines().enumerate() {
@@ -159,6 +163,15 @@ fn shown_title(name: &str) -> String {
     } else {
         name.replace('_', " ")
     }
+}
+
+/// A name as a table has room for it: in JSON and CSV it is whole.
+fn cut(name: String) -> String {
+    const CHARS_MAX: usize = 40;
+    if name.chars().count() <= CHARS_MAX {
+        return name;
+    }
+    name.chars().take(CHARS_MAX - 1).chain(['…']).collect()
 }
 
 /// With a comma between thousands.

@@ -63,6 +63,8 @@ fn a_receipt_gives_the_same_bytes_and_a_changed_one_does_not() {
     let answer = folder.write("answer.json", &said);
     folder.run(&["verify", &receipt]).ok();
     folder.run(&["verify", &answer]).ok();
+    let claims = folder.run(&["claims", "--by", "month", "--json"]).ok();
+    folder.run(&["verify", &folder.write("claims.json", &claims)]).ok();
 
     // Another figure in the answer; then another day in the receipt.
     let forged = folder.write("forged.json", &said.replacen("\"people\":", "\"people\":1", 1));

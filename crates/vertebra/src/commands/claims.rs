@@ -1,6 +1,6 @@
 //! `vertebra claims`: totals of claims.
 
-use std::io::Write;
+use std::{io::Write, path::PathBuf};
 
 use clap::Args;
 use contract::{Day, Millis};
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     cli::{FormArgs, Place, day, moment},
-    commands::figures::{filter, filters_of, rows_as_json, sheet_of, write_stand},
+    commands::figures::{filter, filters_of, rows_as_json, sheet_of, write_receipt, write_stand},
     data,
     failure::Exit,
     output::{self, Form},
@@ -43,6 +43,9 @@ pub(crate) struct Claims {
     /// As it was known at this moment: a day (to its end in Hanoi) or a time
     #[arg(long, value_name = "MOMENT", value_parser = moment)]
     known_at: Option<Millis>,
+    /// Write the receipt to this file; `vertebra verify` computes the same answer from it again
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
     #[command(flatten)]
     form: FormArgs,
 }
@@ -63,6 +66,9 @@ impl Claims {
             standpoint: Standpoint { known, bundle: data::asked_bundle(place, &desk)? },
         };
         let answer = desk.claims(&question)?;
+        if let Some(path) = &self.receipt {
+            write_receipt(path, &answer.receipt)?;
+        }
         let mut out = output::stdout();
         match self.form.form() {
             Form::Json => {
@@ -70,6 +76,7 @@ impl Claims {
                     "columns": answer.table.columns,
                     "rows": rows_as_json(&answer.table),
                     "stand": answer.stand,
+                    "receipt": answer.receipt,
                 });
                 writeln!(out, "{answer}")?;
             }

@@ -4,7 +4,7 @@ use std::{io::Write, ops::Range};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use contract::{EventView, Kind, Subject};
+use contract::{EventId, EventView, Kind, Subject};
 use event_log::EventLog;
 use serde_json::json;
 
@@ -21,10 +21,10 @@ const READ_BYTES: usize = 1 << 20;
 /// `vertebra events ...`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Events {
-    /// Print records as JSON lines: {\"partition\", \"offset\", \"event\"}
+    /// Print records as JSON lines: {"partition", "offset", "event_id", "subject", "event"}
     ///
     /// Names, addresses and numbers stay sealed: the log shows persons as pseudonyms. A record that is no event is shown
-    /// as {\"partition\", \"offset\", \"unreadable\"}.
+    /// as {"partition", "offset", "unreadable"}.
     #[command(after_help = "\
 Examples:
   vertebra events cat --limit 5                       the first five of every partition
@@ -152,8 +152,13 @@ fn shown(partition: u16, offset: u64, bytes: &[u8]) -> anyhow::Result<String> {
         Ok(event) => event,
         Err(error) => return Ok(unreadable(error.to_string())),
     };
+    // In hex, as every other command names them; protobuf's JSON says bytes in base64.
+    let id = EventId::try_from(&event.event_id[..]).unwrap_or_default();
+    let subject = Subject::try_from(&event.subject[..]).unwrap_or_default();
     Ok(match contract::event_to_json(&event) {
-        Ok(event) => format!("{{\"partition\":{partition},\"offset\":{offset},\"event\":{event}}}"),
+        Ok(event) => format!(
+            "{{\"partition\":{partition},\"offset\":{offset},\"event_id\":\"{id}\",\"subject\":\"{subject}\",\"event\":{event}}}"
+        ),
         Err(error) => unreadable(error.to_string()),
     })
 }

@@ -1,12 +1,16 @@
 //! `vertebra coverage`, `referrals` and `exemption`: questions for figures.
 
-use std::{fs, io::Write, path::PathBuf};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use clap::Args;
 use contract::{Day, Millis};
 use projector::REGISTRY;
-use query::{Answer, ColumnKind, Desk, Filter, Known, Question, Standpoint, Table};
+use query::{Answer, ColumnKind, Desk, Filter, Known, Question, Receipt, Standpoint, Table};
 use serde_json::{Map, Value as Json, json};
 use timeline::CubeSpec;
 
@@ -63,10 +67,10 @@ pub(crate) fn filter(text: &str) -> Result<(String, String), String> {
 
 const COVERAGE_HELP: &str = "\
 Examples:
-  vertebra coverage                                     by commune, of actual residents, today
+  vertebra coverage                                     by commune, actual residents, today
   vertebra coverage --by district --on 2026-06-30       by old district, at mid-year
   vertebra coverage --by age,sex --basis perm           registered residents by age band and sex
-  vertebra coverage --by group                          by insurance group; each person in the main one
+  vertebra coverage --by group                          by insurance group, the main one
   vertebra coverage --by month --only commune=00004     a series
   vertebra coverage --by facility                       registered, check-ups and contacts
   vertebra coverage --known-at 2026-03-31               as it was known then
@@ -150,14 +154,17 @@ impl Figures {
         let question = self.question(projection, usual, alternatives, on)?;
         let known = self.when.known_at.map_or(Known::Snapshot, Known::At);
         if let Some(against) = self.against {
+            if place.sources().are_named() {
+                let what = "--against compares two moments, each under the bundle that was active then: leave out \
+                            --reference and --policy";
+                return Err(Failure::Usage(what.to_owned()).into());
+            }
             return self.differ(&desk, &question, against);
         }
         let standpoint = Standpoint { known, bundle: data::asked_bundle(place, &desk)? };
         let answer = desk.figures(&question, &standpoint)?;
         if let Some(path) = &self.receipt {
-            let receipt = serde_json::to_vec(&answer.receipt)?;
-            fs::write(path, receipt)
-                .with_context(|| format!("cannot write the receipt to {}", path.display()))?;
+            write_receipt(path, &answer.receipt)?;
         }
         let mut out = output::stdout();
         match self.form.form() {
@@ -335,6 +342,12 @@ fn title(question: &Question) -> String {
         "{}{by}{only}, on {}; counted from {} to {}",
         question.projection, question.on, question.from, question.to
     )
+}
+
+/// Writes a receipt to a file.
+pub(crate) fn write_receipt(path: &Path, receipt: &Receipt) -> anyhow::Result<()> {
+    let json = serde_json::to_vec(receipt)?;
+    fs::write(path, json).with_context(|| format!("cannot write the receipt to {}", path.display()))
 }
 
 /// What the answer stands on, for people.
