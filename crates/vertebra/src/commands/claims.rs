@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     cli::{FormArgs, Place, day, moment},
-    commands::figures::{filter, filters_of, rows_as_json, sheet_of, write_receipt, write_stand},
+    commands::answer::{filter, filters_of, rows_as_json, sheet_of, write_receipt, write_stand},
     data,
     failure::Exit,
     output::{self, Form},

@@ -1,24 +1,20 @@
 //! `vertebra coverage`, `referrals` and `exemption`: questions for figures.
 
-use std::{
-    fs,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{io::Write, path::PathBuf};
 
-use anyhow::Context;
 use clap::Args;
 use contract::{Day, Millis};
 use projector::REGISTRY;
-use query::{Answer, ColumnKind, Desk, Filter, Known, Question, Receipt, Standpoint, Table};
-use serde_json::{Map, Value as Json, json};
+use query::{Answer, Desk, Filter, Known, Question, Standpoint, Table};
+use serde_json::{Value as Json, json};
 use timeline::CubeSpec;
 
 use crate::{
     cli::{FormArgs, Place, WhenArgs, day},
+    commands::answer::{filter, filters_of, rows_as_json, sheet_of, write_receipt, write_stand},
     data,
     failure::{Exit, Failure},
-    output::{self, Form, Sheet, Value, thousands},
+    output::{self, Form, Sheet, thousands},
 };
 
 /// What every question for figures can say.
@@ -58,11 +54,6 @@ pub(crate) struct Figures {
     explain: bool,
     #[command(flatten)]
     form: FormArgs,
-}
-
-pub(crate) fn filter(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("a filter is written NAME=VALUE, as commune=00004")?;
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 const COVERAGE_HELP: &str = "\
@@ -317,18 +308,6 @@ impl Figures {
     }
 }
 
-/// Filters by name: several values of one name are alternatives.
-pub(crate) fn filters_of(said: &[(String, String)]) -> Vec<Filter> {
-    let mut filters: Vec<Filter> = Vec::new();
-    for (name, value) in said {
-        match filters.iter_mut().find(|filter| filter.name == *name) {
-            Some(filter) => filter.values.push(value.clone()),
-            None => filters.push(Filter { name: name.clone(), values: vec![value.clone()] }),
-        }
-    }
-    filters
-}
-
 /// What is shown, in a line.
 fn title(question: &Question) -> String {
     let by = if question.by.is_empty() { String::new() } else { format!(" by {}", question.by.join(", ")) };
@@ -344,80 +323,6 @@ fn title(question: &Question) -> String {
     )
 }
 
-/// Writes a receipt to a file.
-pub(crate) fn write_receipt(path: &Path, receipt: &Receipt) -> anyhow::Result<()> {
-    let json = serde_json::to_vec(receipt)?;
-    fs::write(path, json).with_context(|| format!("cannot write the receipt to {}", path.display()))
-}
-
-/// What the answer stands on, for people.
-pub(crate) fn write_stand(
-    stand: &query::Stand,
-    notes: &[String],
-    out: &mut dyn Write,
-) -> std::io::Result<()> {
-    let records: u64 = stand.positions.iter().sum();
-    write!(out, "  Stands on {} records", thousands(records as i64))?;
-    if let Some(known_at) = &stand.known_at {
-        write!(out, ", known at {known_at}")?;
-    }
-    write!(out, ", bundle {}", stand.bundle.get(..12).unwrap_or(&stand.bundle))?;
-    if stand.provisional {
-        write!(out, "; provisional: more may come that belongs here")?;
-    }
-    if stand.behind > 0 && stand.known_at.is_none() {
-        write!(out, "; {} newer records are not in it yet", thousands(stand.behind as i64))?;
-    }
-    writeln!(out)?;
-    for (partition, why) in &stand.stopped {
-        writeln!(out, "  Partition {partition} stands still: {why}")?;
-    }
-    for note in notes {
-        writeln!(out, "  Note: {note}")?;
-    }
-    Ok(())
-}
-
-/// A table as it is printed.
-pub(crate) fn sheet_of(table: &Table) -> Sheet {
-    // A name stands in a column of its own where there is any.
-    let named =
-        |at: usize| table.rows.iter().any(|row| matches!(&row[at], query::Value::Code { name: Some(_), .. }));
-    let named: Vec<bool> = (0..table.columns.len()).map(named).collect();
-    let mut columns = Vec::new();
-    for (column, named) in table.columns.iter().zip(&named) {
-        columns.push(column.name.clone());
-        if *named {
-            columns.push(format!("{}_name", column.name));
-        }
-    }
-    let mut sheet = Sheet::new(columns);
-    for row in &table.rows {
-        let mut values = Vec::new();
-        for ((value, column), named) in row.iter().zip(&table.columns).zip(&named) {
-            let mut name_of = Value::Missing;
-            values.push(match value {
-                query::Value::Number(hundredths) if column.kind == ColumnKind::Money => {
-                    Value::Money(*hundredths)
-                }
-                query::Value::Number(number) => Value::Count(*number),
-                query::Value::Share { part, whole } => Value::share(*part, *whole),
-                query::Value::Code { code, name } => {
-                    name_of = name.as_deref().map_or(Value::Missing, Value::text);
-                    Value::text(code.as_str())
-                }
-                query::Value::Text(text) => Value::text(text.as_str()),
-                query::Value::Nothing(()) => Value::Missing,
-            });
-            if *named {
-                values.push(name_of);
-            }
-        }
-        sheet.push(values);
-    }
-    sheet
-}
-
 /// An answer as JSON: rows are objects by column name.
 fn to_json(answer: &Answer) -> Json {
     json!({
@@ -427,13 +332,4 @@ fn to_json(answer: &Answer) -> Json {
         "notes": answer.notes,
         "receipt": answer.receipt,
     })
-}
-
-/// Rows as objects by column name.
-pub(crate) fn rows_as_json(table: &Table) -> Vec<Json> {
-    let row = |row: &Vec<query::Value>| {
-        let fields = table.columns.iter().zip(row);
-        Json::Object(fields.map(|(column, value)| (column.name.clone(), json!(value))).collect::<Map<_, _>>())
-    };
-    table.rows.iter().map(row).collect()
 }

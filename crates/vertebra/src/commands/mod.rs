@@ -1,5 +1,6 @@
 //! The commands, a module for each family.
 
+pub(crate) mod answer;
 pub(crate) mod append;
 pub(crate) mod audit;
 pub(crate) mod claims;

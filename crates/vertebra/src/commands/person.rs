@@ -9,7 +9,7 @@ use query::{Known, PersonAnswer, PersonQuestion, QueryError, Standpoint, subject
 
 use crate::{
     cli::{FormArgs, Place, WhenArgs},
-    commands::figures::write_stand,
+    commands::answer::write_stand,
     data,
     failure::{Exit, Failure},
     output::{self, Form, Sheet, Value, printable, thousands},

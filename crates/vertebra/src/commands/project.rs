@@ -33,7 +33,8 @@ Examples:
   vertebra project --policy drafts/2027   under other rules, from now on
 
 Everything it writes is derived: the folder `projector` can be removed at any time. Exit code 1 where a rebuild finds
-figures that differ from those that were served.")]
+figures that differ from those that were served, 5 where a partition of the log is damaged: it stands still, the others
+go on.")]
 pub(crate) struct Project {
     /// Go on until a signal: what is appended is in the figures within the second
     #[arg(long, conflicts_with = "rebuild")]
@@ -77,7 +78,13 @@ impl Project {
         if self.follow {
             follow(&mut projector)?;
         }
-        Ok(if differences.is_empty() { Exit::Ok } else { Exit::CheckFailed })
+        Ok(if !stopped(&projector.manifest()).is_empty() {
+            Exit::Corrupt
+        } else if differences.is_empty() {
+            Exit::Ok
+        } else {
+            Exit::CheckFailed
+        })
     }
 
     fn tell(

@@ -7,7 +7,7 @@ use query::{Known, ListPage, ListQuestion, Standpoint, lists};
 
 use crate::{
     cli::{FormArgs, Place, WhenArgs},
-    commands::figures::{filter, filters_of, write_stand},
+    commands::answer::{filter, filters_of, write_stand},
     data,
     failure::Exit,
     output::{self, Form, Sheet, Value, thousands},
