@@ -261,6 +261,38 @@ fn a_carried_event_counts_while_a_path_is_wholly_in_force() {
 }
 
 #[test]
+fn links_that_travelled_along_each_other_are_no_circle_and_carry_nothing_alone() {
+    check(
+        "1 identity_linked 1 10 10 link=1
+         2 identity_linked 2 10 11 link=2
+         1 identity_linked 1 10 10 link=1 via=2
+         2 identity_linked 2 10 11 link=2 via=1
+         3 care_given 3 10 12 via=1",
+        expect![[r#"
+            1 InForce
+            2 InForce
+            1 Copy
+            2 Copy
+            3 InForce
+            view: [1, 2, 3]
+        "#]],
+    );
+    check(
+        "1 identity_linked 1 10 10 link=1 via=2
+         2 identity_linked 2 10 11 link=2 via=1
+         3 care_given 3 10 12 via=1
+         4 care_given 4 10 13",
+        expect![[r#"
+            1 NotCarried
+            2 NotCarried
+            3 NotCarried
+            4 InForce
+            view: [4]
+        "#]],
+    );
+}
+
+#[test]
 fn who_is_linked_away_adds_nothing_until_the_link_is_taken_back() {
     let linked = "1 care_given 1 10 10
          2 identity_linked 2 20 20 link=1 away";
