@@ -105,11 +105,30 @@ impl DataFolder {
     /// When there is no deployment in it.
     pub fn open(root: &Path, files: Arc<dyn Files>) -> Result<DataFolder, QueryError> {
         let folder = DataFolder { root: root.to_owned(), files };
-        if folder.has_log("log")? && folder.has_log("control")? {
+        if folder.has_log("log")? && folder.has_log("control")? && folder.control_log()?.ends()? != [0] {
             return Ok(folder);
         }
         let what = "there is no data in {}: make it with `vertebra simulate`, `vertebra import` or `vertebra append`";
         Err(QueryError::Refused(what.replace("{}", &root.display().to_string())))
+    }
+
+    /// Whether a deployment was made in `root`. One whose making was cut short before it was recorded was not:
+    /// [`DataFolder::create`] finishes it.
+    ///
+    /// # Errors
+    /// When a log cannot be opened: another process may be making it.
+    pub fn is_made(root: &Path, files: Arc<dyn Files>) -> Result<bool, QueryError> {
+        let folder = DataFolder { root: root.to_owned(), files };
+        if !folder.has_log("log")? || !folder.has_log("control")? {
+            return Ok(false);
+        }
+        if folder.control_log()?.ends()? != [0] {
+            return Ok(true);
+        }
+        // The record may be there, and its maker was stopped before readers could know that it is durable.
+        let files = Arc::clone(&folder.files);
+        let control = EmbeddedLog::open_with(files, &folder.path("control"), Default::default())?;
+        Ok(control.ends()? != [0])
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -181,7 +200,12 @@ impl DataFolder {
     /// # Errors
     /// When it cannot be read, or holds what it cannot hold.
     pub fn control(&self) -> Result<Control, QueryError> {
-        Control::read(&EmbeddedLog::open_reader_with(Arc::clone(&self.files), &self.path("control"))?)
+        Control::read(&self.control_log()?)
+    }
+
+    /// The control log, to be read.
+    fn control_log(&self) -> Result<EmbeddedLog, QueryError> {
+        Ok(EmbeddedLog::open_reader_with(Arc::clone(&self.files), &self.path("control"))?)
     }
 
     /// Makes `files` (by their paths as `policy/route.toml`) the bundle that figures stand on: those of them that no bundle

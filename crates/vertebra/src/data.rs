@@ -1,7 +1,6 @@
 //! The data folder: opened, and made where there is none.
 
 use std::{
-    path::Path,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -50,14 +49,10 @@ pub(crate) fn create(
     Ok((folder, key))
 }
 
-/// Whether a folder holds a deployment, or part of one.
-fn is_made(root: &Path) -> bool {
-    root.join("control").join("meta").is_file()
-}
-
 /// The front door; a folder is made where there is none.
 pub(crate) fn open_intake(place: &Place) -> anyhow::Result<Intake> {
-    let folder = if is_made(&place.data) { open(place)? } else { create(place, PARTITIONS, None)?.0 };
+    let is_made = DataFolder::is_made(&place.data, RealFiles::shared())?;
+    let folder = if is_made { open(place)? } else { create(place, PARTITIONS, None)?.0 };
     activate_named(place, &folder)?;
     let log: Arc<dyn EventLog> = Arc::new(folder.log_for_writing()?);
     Ok(Intake::open(&place.data, log)?)
