@@ -147,9 +147,36 @@ impl<'a> Projector<'a> {
     /// Reads everything the log holds now: builds from nothing, or drains one partition after the other, each read, folded
     /// and committed once. Returns how many records were read. Ends with everything durable and a snapshot.
     ///
+    /// A base file that turns out damaged only now, where a person is read from it, is no reason to stop: everything is
+    /// thrown away and built anew.
+    ///
     /// # Errors
-    /// When the disk refuses or a base file turns out damaged; open again.
+    /// When the disk refuses; open again.
     pub fn catch_up(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<u64, StoreError> {
+        match self.catch_up_on_store(progress) {
+            Err(error @ StoreError::Corrupt(_)) => {
+                tracing::warn!(%error, "the store is thrown away and built again from the log");
+                self.start_over()?;
+                self.catch_up_on_store(progress)
+            }
+            result => result,
+        }
+    }
+
+    /// An empty generation in place of the one that serves.
+    fn start_over(&mut self) -> Result<(), StoreError> {
+        // What merges made is of the old generation.
+        self.merges = Merges::new();
+        self.uncommitted_events = 0;
+        self.snapshot.stale = true;
+        let old = self.serving.generation.clone();
+        let new = Serving::next(&self.root, &self.files, self.log, Some(&old))?;
+        new.generation.serve(self.files.as_ref(), &self.root)?;
+        self.serving = new;
+        old.remove()
+    }
+
+    fn catch_up_on_store(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<u64, StoreError> {
         let ends = self.log.ends()?;
         let behind: u64 = ends.iter().zip(self.positions()).map(|(end, at)| end.saturating_sub(at)).sum();
         if behind == 0 && !self.snapshot.stale {
@@ -174,7 +201,7 @@ impl<'a> Projector<'a> {
     /// beside it, and a snapshot is written now and then and at the end. `observe` sees each commit.
     ///
     /// # Errors
-    /// As [`Projector::catch_up`].
+    /// When the disk refuses, or a base file turns out damaged: open again and catch up.
     pub fn follow(
         &mut self,
         shutdown: &AtomicBool,
