@@ -41,6 +41,9 @@ pub(crate) enum Failure {
     /// See [`Exit::Refused`].
     #[error("{0}")]
     Refused(String),
+    /// See [`Exit::CheckFailed`].
+    #[error("{0}")]
+    CheckFailed(String),
 }
 
 /// The exit code of an error: the first cause that knows.
@@ -53,6 +56,7 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
         return Some(match failure {
             Failure::Usage(_) => Exit::Usage,
             Failure::Refused(_) => Exit::Refused,
+            Failure::CheckFailed(_) => Exit::CheckFailed,
         });
     }
     if let Some(error) = cause.downcast_ref::<OpenError>() {

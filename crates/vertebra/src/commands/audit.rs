@@ -73,7 +73,7 @@ impl Replay {
         let log = folder.log()?;
         let desk = data::open_desk(&folder, &log)?;
         let (positions, time) = match self.until {
-            None => (desk.reader().manifest().positions(), None),
+            None => (within(desk.reader().manifest().positions(), &log.ends()?)?, None),
             Some(Until::Positions(positions)) => (positions, None),
             Some(Until::Moment(time)) => {
                 (desk.reader().known_at(&log, time, data::now())?.positions, Some(time))
@@ -96,6 +96,17 @@ impl Replay {
         }
         out.flush()?;
         Ok(if report.is_clean() { Exit::Ok } else { Exit::CheckFailed })
+    }
+}
+
+/// The positions of the figures, where the log still goes so far.
+fn within(positions: Vec<u64>, ends: &[u64]) -> Result<Vec<u64>, Failure> {
+    match positions.iter().zip(ends).position(|(at, end)| at > end) {
+        None => Ok(positions),
+        Some(partition) => Err(Failure::CheckFailed(format!(
+            "the figures stand at offset {} of partition {partition}, the log ends at {}: the log lost its end or is an older copy; bring it back",
+            positions[partition], ends[partition]
+        ))),
     }
 }
 
@@ -138,7 +149,9 @@ fn print(report: &ReplayReport, behind: u64, out: &mut dyn Write) -> std::io::Re
         writeln!(out, "  partition {partition} could not be read on: {why}")?;
     }
     let Some(stored) = &report.stored else { return writeln!(out, "  Nothing is stored to compare with.") };
-    if let Some(person) = &stored.person {
+    if let Some(store) = stored.person.as_ref().filter(|person| person.subject.is_empty()) {
+        writeln!(out, "  what is stored of partition {} cannot be read: {}", store.partition, store.what)?;
+    } else if let Some(person) = &stored.person {
         let at = person.offset.map(|offset| format!(", offset {offset}")).unwrap_or_default();
         writeln!(
             out,
