@@ -1,4 +1,5 @@
 //! Whatever way the figures were come by, they are the same, to the byte.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     collections::BTreeMap,
