@@ -200,6 +200,8 @@ fn every_line_appended_is_answered() {
     folder.run(&["project"]).ok();
     let said = folder.run(&["person", "--id", "001090012345", "--on", "2026-06-30"]).ok();
     assert!(said.contains("check_up_completed") && !said.contains("001090012345"), "{said}");
+    assert_eq!(folder.run_on(&["person", "--id", "-", "--on", "2026-06-30"], "001090012345\n").ok(), said);
+    assert!(folder.run_on(&["append", "-"], good).ok().contains("duplicate"));
     let said = folder.run(&["person", "--id", "001090099999"]).fails(3);
     assert!(!said.contains("001090099999"), "{said}");
     let said = folder.run(&["events", "cat"]).ok();

@@ -50,8 +50,10 @@ enum Until {
 }
 
 fn until(text: &str) -> Result<Until, String> {
+    // As the JSON of an answer says them, too.
+    let offsets = text.trim().trim_start_matches('[').trim_end_matches(']');
     if let Ok(positions) =
-        text.split(',').map(|offset| offset.trim().parse()).collect::<Result<Vec<u64>, _>>()
+        offsets.split(',').map(|offset| offset.trim().parse()).collect::<Result<Vec<u64>, _>>()
     {
         return Ok(Until::Positions(positions));
     }
@@ -182,6 +184,7 @@ mod tests {
     #[test]
     fn until_is_a_moment_or_positions() {
         assert_eq!(until("3, 5"), Ok(Until::Positions(vec![3, 5])));
+        assert_eq!(until("[3,5]"), Ok(Until::Positions(vec![3, 5])));
         assert_eq!(until("2026-06-30"), Ok(Until::Moment(moment("2026-06-30").unwrap())));
         assert!(until("3;5").unwrap_err().contains("positions"));
     }

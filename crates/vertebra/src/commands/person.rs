@@ -1,7 +1,8 @@
 //! `vertebra person`: one person's history, and what policy says.
 
-use std::io::Write;
+use std::io::{BufRead, Read, Write};
 
+use anyhow::Context;
 use clap::Args;
 use fee_exemption::{Explanation, RuleCited};
 use intake::{Intake, keys};
@@ -25,9 +26,10 @@ Examples:
   vertebra person --id 0f3a... --known-at 2026-04-01       as it was known then
   vertebra person --id 0f3a... --json                      with all that the events say
 
+Others on the machine can see command lines: `--id -` reads the number from standard input.
 A number is turned into a subject with the deployment's key, which has to be in the data folder; it is printed nowhere.")]
 pub(crate) struct Person {
-    /// A personal number, card or passport, or a subject (32 hex digits)
+    /// A personal number, card or passport, or a subject (32 hex digits); `-` reads it from standard input
     #[arg(long, value_name = "NUMBER")]
     id: String,
     #[command(flatten)]
@@ -48,7 +50,7 @@ impl Person {
         let log = folder.log()?;
         let desk = data::open_desk(&folder, &log)?;
         let key = keys::read_deployment_key(&Intake::deployment_key_path(folder.root()))?;
-        let subjects = subjects_of(&self.id, key.as_ref())?;
+        let subjects = subjects_of(&self.id()?, key.as_ref())?;
         let on = self.when.on.unwrap_or_else(|| data::usual_day(&desk));
         let known = self.when.known_at.map_or(Known::Latest, Known::At);
         let standpoint = Standpoint { known, bundle: data::asked_bundle(place, &desk)? };
@@ -79,6 +81,23 @@ impl Person {
             return Err(Failure::Refused("nobody is known by this number".to_owned()).into());
         }
         Ok(Exit::Ok)
+    }
+}
+
+impl Person {
+    /// The number as given, or from standard input: what stands on a command line, others on the machine can see.
+    fn id(&self) -> anyhow::Result<String> {
+        if self.id != "-" {
+            return Ok(self.id.clone());
+        }
+        const BYTES_MAX: u64 = 200;
+        let mut line = String::new();
+        std::io::stdin()
+            .lock()
+            .take(BYTES_MAX)
+            .read_line(&mut line)
+            .context("cannot read the number from standard input")?;
+        Ok(line.trim().to_owned())
     }
 }
 

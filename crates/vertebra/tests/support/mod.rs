@@ -1,7 +1,7 @@
 //! Runs the command that was built, on folders of its own.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -57,6 +57,15 @@ impl Folder {
     /// Runs the command with `data` in this folder.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         Ran { command: arguments.join(" "), output: self.command(arguments).output().unwrap() }
+    }
+
+    /// Runs the command with `text` on its standard input.
+    pub(crate) fn run_on(&self, arguments: &[&str], text: &str) -> Ran {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        Ran { command: arguments.join(" "), output: child.wait_with_output().unwrap() }
     }
 
     /// A copy of a folder of the repository.
