@@ -5,6 +5,7 @@
 //! `KILL_ROUNDS` (default 25) says how often the kill loop kills, `KILL_SEED` when.
 
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 #[allow(dead_code, reason = "the command's stories use more of it")]
 mod support;
