@@ -1,6 +1,7 @@
 //! What folding a person costs: a simulated city through each projection, into nothing, a timeline and a point.
 //!
 //! `PEOPLE=100000 ROUNDS=3 cargo bench -p projection --bench fold`
+#![allow(clippy::print_stdout, reason = "a bench prints")]
 
 use std::{collections::BTreeMap, hint::black_box};
 
