@@ -1,14 +1,14 @@
 //! Totals of claims: live and withdrawn ones, visits, and the money of the live ones.
 //!
 //! A *claim* is a record with a bill. It is *live* when its newest version is in force; *withdrawn* when that version withdraws
-//! it or an event in force takes it back. A claim that was replaced by another event counts as that event. A *visit* is a record
+//! it (or has the route code that does), or an event in force takes it back. A claim that was replaced by another event counts as that event. A *visit* is a record
 //! that was opened or billed and is in force. Withdrawn claims are no contributions of any projection, so this reads histories.
 
 use std::collections::BTreeMap;
 
 use contract::{Code, Day, Kind, RecordHash, Subject};
 use history::{Body, Claim, History, Resolver, Standing};
-use policy::Bundle;
+use policy::{Bundle, RouteKind};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -179,7 +179,7 @@ impl Totals {
         if linked_away(history, &standings) {
             return;
         }
-        for billed in records(history, &standings).into_values() {
+        for billed in records(history, &standings, bundle).into_values() {
             let mut values = [0; 6];
             let key = match &billed {
                 Billed { live: Some(claim), .. } => {
@@ -214,7 +214,7 @@ impl Totals {
 }
 
 /// The records of bills and visits in a history.
-fn records(history: &History, standings: &[Standing]) -> FxHashMap<RecordHash, Billed> {
+fn records(history: &History, standings: &[Standing], bundle: &Bundle) -> FxHashMap<RecordHash, Billed> {
     let facts = || history.facts().iter().zip(standings);
     // A claim that another claim replaced is not withdrawn: it lives on as that one.
     let replaced_by_claim = |by: contract::IdHash| {
@@ -224,7 +224,13 @@ fn records(history: &History, standings: &[Standing]) -> FxHashMap<RecordHash, B
     for (fact, standing) in facts() {
         match (&fact.body, standing) {
             (Body::ClaimSubmitted(claim), Standing::InForce) => {
-                records.entry(fact.record).or_default().live = Some(*claim);
+                let record = records.entry(fact.record).or_default();
+                // The route says so too, however the emitter wrote the rest.
+                if bundle.policy.route_kind(claim.route) == Some(RouteKind::Withdrawal) {
+                    record.withdrawn = Some(Key::of(claim));
+                } else {
+                    record.live = Some(*claim);
+                }
             }
             (Body::ClaimSubmitted(claim), Standing::Withdrawal) => {
                 // A withdrawal repeats what it takes away, or says nothing: then the version before it says it.
