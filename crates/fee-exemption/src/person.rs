@@ -107,8 +107,10 @@ impl Person {
         }
     }
 
-    /// When five years in a row complete, as known by what was in force on or before `on`; `None`: it is not known.
+    /// When five years in a row complete, by the cards that began up to the end of the year of `on`; `None`: it is not known.
+    /// The whole year: a card that tells the day is often newer than the day, and the exemption holds from the day.
     pub(crate) fn five_years(&self, on: Day, bundle: &Bundle) -> Option<FiveYears> {
+        let on = Day::new_year(on.year() + 1) - 1;
         let cards = self.holdings.cards.iter().rev().filter(|card| card.span.from <= on);
         if let Some(complete_on) = cards.filter_map(|card| card.five_years).next() {
             return Some(FiveYears { complete_on, printed: true });
