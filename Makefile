@@ -4,6 +4,7 @@
 #   DEMO_PEOPLE  how many people live in its city (default 30000)
 #   DEMO_SERVE   0: don't serve anything at the end (there is nothing to serve yet)
 #   BENCH_SCALE  1.0 is a Hanoi-year: 8.6 million people, 60 million events (default 1.0)
+#   PROPTEST_RNG_SEED, PROPTEST_CASES, LAW_CITIES, LAW_SEED, CRASH_SEEDS, KILL_ROUNDS  which random cases, and how many
 
 SHELL := /bin/sh
 CARGO ?= cargo
@@ -12,6 +13,9 @@ DEMO_DIR ?= demo
 DEMO_PEOPLE ?= 30000
 DEMO_SERVE ?= 1
 BENCH_SCALE ?= 1.0
+# The same random cases in every run: a red run is a change's doing. Another number, or none, looks further.
+PROPTEST_RNG_SEED ?= 72
+export PROPTEST_RNG_SEED
 BENCH_JSONL = $(abspath $(TARGET))/bench.jsonl
 
 .PHONY: help demo test bench build check-format lint unit proto bench-small install clean-demo needs-cargo
