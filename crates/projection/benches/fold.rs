@@ -13,7 +13,7 @@ use policy::Bundle;
 use projection::{Projection, story};
 use referral_load::ReferralLoad;
 use simulator::{City, Config, Places};
-use timeline::{Period, Point, Sink, Timeline};
+use timeline::{Period, Point, Postings, Sink, Timeline};
 
 /// Takes everything and keeps a number: what a projection costs by itself.
 #[derive(Default)]
@@ -40,6 +40,31 @@ impl Sink for Nothing {
     fn flow(&mut self, cell: u64, measure: usize, day: Day, weight: i64) {
         self.flows += 1;
         self.sum = self.sum.wrapping_add(cell ^ measure as u64 ^ day.0 as u64 ^ weight as u64);
+    }
+}
+
+/// A timeline with the postings on their way to it.
+struct Posting {
+    timeline: Timeline,
+    postings: Postings,
+}
+
+impl Sink for Posting {
+    type Cell = <Postings as Sink>::Cell;
+
+    fn cell(&mut self, cube: usize, key: &[Code]) -> Self::Cell {
+        if self.postings.is_full() {
+            self.timeline.post(&mut self.postings);
+        }
+        self.postings.cell(cube, key)
+    }
+
+    fn level(&mut self, cell: Self::Cell, measure: usize, from: Day, until: Day, weight: i64) {
+        self.postings.level(cell, measure, from, until, weight);
+    }
+
+    fn flow(&mut self, cell: Self::Cell, measure: usize, day: Day, weight: i64) {
+        self.postings.flow(cell, measure, day, weight);
     }
 }
 
@@ -81,17 +106,17 @@ fn measure<P: Projection>(histories: &[History], bundle: &Bundle) {
     let each = |count: u64| count as f64 / (histories.len() as u64 * number("ROUNDS", 1)) as f64;
     let (cells, levels, flows) = (each(nothing.cells), each(nothing.levels), each(nothing.flows));
     println!("{:<16} {cells:.1} cells, {levels:.1} levels, {flows:.1} flows a person", P::NAME);
-    let mut timeline = Timeline::new(P::CUBES);
+    let mut posting = Posting { timeline: Timeline::new(P::CUBES), postings: Postings::new(P::CUBES) };
     // Once to make the cells, once to time: a rebuild makes them once and adds millions of people.
-    fold::<P, _>(histories, bundle, Some(&mut timeline));
-    let (_, summed) = fold::<P, _>(histories, bundle, Some(&mut timeline));
+    fold::<P, _>(histories, bundle, Some(&mut posting));
+    let (_, summed) = fold::<P, _>(histories, bundle, Some(&mut posting));
     let on = Day::from_ymd(2026, 9, 30).expect("a day");
     let mut point = Point::new(P::CUBES, Period { on, from: Day::new_year(2026), to: on });
     let (_, pointed) = fold::<P, _>(histories, bundle, Some(&mut point));
     println!(
         "{:<16} {logic:>6.0} ns a person alone, {summed:>6.0} into a timeline, {pointed:>6.0} into a point; {} MB",
         P::NAME,
-        timeline.bytes() >> 20,
+        posting.timeline.bytes() >> 20,
     );
 }
 

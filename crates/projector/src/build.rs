@@ -12,7 +12,7 @@ use policy::Bundle;
 use crate::{
     base::{Base, BaseWriter},
     error::StoreError,
-    figures::Figures,
+    figures::{Figures, Fold},
     gather::Gathered,
     generation::Generation,
     known::KnownTimes,
@@ -88,23 +88,24 @@ impl Build<'_> {
         workers: usize,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<(Vec<Built>, Figures), StoreError> {
+        let mut figures = Figures::default();
+        let shared = figures.share();
         let done = AtomicU64::new(0);
         let total = partitions.iter().map(|partition| self.ends[usize::from(*partition)]).sum();
         let report = |records| {
             progress(Progress { done: done.fetch_add(records, Ordering::Relaxed) + records, total })
         };
         // The memory of one partition serves the next: giving it back costs as much as a tenth of the work.
-        let make = || (Vec::new(), Figures::default(), Gathered::new(0, KnownTimes::default()));
+        let make = || (Vec::new(), shared.part(), Gathered::new(0, KnownTimes::default()));
         let accumulators =
             in_parallel(workers, partitions, make, |(built, figures, gathered), partition| {
                 built.push(self.partition(*partition, figures, gathered, &report)?);
                 Ok(())
             })?;
-        let mut accumulators = accumulators.into_iter();
-        let (mut built, mut figures, _) = accumulators.next().unwrap_or_else(make);
-        for (mut others, mut other_figures, _) in accumulators {
+        let mut built = Vec::new();
+        for (mut others, part, _) in accumulators {
             built.append(&mut others);
-            figures.merge(&mut other_figures);
+            part.finish();
         }
         Ok((built, figures))
     }
@@ -112,7 +113,7 @@ impl Build<'_> {
     fn partition(
         &self,
         number: u16,
-        figures: &mut Figures,
+        figures: &mut impl Fold,
         gathered: &mut Gathered,
         report: &dyn Fn(u64),
     ) -> Result<Built, StoreError> {

@@ -1,19 +1,73 @@
 //! The figures of all projections, and the digest of what they stand on.
 
+use std::sync::{Mutex, PoisonError};
+
 use contract::Subject;
 use history::PersonView;
 use policy::Bundle;
-use timeline::{CodecError, Negated, Period, Point, Row, Timeline};
+use timeline::{CodecError, Negated, Period, Point, Postings, Row, SharedTimeline, Timeline};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::registry::{PROJECTIONS, REGISTRY, project_all};
 
 /// Every projection's timeline, and the sum of hashes of the events in force that they were folded from.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Figures {
     timelines: [Timeline; PROJECTIONS],
     /// Adds up like the sums do, so that a person taken out leaves nothing.
     events: u128,
+    pending: Pending,
+}
+
+/// Figures that several threads fill at once, each through a [`Part`] of its own.
+#[derive(Debug)]
+pub(crate) struct SharedFigures<'a> {
+    timelines: [SharedTimeline<'a>; PROJECTIONS],
+    events: Mutex<&'a mut u128>,
+}
+
+/// One thread's way into shared figures. What it holds is theirs once it is finished.
+#[derive(Debug)]
+pub(crate) struct Part<'a, 'f> {
+    figures: &'a SharedFigures<'f>,
+    pending: Pending,
+}
+
+/// What people can be added to and taken out of.
+pub(crate) trait Fold {
+    /// Adds a person.
+    fn add(&mut self, subject: Subject, person: &PersonView<'_>, bundle: &Bundle);
+    /// Takes a person out.
+    fn subtract(&mut self, subject: Subject, person: &PersonView<'_>, bundle: &Bundle);
+}
+
+/// What is not yet in the timelines.
+#[derive(Debug)]
+struct Pending {
+    postings: [Postings; PROJECTIONS],
+    events: u128,
+}
+
+impl Pending {
+    fn new() -> Pending {
+        Pending { postings: REGISTRY.each_ref().map(|projection| Postings::new(projection.cubes)), events: 0 }
+    }
+
+    fn add(&mut self, subject: Subject, person: &PersonView<'_>, bundle: &Bundle) {
+        project_all(person, bundle, &mut self.postings);
+        self.events = self.events.wrapping_add(events_of(subject, person));
+    }
+
+    fn subtract(&mut self, subject: Subject, person: &PersonView<'_>, bundle: &Bundle) {
+        let mut negated = self.postings.each_mut().map(Negated);
+        project_all(person, bundle, &mut negated);
+        self.events = self.events.wrapping_sub(events_of(subject, person));
+    }
+
+    /// The postings it is time to post.
+    fn full(&mut self) -> impl Iterator<Item = (usize, &mut Postings)> {
+        self.postings.iter_mut().enumerate().filter(|(_, postings)| postings.is_full())
+    }
 }
 
 impl Default for Figures {
@@ -21,6 +75,7 @@ impl Default for Figures {
         Figures {
             timelines: REGISTRY.each_ref().map(|projection| Timeline::new(projection.cubes)),
             events: 0,
+            pending: Pending::new(),
         }
     }
 }
@@ -28,20 +83,42 @@ impl Default for Figures {
 impl Figures {
     /// Adds a person.
     pub fn add(&mut self, subject: Subject, person: &PersonView<'_>, bundle: &Bundle) {
-        project_all(person, bundle, &mut self.timelines);
-        self.events = self.events.wrapping_add(events_of(subject, person));
+        self.pending.add(subject, person, bundle);
+        self.pending.full().for_each(|(at, postings)| self.timelines[at].post(postings));
     }
 
     /// Takes a person out.
     pub fn subtract(&mut self, subject: Subject, person: &PersonView<'_>, bundle: &Bundle) {
-        let mut negated = self.timelines.each_mut().map(Negated);
-        project_all(person, bundle, &mut negated);
-        self.events = self.events.wrapping_sub(events_of(subject, person));
+        self.pending.subtract(subject, person, bundle);
+        self.pending.full().for_each(|(at, postings)| self.timelines[at].post(postings));
+    }
+
+    /// Takes in what is pending.
+    fn post(&mut self) {
+        for (timeline, postings) in self.timelines.iter_mut().zip(&mut self.pending.postings) {
+            timeline.post(postings);
+        }
+        self.events = self.events.wrapping_add(std::mem::take(&mut self.pending.events));
+    }
+
+    /// For several threads to fill.
+    pub(crate) fn share(&mut self) -> SharedFigures<'_> {
+        SharedFigures {
+            timelines: self.timelines.each_mut().map(Timeline::share),
+            events: Mutex::new(&mut self.events),
+        }
+    }
+
+    /// A copy that stays as it is while these go on. It shares what doesn't change.
+    pub(crate) fn freeze(&mut self) -> Figures {
+        self.post();
+        Figures { timelines: self.timelines.clone(), events: self.events, pending: Pending::new() }
     }
 
     /// Adds everything `other` holds.
     pub fn merge(&mut self, other: &mut Figures) {
-        for (timeline, from) in self.timelines.iter_mut().zip(&mut other.timelines) {
+        other.post();
+        for (timeline, from) in self.timelines.iter_mut().zip(&other.timelines) {
             timeline.merge(from);
         }
         self.events = self.events.wrapping_add(other.events);
@@ -49,29 +126,37 @@ impl Figures {
 
     /// Makes reads cheap.
     pub fn settle(&mut self) {
+        self.post();
         self.timelines.iter_mut().for_each(Timeline::settle);
     }
 
     /// Rows of a cube; see [`Timeline::rows`].
+    ///
+    /// # Panics
+    /// If something was added or taken out since [`Figures::settle`].
     #[must_use]
     pub fn rows(&self, projection: usize, cube: usize, period: Period) -> Vec<Row> {
+        assert!(self.pending.postings[projection].is_empty(), "settle before reading");
         self.timelines[projection].rows(cube, period)
     }
 
     /// Digests of the sums, a projection each, and of the events in force.
     #[must_use]
     pub fn digests(&mut self) -> Digests {
+        self.post();
         Digests {
-            projections: self.timelines.each_mut().map(Timeline::digest),
+            projections: self.timelines.each_ref().map(Timeline::digest),
             events: self.events.to_be_bytes(),
         }
     }
 
     /// The first sum of each cube that is not the same in `other`, in words.
     pub fn differences(&mut self, other: &mut Figures) -> Vec<String> {
+        self.post();
+        other.post();
         let mut differences = Vec::new();
         for (at, projection) in REGISTRY.iter().enumerate() {
-            for difference in self.timelines[at].differences(&mut other.timelines[at]) {
+            for difference in self.timelines[at].differences(&other.timelines[at]) {
                 differences.push(format!("{} {difference}", projection.name));
             }
         }
@@ -88,8 +173,9 @@ impl Figures {
     }
 
     pub(crate) fn encode(&mut self, out: &mut Vec<u8>) {
+        self.post();
         out.extend_from_slice(&self.events.to_le_bytes());
-        self.timelines.iter_mut().for_each(|timeline| {
+        self.timelines.iter().for_each(|timeline| {
             let mut bytes = Vec::new();
             timeline.encode(&mut bytes);
             out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
@@ -111,6 +197,46 @@ impl Figures {
             bytes = rest;
         }
         Ok(figures)
+    }
+}
+
+impl Fold for Figures {
+    fn add(&mut self, subject: Subject, person: &PersonView<'_>, bundle: &Bundle) {
+        Figures::add(self, subject, person, bundle);
+    }
+
+    fn subtract(&mut self, subject: Subject, person: &PersonView<'_>, bundle: &Bundle) {
+        Figures::subtract(self, subject, person, bundle);
+    }
+}
+
+impl<'f> SharedFigures<'f> {
+    /// A thread's part.
+    pub(crate) fn part(&self) -> Part<'_, 'f> {
+        Part { figures: self, pending: Pending::new() }
+    }
+}
+
+impl Part<'_, '_> {
+    /// Hands over what is pending.
+    pub(crate) fn finish(mut self) {
+        for (timeline, postings) in self.figures.timelines.iter().zip(&mut self.pending.postings) {
+            timeline.post(postings);
+        }
+        let mut events = self.figures.events.lock().unwrap_or_else(PoisonError::into_inner);
+        **events = events.wrapping_add(self.pending.events);
+    }
+}
+
+impl Fold for Part<'_, '_> {
+    fn add(&mut self, subject: Subject, person: &PersonView<'_>, bundle: &Bundle) {
+        self.pending.add(subject, person, bundle);
+        self.pending.full().for_each(|(at, postings)| self.figures.timelines[at].post(postings));
+    }
+
+    fn subtract(&mut self, subject: Subject, person: &PersonView<'_>, bundle: &Bundle) {
+        self.pending.subtract(subject, person, bundle);
+        self.pending.full().for_each(|(at, postings)| self.figures.timelines[at].post(postings));
     }
 }
 

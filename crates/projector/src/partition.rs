@@ -15,7 +15,7 @@ use crate::{
     base::{Base, LastBlock},
     deltas::{Row, load_row},
     error::{Corrupt, StoreError},
-    figures::Figures,
+    figures::Fold,
     gather::Gathered,
     generation::Generation,
     histories::{Histories, merge},
@@ -129,7 +129,7 @@ impl Partition {
         log: &dyn EventLog,
         until: u64,
         bundle: &Bundle,
-        figures: &mut Figures,
+        figures: &mut impl Fold,
         scratch: &mut Scratch,
     ) -> Result<u64, StoreError> {
         let from = self.histories.next_offset;
@@ -190,7 +190,7 @@ impl Partition {
         &mut self,
         all: bool,
         bundle: &Bundle,
-        figures: &mut Figures,
+        figures: &mut impl Fold,
         scratch: &mut Scratch,
     ) -> Result<(), StoreError> {
         let Scratch { history, resolver, last } = scratch;
@@ -213,7 +213,7 @@ impl Partition {
         log: &dyn EventLog,
         from: u64,
         bundle: &Bundle,
-        figures: &mut Figures,
+        figures: &mut impl Fold,
         scratch: &mut Scratch,
     ) -> Result<(), StoreError> {
         let Scratch { history, resolver, last } = scratch;

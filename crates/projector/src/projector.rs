@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -22,7 +23,7 @@ use crate::{
     figures::{Digests, Figures},
     partition::{MergeWork, Merged, Partition, Scratch},
     serving::{Opened, Serving},
-    snapshot::{self, Manifest},
+    snapshot::Manifest,
 };
 
 /// How the projector runs.
@@ -64,16 +65,32 @@ pub struct Projector<'a> {
     merges: Merges,
     uncommitted_events: u64,
     committed_at: Instant,
-    snapshot: SnapshotClock,
+    snapshots: Snapshots,
     /// One process at a time.
     _lock: Box<dyn FileLock>,
 }
 
-struct SnapshotClock {
-    written_at: Instant,
+/// Snapshots, written beside the projector.
+struct Snapshots {
+    begun_at: Instant,
     took: Duration,
-    /// Something changed since.
+    /// Something changed since the last one was begun.
     stale: bool,
+    running: Option<JoinHandle<Written>>,
+}
+
+/// How writing a snapshot ended.
+struct Written {
+    result: Result<(), StoreError>,
+    took: Duration,
+    /// Base files that no snapshot names any more, if it was written.
+    obsolete: Vec<PathBuf>,
+}
+
+impl Snapshots {
+    fn new() -> Snapshots {
+        Snapshots { begun_at: Instant::now(), took: Duration::ZERO, stale: true, running: None }
+    }
 }
 
 /// Merges that run beside the projector.
@@ -91,6 +108,19 @@ impl Merges {
     fn new() -> Merges {
         let (sender, receiver) = channel();
         Merges { sender, receiver, running: 0, failed: Vec::new(), obsolete: Vec::new() }
+    }
+}
+
+impl Drop for Projector<'_> {
+    /// Waits for what is written beside it: once the lock is released, another may write there.
+    fn drop(&mut self) {
+        if let Some(running) = self.snapshots.running.take() {
+            // It ended or it panicked: nobody is left to be told.
+            let _ = running.join();
+        }
+        while self.merges.running > 0 && self.merges.receiver.recv().is_ok() {
+            self.merges.running -= 1;
+        }
     }
 }
 
@@ -121,7 +151,7 @@ impl<'a> Projector<'a> {
             merges: Merges::new(),
             uncommitted_events: 0,
             committed_at: Instant::now(),
-            snapshot: SnapshotClock { written_at: Instant::now(), took: Duration::ZERO, stale: true },
+            snapshots: Snapshots::new(),
             _lock: lock,
         };
         Ok((projector, opened))
@@ -165,10 +195,11 @@ impl<'a> Projector<'a> {
 
     /// An empty generation in place of the one that serves.
     fn start_over(&mut self) -> Result<(), StoreError> {
-        // What merges made is of the old generation.
+        // What is being merged or written is of the old generation.
+        self.end_snapshot(true)?;
         self.merges = Merges::new();
         self.uncommitted_events = 0;
-        self.snapshot.stale = true;
+        self.snapshots.stale = true;
         let old = self.serving.generation.clone();
         let new = Serving::next(&self.root, &self.files, self.log, Some(&old))?;
         new.generation.serve(self.files.as_ref(), &self.root)?;
@@ -179,14 +210,14 @@ impl<'a> Projector<'a> {
     fn catch_up_on_store(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<u64, StoreError> {
         let ends = self.log.ends()?;
         let behind: u64 = ends.iter().zip(self.positions()).map(|(end, at)| end.saturating_sub(at)).sum();
-        if behind == 0 && !self.snapshot.stale {
+        if behind == 0 && !self.snapshots.stale {
             return Ok(0);
         }
         if self.serving.partitions.iter().all(|partition| partition.histories.next_offset == 0) {
             self.serving.build(self.log, &self.files, self.bundle, &ends, self.options.workers, progress)?;
         } else {
             self.serving.drain(self.log, self.bundle, &ends, self.options.workers, progress)?;
-            self.snapshot.stale = true;
+            self.snapshots.stale = true;
         }
         for partition in &mut self.serving.partitions {
             partition.refold(true, self.bundle, &mut self.serving.figures, &mut self.scratch)?;
@@ -218,10 +249,11 @@ impl<'a> Projector<'a> {
             self.apply_live(&ends, observe)?;
             self.commit_if_due(observe)?;
             self.end_merges(false)?;
+            self.end_snapshot(false)?;
             if self.snapshot_due() {
                 self.commit(observe)?;
                 self.refold(true)?;
-                self.write_snapshot()?;
+                self.begin_snapshot();
             }
             ends = self.log.ends()?;
         }
@@ -238,7 +270,7 @@ impl<'a> Projector<'a> {
                 partition.apply(self.log, *end, self.bundle, &mut self.serving.figures, &mut self.scratch)?;
             if read > 0 {
                 self.uncommitted_events += read;
-                self.snapshot.stale = true;
+                self.snapshots.stale = true;
                 self.commit_if_due(observe)?;
             }
         }
@@ -310,7 +342,7 @@ impl<'a> Projector<'a> {
                     let replaced = partition.end_merge(merged, &self.serving.store)?;
                     self.merges.obsolete.push(self.serving.generation.base_path(partition.number, replaced));
                     self.serving.store.sync()?;
-                    self.snapshot.stale = true;
+                    self.snapshots.stale = true;
                 }
                 Err(error @ StoreError::Corrupt(_)) => return Err(error),
                 Err(error) => {
@@ -324,8 +356,8 @@ impl<'a> Projector<'a> {
     }
 
     fn snapshot_due(&self) -> bool {
-        let clock = &self.snapshot;
-        clock.stale && clock.written_at.elapsed() >= self.options.snapshot_every.max(clock.took * 20)
+        let Snapshots { begun_at, took, stale, running } = &self.snapshots;
+        *stale && running.is_none() && begun_at.elapsed() >= self.options.snapshot_every.max(*took * 20)
     }
 
     /// Writes a snapshot; readers in other processes answer from it.
@@ -333,25 +365,46 @@ impl<'a> Projector<'a> {
     /// # Errors
     /// When the disk refuses.
     pub fn write_snapshot(&mut self) -> Result<(), StoreError> {
-        let begun = Instant::now();
-        let manifest = self.manifest();
-        snapshot::write(
-            self.files.as_ref(),
-            &self.serving.generation.snapshot(),
-            &manifest,
-            &mut self.serving.figures,
-        )?;
-        for path in self.merges.obsolete.drain(..) {
+        self.end_snapshot(true)?;
+        self.begin_snapshot();
+        self.end_snapshot(true)
+    }
+
+    /// Begins to write a snapshot of the figures as they are now, on a thread of its own.
+    fn begin_snapshot(&mut self) {
+        let frozen = self.serving.freeze(self.log, self.bundle);
+        let (files, path) = (Arc::clone(&self.files), self.serving.generation.snapshot());
+        let obsolete = std::mem::take(&mut self.merges.obsolete);
+        let begun_at = Instant::now();
+        let write = move || {
+            let result = frozen.write(files.as_ref(), &path);
+            Written { result, took: begun_at.elapsed(), obsolete }
+        };
+        let running = Some(std::thread::spawn(write));
+        self.snapshots = Snapshots { begun_at, took: self.snapshots.took, stale: false, running };
+    }
+
+    /// Takes in how the snapshot that was begun ended; `wait`: and waits for its end.
+    fn end_snapshot(&mut self, wait: bool) -> Result<(), StoreError> {
+        let ended = self.snapshots.running.take_if(|running| wait || running.is_finished());
+        let Some(running) = ended else { return Ok(()) };
+        let written = running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        self.snapshots.took = written.took;
+        if let Err(error) = written.result {
+            self.snapshots.stale = true;
+            self.merges.obsolete.extend(written.obsolete);
+            return Err(error);
+        }
+        for path in written.obsolete {
             event_log::files::remove_if_there(self.files.as_ref(), &path)
                 .map_err(|source| StoreError::io(&path, source))?;
         }
-        self.snapshot = SnapshotClock { written_at: Instant::now(), took: begun.elapsed(), stale: false };
         Ok(())
     }
 
     /// What the figures stand on.
     pub fn manifest(&mut self) -> Manifest {
-        self.serving.manifest(self.log, self.bundle)
+        self.serving.freeze(self.log, self.bundle).manifest().clone()
     }
 
     /// Bytes on disk: sled, and base files.
@@ -373,13 +426,13 @@ impl<'a> Projector<'a> {
         new.build(self.log, &self.files, self.bundle, &positions, self.options.workers, progress)?;
         let after = new.figures.digests();
         let differences = self.serving.figures.differences(&mut new.figures);
-        let manifest = new.manifest(self.log, self.bundle);
-        snapshot::write(self.files.as_ref(), &new.generation.snapshot(), &manifest, &mut new.figures)?;
+        new.freeze(self.log, self.bundle).write(self.files.as_ref(), &new.generation.snapshot())?;
+        self.end_snapshot(true)?;
         self.end_merges(true)?;
         new.generation.serve(self.files.as_ref(), &self.root)?;
         let old = std::mem::replace(&mut self.serving, new);
         self.merges = Merges::new();
-        self.snapshot.stale = true;
+        self.snapshots.stale = true;
         let generation = old.generation.clone();
         drop(old);
         generation.remove()?;

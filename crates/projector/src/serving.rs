@@ -14,11 +14,11 @@ use policy::Bundle;
 use crate::{
     build::{Build, Progress, in_parallel},
     error::StoreError,
-    figures::Figures,
+    figures::{Figures, Fold, Part},
     generation::Generation,
     partition::{Partition, Scratch},
     registry::REGISTRY,
-    snapshot::{self, BaseState, Manifest, PartitionState, ProjectionVersion, hex, projection_versions},
+    snapshot::{self, BaseState, Frozen, Manifest, PartitionState, ProjectionVersion, hex},
     store::Store,
 };
 
@@ -40,9 +40,6 @@ pub enum Opened {
         why: String,
     },
 }
-
-/// For a few events a second set of sums costs more than a second thread brings.
-const PARALLEL_MIN: u64 = 20_000;
 
 /// What serves.
 pub(crate) struct Serving {
@@ -164,7 +161,7 @@ impl Serving {
         };
         let (store, total) = (&self.store, self.partitions.iter().map(left).sum());
         let done = AtomicU64::new(0);
-        let apply = |partition: &mut Partition, figures: &mut Figures, scratch: &mut Scratch| {
+        let apply = |partition: &mut Partition, figures: &mut Part<'_, '_>, scratch: &mut Scratch| {
             let until = ends[usize::from(partition.number)];
             let read = partition.apply(log, until, bundle, figures, scratch)?;
             partition.commit(store)?;
@@ -172,33 +169,26 @@ impl Serving {
             progress(Progress { done, total });
             Ok::<(), StoreError>(())
         };
-        if total < PARALLEL_MIN {
-            let mut scratch = Scratch::default();
-            for partition in &mut self.partitions {
-                apply(partition, &mut self.figures, &mut scratch)?;
-            }
-        } else {
-            let work: Vec<Mutex<&mut Partition>> = self.partitions.iter_mut().map(Mutex::new).collect();
-            let make = || (Figures::default(), Scratch::default());
-            let changes = in_parallel(workers, &work, make, |(figures, scratch), partition| {
-                apply(&mut partition.lock().expect("each partition is taken once"), figures, scratch)
-            })?;
-            drop(work);
-            changes.into_iter().for_each(|(mut figures, _)| self.figures.merge(&mut figures));
-        }
+        let shared = self.figures.share();
+        let work: Vec<Mutex<&mut Partition>> = self.partitions.iter_mut().map(Mutex::new).collect();
+        let make = || (shared.part(), Scratch::default());
+        let parts = in_parallel(workers, &work, make, |(figures, scratch), partition| {
+            apply(&mut partition.lock().expect("each partition is taken once"), figures, scratch)
+        })?;
+        parts.into_iter().for_each(|(part, _)| part.finish());
         self.store.sync()
     }
 
-    /// What the figures stand on.
-    pub(crate) fn manifest(&mut self, log: &dyn EventLog, bundle: &Bundle) -> Manifest {
-        let digests = self.figures.digests();
-        Manifest {
+    /// The figures as they are, and what they stand on.
+    pub(crate) fn freeze(&mut self, log: &dyn EventLog, bundle: &Bundle) -> Frozen {
+        let manifest = Manifest {
             log: log.id().to_string(),
             bundle: hex(&bundle.digest()),
-            projections: projection_versions(&digests),
+            projections: Vec::new(),
             partitions: self.partitions.iter().map(state_of).collect(),
-            events_digest: hex(&digests.events),
-        }
+            events_digest: String::new(),
+        };
+        Frozen { manifest, figures: self.figures.freeze() }
     }
 }
 
@@ -264,14 +254,15 @@ fn usable(
 
 /// Folds everybody anew.
 fn fold(partitions: &[Partition], bundle: &Bundle, workers: usize) -> Result<Figures, StoreError> {
-    let make = || (Figures::default(), history::Resolver::new());
-    let folded = in_parallel(workers, partitions, make, |(figures, resolver), partition| {
+    let mut figures = Figures::default();
+    let shared = figures.share();
+    let make = || (shared.part(), history::Resolver::new());
+    let parts = in_parallel(workers, partitions, make, |(figures, resolver), partition| {
         partition.histories.for_each(|subject, history| {
             figures.add(subject, &resolver.view(history, None), bundle);
             Ok(())
         })
     })?;
-    let mut sum = Figures::default();
-    folded.into_iter().for_each(|(mut figures, _)| sum.merge(&mut figures));
-    Ok(sum)
+    parts.into_iter().for_each(|(part, _)| part.finish());
+    Ok(figures)
 }

@@ -81,7 +81,7 @@ impl Manifest {
 
 /// The names, versions and digests of all projections.
 #[must_use]
-pub(crate) fn projection_versions(digests: &Digests) -> Vec<ProjectionVersion> {
+fn projection_versions(digests: &Digests) -> Vec<ProjectionVersion> {
     let version = |(projection, digest): (&crate::Registered, &[u8; 32])| ProjectionVersion {
         name: projection.name.to_owned(),
         version: projection.version,
@@ -96,21 +96,33 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Writes the snapshot at `path`, at once or not at all: magic, length and bytes of the manifest, figures, checksum.
-pub(crate) fn write(
-    files: &dyn Files,
-    path: &Path,
-    manifest: &Manifest,
-    figures: &mut Figures,
-) -> Result<(), StoreError> {
-    let manifest = serde_json::to_vec(manifest).expect("a manifest has only texts and numbers");
-    let mut bytes = MAGIC.to_vec();
-    bytes.extend_from_slice(&(manifest.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(&manifest);
-    figures.encode(&mut bytes);
-    let crc = crc32c::crc32c(&bytes);
-    bytes.extend_from_slice(&crc.to_le_bytes());
-    replace_whole(files, path, &bytes).map_err(|source| StoreError::io(path, source))
+/// Figures that no longer change and what they stand on: what a snapshot is made of.
+pub(crate) struct Frozen {
+    /// Without the digests: those cost time, and whoever froze the figures may have none.
+    pub(crate) manifest: Manifest,
+    pub(crate) figures: Figures,
+}
+
+impl Frozen {
+    /// The manifest, digests and all.
+    pub(crate) fn manifest(&mut self) -> &Manifest {
+        let digests = self.figures.digests();
+        self.manifest.projections = projection_versions(&digests);
+        self.manifest.events_digest = hex(&digests.events);
+        &self.manifest
+    }
+
+    /// Writes the snapshot at `path`, at once or not at all: magic, length and bytes of the manifest, figures, checksum.
+    pub(crate) fn write(mut self, files: &dyn Files, path: &Path) -> Result<(), StoreError> {
+        let manifest = serde_json::to_vec(self.manifest()).expect("a manifest has only texts and numbers");
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&(manifest.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&manifest);
+        self.figures.encode(&mut bytes);
+        let crc = crc32c::crc32c(&bytes);
+        bytes.extend_from_slice(&crc.to_le_bytes());
+        replace_whole(files, path, &bytes).map_err(|source| StoreError::io(path, source))
+    }
 }
 
 fn damaged(path: &Path, what: &str) -> StoreError {

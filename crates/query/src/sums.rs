@@ -7,7 +7,7 @@ use projector::{Figures, Points};
 use timeline::{Period, Row};
 
 /// Everybody folded for some periods: one period takes counters, a series takes timelines. Both give the same rows.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) enum Sums {
     Point(Box<Points>),
     Series(Box<Figures>, Vec<Period>),

@@ -5,7 +5,7 @@ use contract::{
     varint::{self, put, unzigzag, zigzag},
 };
 
-use crate::{CubeSpec, DIMENSIONS_MAX, Timeline};
+use crate::{CubeSpec, DIMENSIONS_MAX, Timeline, changes::Change};
 
 /// Bytes that are not a timeline of these cubes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,16 +20,15 @@ pub enum CodecError {
 
 impl Timeline {
     /// Appends the timeline's bytes: per cube its name and shape, per cell its key and the changes, as gaps and zigzag
-    /// numbers in varints. Settles first. The caller adds a checksum.
-    pub fn encode(&mut self, out: &mut Vec<u8>) {
-        self.settle();
+    /// numbers in varints. The caller adds a checksum.
+    pub fn encode(&self, out: &mut Vec<u8>) {
         put(out, self.cubes().len() as u64);
         for cube in self.cubes() {
             let signature = signature(&cube.spec);
             put(out, signature.len() as u64);
             out.extend_from_slice(signature.as_bytes());
-            put(out, cube.cells.len() as u64);
-            for cell in &cube.cells {
+            put(out, cube.cells().len() as u64);
+            for cell in cube.cells() {
                 cell.key.iter().for_each(|code| out.extend_from_slice(&code.packed().to_le_bytes()));
                 let mut next = 0;
                 cell.changes.for_each(|slot, weight| {
@@ -49,6 +48,7 @@ impl Timeline {
     pub fn decode(specs: &[CubeSpec], mut bytes: &[u8]) -> Result<Timeline, CodecError> {
         let bytes = &mut bytes;
         let mut timeline = Timeline::new(specs);
+        let mut changes = Vec::new();
         if take(bytes)? != specs.len() as u64 {
             return Err(CodecError::OtherCubes("another number of them".to_owned()));
         }
@@ -58,7 +58,8 @@ impl Timeline {
             if written != signature(&cube.spec) {
                 return Err(CodecError::OtherCubes(written));
             }
-            let slots = cube.spec.axis.days() * cube.spec.measures.len();
+            let measures = cube.spec.measures.len();
+            let slots = cube.spec.axis.days() * measures;
             for _ in 0..take(bytes)? {
                 let mut key = [Code::EMPTY; DIMENSIONS_MAX];
                 for code in &mut key {
@@ -66,8 +67,7 @@ impl Timeline {
                         split(bytes, 8)?.try_into().map_err(|_| CodecError::Damaged("a short key"))?;
                     *code = Code::from_packed(u64::from_le_bytes(packed));
                 }
-                let at = cube.cell(key) as usize;
-                let changes = &mut cube.cells[at].changes;
+                changes.clear();
                 let mut slot = 0;
                 loop {
                     let gap = take(bytes)? as usize;
@@ -78,9 +78,11 @@ impl Timeline {
                     if slot >= slots {
                         return Err(CodecError::Damaged("a day outside the axis"));
                     }
-                    let value = take(bytes)?;
-                    changes.add(slot, unzigzag(value));
+                    let (day, measure) = ((slot / measures) as u16, (slot % measures) as u16);
+                    changes.push(Change { day, measure, weight: unzigzag(take(bytes)?) });
                 }
+                let at = cube.cell(key);
+                cube.add(at, &changes);
             }
         }
         if bytes.is_empty() { Ok(timeline) } else { Err(CodecError::Damaged("bytes after the end")) }

@@ -6,15 +6,17 @@
 //! commutes: parts of a population summed apart and merged give the same bytes. A [`Point`] keeps only the sums of one
 //! day and period, for questions that need no series.
 
-mod cell;
+mod changes;
 mod codec;
 mod cube;
 mod point;
+mod postings;
 mod sink;
 mod timeline;
 
 pub use codec::CodecError;
 pub use cube::{Axis, CubeSpec, DIMENSIONS_MAX, Key, MEASURES_MAX, Measure, Row, Storage, Unit, key};
 pub use point::{Period, Point};
+pub use postings::Postings;
 pub use sink::{Collected, Collector, Negated, Sink};
-pub use timeline::Timeline;
+pub use timeline::{SharedTimeline, Timeline};

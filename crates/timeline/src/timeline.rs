@@ -1,77 +1,106 @@
 //! All cells of one projection, by day.
 
-use contract::{Code, Day};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use contract::Day;
 use rustc_hash::FxHashMap;
 
-use crate::{CubeSpec, Key, MEASURES_MAX, Period, Row, Sink, cell::Changes, key};
+use crate::{
+    CubeSpec, Key, MEASURES_MAX, Period, Postings, Row,
+    changes::{BLOCK_DAYS, Change, Changes},
+};
 
 /// The sums by day of every cell of one projection's cubes.
+///
+/// A clone shares its cells with the original until one of them changes: a copy to be written or read beside one that goes
+/// on costs little.
 #[derive(Debug, Clone)]
 pub struct Timeline {
     cubes: Vec<Cube>,
 }
 
+/// A timeline that several threads fill at once, each from [`Postings`] of its own.
+#[derive(Debug)]
+pub struct SharedTimeline<'a> {
+    cubes: Vec<Mutex<&'a mut Cube>>,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Cube {
     pub(crate) spec: CubeSpec,
-    pub(crate) index: FxHashMap<Key, u32>,
-    pub(crate) cells: Vec<Cell>,
-    /// Day slots at which months begin, for the anchors.
-    months: Vec<u32>,
-    /// Changes on their way. Cells lie far apart in memory, so a change at a time would wait for memory each time;
-    /// gathered, those of one cell are added together.
-    pending: Vec<Pending>,
-    placed: Placed,
+    index: Arc<FxHashMap<Key, u32>>,
+    cells: Vec<Arc<Cell>>,
 }
-
-/// Pending changes in the order of their cells: memory of [`Cube::flush`] that is kept.
-#[derive(Debug, Clone, Default)]
-struct Placed {
-    changes: Vec<(u32, i64)>,
-    ends: Vec<u32>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Pending {
-    cell: u32,
-    slot: u32,
-    weight: i64,
-}
-
-/// 8 MB a cube.
-const PENDING_MAX: usize = 1 << 19;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Cell {
     pub(crate) key: Key,
     pub(crate) changes: Changes,
-    /// For each month start, the sums of all days before it, a measure after the other. Empty: stale.
+    /// Sums before each block; empty: stale, or not worth keeping.
     anchors: Vec<i64>,
+    digest: OnceLock<[u8; 32]>,
 }
 
-impl Cube {
-    fn new(spec: CubeSpec) -> Cube {
-        let months = (0..spec.axis.days())
-            .filter(|slot| (spec.axis.first + *slot as i32).ymd().2 == 1)
-            .map(|slot| slot as u32)
-            .collect();
-        Cube {
-            spec,
-            index: FxHashMap::default(),
-            cells: Vec::new(),
-            months,
-            pending: Vec::new(),
-            placed: Placed::default(),
+impl Cell {
+    /// The sums of all days up to and with `day`.
+    fn prefix(&self, day: usize, sums: &mut [i64]) {
+        let (block, measures) = (day / BLOCK_DAYS, sums.len());
+        if self.anchors.is_empty() {
+            self.changes.sum_days(0..day + 1, sums);
+        } else {
+            sums.copy_from_slice(&self.anchors[block * measures..(block + 1) * measures]);
+            self.changes.sum_days(block * BLOCK_DAYS..day + 1, sums);
         }
     }
 
+    /// Of the changes; `None`: there are none.
+    fn digest(&self) -> Option<[u8; 32]> {
+        let digest = self.digest.get_or_init(|| {
+            let mut bytes = Vec::new();
+            self.changes.for_each(|slot, weight| {
+                bytes.extend_from_slice(&(slot as u32).to_le_bytes());
+                bytes.extend_from_slice(&weight.to_le_bytes());
+            });
+            if bytes.is_empty() { NOTHING } else { *blake3::hash(&bytes).as_bytes() }
+        });
+        (*digest != NOTHING).then_some(*digest)
+    }
+}
+
+/// Stands for no change at all where a digest is kept.
+const NOTHING: [u8; 32] = [0; 32];
+
+impl Cube {
+    fn new(spec: CubeSpec) -> Cube {
+        Cube { spec, index: Arc::default(), cells: Vec::new() }
+    }
+
+    pub(crate) fn cells(&self) -> impl ExactSizeIterator<Item = &Cell> {
+        self.cells.iter().map(|cell| &**cell)
+    }
+
+    /// The number of the cell at `key`.
     pub(crate) fn cell(&mut self, key: Key) -> u32 {
-        let (spec, cells) = (&self.spec, &mut self.cells);
-        *self.index.entry(key).or_insert_with(|| {
-            let changes = Changes::new(spec.storage, spec.axis, spec.measures.len());
-            cells.push(Cell { key, changes, anchors: Vec::new() });
-            (cells.len() - 1) as u32
-        })
+        if let Some(at) = self.index.get(&key) {
+            return *at;
+        }
+        let Cube { spec, cells, .. } = self;
+        let changes = Changes::new(spec.storage, spec.axis, spec.measures.len());
+        cells.push(Arc::new(Cell { key, changes, anchors: Vec::new(), digest: OnceLock::new() }));
+        let at = (cells.len() - 1) as u32;
+        Arc::make_mut(&mut self.index).insert(key, at);
+        at
+    }
+
+    pub(crate) fn add(&mut self, at: u32, changes: &[Change]) {
+        let cell = Arc::make_mut(&mut self.cells[at as usize]);
+        cell.anchors.clear();
+        cell.digest = OnceLock::new();
+        cell.changes.add_all(changes);
+    }
+
+    fn post(&mut self, number: usize, postings: &mut Postings) {
+        postings.drain(number, self, |cube, key| cube.cell(key), |cube, at, changes| cube.add(at, changes));
     }
 
     /// The changes of the cell at `key`; none where there is no such cell.
@@ -85,7 +114,7 @@ impl Cube {
 
     fn first_difference(&self, other: &Cube) -> Option<String> {
         let keys: std::collections::BTreeMap<_, _> =
-            self.cells.iter().chain(&other.cells).map(|cell| (text_of(&cell.key), cell.key)).collect();
+            self.cells().chain(other.cells()).map(|cell| (text_of(&cell.key), cell.key)).collect();
         for (text, key) in keys {
             let (here, there) = (self.changes(&key), other.changes(&key));
             if here == there {
@@ -110,63 +139,13 @@ impl Cube {
         None
     }
 
-    #[inline]
-    fn push(&mut self, cell: u32, slot: usize, weight: i64) {
-        self.pending.push(Pending { cell, slot: slot as u32, weight });
-        if self.pending.len() == PENDING_MAX {
-            self.flush();
-        }
-    }
-
-    /// Adds what is pending, cell after cell.
-    fn flush(&mut self) {
-        if self.pending.is_empty() {
-            return;
-        }
-        let Placed { changes: placed, ends } = &mut self.placed;
-        ends.clear();
-        ends.resize(self.cells.len() + 1, 0);
-        self.pending.iter().for_each(|change| ends[change.cell as usize + 1] += 1);
-        for cell in 1..ends.len() {
-            ends[cell] += ends[cell - 1];
-        }
-        // `ends[cell]` begins as where the cell's changes start, and is where they end once all are placed.
-        placed.resize(self.pending.len(), (0, 0));
-        for change in self.pending.drain(..) {
-            let at = &mut ends[change.cell as usize];
-            placed[*at as usize] = (change.slot, change.weight);
-            *at += 1;
-        }
-        let mut start = 0;
-        for (cell, end) in self.cells.iter_mut().zip(ends.iter()) {
-            let changes = &placed[start as usize..*end as usize];
-            if !changes.is_empty() {
-                cell.anchors.clear();
-                changes.iter().for_each(|(slot, weight)| cell.changes.add(*slot as usize, *weight));
-            }
-            start = *end;
-        }
-    }
-
-    /// The sums of all days up to and with `slot`.
-    fn prefix(&self, cell: &Cell, slot: usize, sums: &mut [i64]) {
-        let measures = sums.len();
-        let month = self.months.partition_point(|start| *start as usize <= slot);
-        if cell.anchors.is_empty() || month == 0 {
-            cell.changes.sum_days(0..slot + 1, sums);
-        } else {
-            sums.copy_from_slice(&cell.anchors[(month - 1) * measures..month * measures]);
-            cell.changes.sum_days(self.months[month - 1] as usize..slot + 1, sums);
-        }
-    }
-
     fn values(&self, cell: &Cell, period: Period) -> Vec<i64> {
         let axis = self.spec.axis;
         let measures = self.spec.measures.len();
         let prefix_at = |day: Day| {
             let mut sums = vec![0; measures];
             if day >= axis.first {
-                self.prefix(cell, (day.min(axis.horizon) - axis.first) as usize, &mut sums);
+                cell.prefix((day.min(axis.horizon) - axis.first) as usize, &mut sums);
             }
             sums
         };
@@ -183,10 +162,11 @@ impl Timeline {
     /// Empty sums for `specs`.
     ///
     /// # Panics
-    /// If a spec has more measures than [`MEASURES_MAX`]: a projection's mistake.
+    /// If a spec has more measures than [`MEASURES_MAX`], or more days than sixteen bits count: a projection's mistake.
     #[must_use]
     pub fn new(specs: &[CubeSpec]) -> Timeline {
         assert!(specs.iter().all(|spec| spec.measures.len() <= MEASURES_MAX), "a cube has too many measures");
+        assert!(specs.iter().all(|spec| spec.axis.days() <= 1 << 16), "a cube has too many days");
         Timeline { cubes: specs.iter().map(|spec| Cube::new(*spec)).collect() }
     }
 
@@ -198,35 +178,42 @@ impl Timeline {
         &mut self.cubes
     }
 
+    /// Adds what `postings` holds.
+    pub fn post(&mut self, postings: &mut Postings) {
+        for (number, cube) in self.cubes.iter_mut().enumerate() {
+            cube.post(number, postings);
+        }
+    }
+
+    /// For several threads to fill.
+    pub fn share(&mut self) -> SharedTimeline<'_> {
+        SharedTimeline { cubes: self.cubes.iter_mut().map(Mutex::new).collect() }
+    }
+
     /// Adds everything `other` holds; both of one projection.
-    pub fn merge(&mut self, other: &mut Timeline) {
-        for (cube, from) in self.cubes.iter_mut().zip(&mut other.cubes) {
-            from.flush();
-            from.cells.iter_mut().for_each(|cell| cell.changes.settle());
-            cube.flush();
-            for cell in &from.cells {
-                let at = cube.cell(cell.key) as usize;
-                let target = &mut cube.cells[at];
-                target.anchors.clear();
-                cell.changes.for_each(|slot, weight| target.changes.add(slot, weight));
+    pub fn merge(&mut self, other: &Timeline) {
+        let mut changes = Vec::new();
+        for (cube, from) in self.cubes.iter_mut().zip(&other.cubes) {
+            let measures = cube.spec.measures.len();
+            for cell in from.cells() {
+                changes.clear();
+                cell.changes.for_each(|slot, weight| {
+                    let (day, measure) = ((slot / measures) as u16, (slot % measures) as u16);
+                    changes.push(Change { day, measure, weight });
+                });
+                let at = cube.cell(cell.key);
+                cube.add(at, &changes);
             }
         }
     }
 
-    /// Sums up what is pending and computes the month anchors: reads after this need at most 31 additions a measure.
+    /// Computes what makes reads cheap: a read after this needs at most 32 additions a measure of a busy cell.
     pub fn settle(&mut self) {
-        for cube in &mut self.cubes {
-            cube.flush();
-            let (months, measures) = (&cube.months, cube.spec.measures.len());
-            for cell in cube.cells.iter_mut().filter(|cell| cell.anchors.is_empty()) {
-                cell.changes.settle();
-                let mut sums = vec![0; measures];
-                let mut day = 0;
-                cell.anchors.reserve_exact(months.len() * measures);
-                for month in months {
-                    cell.changes.sum_days(day..*month as usize, &mut sums);
-                    cell.anchors.extend_from_slice(&sums);
-                    day = *month as usize;
+        for cell in self.cubes.iter_mut().flat_map(|cube| &mut cube.cells) {
+            if cell.anchors.is_empty() {
+                let anchors = cell.changes.anchors();
+                if !anchors.is_empty() {
+                    Arc::make_mut(cell).anchors = anchors;
                 }
             }
         }
@@ -234,52 +221,39 @@ impl Timeline {
 
     /// The rows of cube number `cube`: levels on `period.on`, flows from `period.from` to `period.to`. Rows of zeros are
     /// left out; the rest come in the order of their keys' text.
-    ///
-    /// # Panics
-    /// If something was added since [`Timeline::settle`].
     #[must_use]
     pub fn rows(&self, cube: usize, period: Period) -> Vec<Row> {
         let cube = &self.cubes[cube];
-        assert!(cube.pending.is_empty(), "settle before reading");
-        let rows = cube.cells.iter().map(|cell| Row { key: cell.key, values: cube.values(cell, period) });
+        let rows = cube.cells().map(|cell| Row { key: cell.key, values: cube.values(cell, period) });
         sorted(rows.filter(|row| row.values.iter().any(|value| *value != 0)).collect())
     }
 
     /// A digest of every sum by day, over the cubes' names and the keys' text: independent of the order in which
-    /// contributions came, of threads, partitions and storage.
+    /// contributions came, of threads, partitions and storage. That of a cell is kept until the cell changes.
     #[must_use]
-    pub fn digest(&mut self) -> [u8; 32] {
-        self.settle();
+    pub fn digest(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
         let mut buffer = Vec::new();
         for cube in &self.cubes {
             buffer.clear();
             put_text(&mut buffer, cube.spec.name);
-            hasher.update(&buffer);
-            let mut order: Vec<&Cell> = cube.cells.iter().collect();
+            let mut order: Vec<&Cell> = cube.cells().collect();
             order.sort_by_cached_key(|cell| text_of(&cell.key));
             for cell in order {
-                buffer.clear();
-                cell.key.iter().for_each(|code| put_text(&mut buffer, &code.to_string()));
-                let head = buffer.len();
-                cell.changes.for_each(|slot, weight| {
-                    buffer.extend_from_slice(&(slot as u32).to_le_bytes());
-                    buffer.extend_from_slice(&weight.to_le_bytes());
-                });
-                if buffer.len() > head {
-                    buffer.extend_from_slice(&u32::MAX.to_le_bytes());
-                    hasher.update(&buffer);
+                if let Some(digest) = cell.digest() {
+                    cell.key.iter().for_each(|code| put_text(&mut buffer, &code.to_string()));
+                    buffer.extend_from_slice(&digest);
                 }
             }
+            hasher.update(&(buffer.len() as u64).to_le_bytes());
+            hasher.update(&buffer);
         }
         *hasher.finalize().as_bytes()
     }
 
     /// The first change of each cube that is not the same in `other`, in words: cell, measure, day, both values.
     #[must_use]
-    pub fn differences(&mut self, other: &mut Timeline) -> Vec<String> {
-        self.settle();
-        other.settle();
+    pub fn differences(&self, other: &Timeline) -> Vec<String> {
         let differs = |(cube, against): (&Cube, &Cube)| cube.first_difference(against);
         self.cubes.iter().zip(&other.cubes).filter_map(differs).collect()
     }
@@ -287,39 +261,18 @@ impl Timeline {
     /// Bytes of memory held by the sums, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let cells = self.cubes.iter().flat_map(|cube| &cube.cells);
-        let pending: usize =
-            self.cubes.iter().map(|cube| cube.pending.capacity() * size_of::<Pending>()).sum();
-        pending + cells.map(|cell| cell.changes.bytes() + cell.anchors.capacity() * 8 + 64).sum::<usize>()
+        let cells = self.cubes.iter().flat_map(Cube::cells);
+        cells.map(|cell| cell.changes.bytes() + cell.anchors.capacity() * 8 + size_of::<Cell>()).sum()
     }
 }
 
-impl Sink for Timeline {
-    type Cell = (u32, u32);
-
-    #[inline]
-    fn cell(&mut self, cube: usize, codes: &[Code]) -> (u32, u32) {
-        let cell = self.cubes[cube].cell(key(codes));
-        (cube as u32, cell)
-    }
-
-    #[inline]
-    fn level(&mut self, (cube, cell): (u32, u32), measure: usize, from: Day, until: Day, weight: i64) {
-        let cube = &mut self.cubes[cube as usize];
-        let Some((opens, closes)) = cube.spec.axis.clip(from, until) else { return };
-        let measures = cube.spec.measures.len();
-        cube.push(cell, opens * measures + measure, weight);
-        if let Some(closes) = closes {
-            cube.push(cell, closes * measures + measure, -weight);
+impl SharedTimeline<'_> {
+    /// Adds what `postings` holds.
+    pub fn post(&self, postings: &mut Postings) {
+        for (number, cube) in self.cubes.iter().enumerate() {
+            // A thread that panicked ends the whole work: nobody reads what it left.
+            cube.lock().unwrap_or_else(PoisonError::into_inner).post(number, postings);
         }
-    }
-
-    #[inline]
-    fn flow(&mut self, (cube, cell): (u32, u32), measure: usize, day: Day, weight: i64) {
-        let cube = &mut self.cubes[cube as usize];
-        let Some(slot) = cube.spec.axis.slot(day) else { return };
-        let measures = cube.spec.measures.len();
-        cube.push(cell, slot * measures + measure, weight);
     }
 }
 

@@ -1,9 +1,10 @@
 //! The laws of sums.
 
+use contract::Code;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Axis, Measure, Negated, Point, Storage, Unit};
+use crate::{Axis, Measure, Negated, Point, Sink, Storage, Unit};
 
 const MEASURES: &[Measure] = &[Measure::Level("people", Unit::Count), Measure::Flow("paid", Unit::Money)];
 
@@ -15,14 +16,14 @@ fn specs(storage: Storage) -> Vec<CubeSpec> {
 }
 
 /// (cube, key, is level, from, length, weight), days around and outside the axis.
-type Change = (usize, u8, bool, i32, i32, i64);
+type Contribution = (usize, u8, bool, i32, i32, i64);
 
-fn changes() -> impl Strategy<Value = Vec<Change>> {
+fn changes() -> impl Strategy<Value = Vec<Contribution>> {
     let weight = prop_oneof![-3..4i64, Just(3_000_000_000), Just(-3_000_000_000)];
     prop::collection::vec((0..2usize, 0..4u8, any::<bool>(), -400..1200i32, -5..900i32, weight), 0..60)
 }
 
-fn apply(sink: &mut impl Sink, (cube, key, level, from, length, weight): Change) {
+fn apply(sink: &mut impl Sink, (cube, key, level, from, length, weight): Contribution) {
     let cell = sink.cell(cube, &[Code::new(&format!("k{key}")), Code::new("x")]);
     let from = Day::new_year(2025) + from;
     if level {
@@ -32,10 +33,16 @@ fn apply(sink: &mut impl Sink, (cube, key, level, from, length, weight): Change)
     }
 }
 
-fn timeline(storage: Storage, changes: &[Change]) -> Timeline {
+fn timeline(storage: Storage, changes: &[Contribution]) -> Timeline {
     let mut timeline = Timeline::new(&specs(storage));
-    changes.iter().for_each(|change| apply(&mut timeline, *change));
+    timeline.post(&mut postings(storage, changes));
     timeline
+}
+
+fn postings(storage: Storage, changes: &[Contribution]) -> Postings {
+    let mut postings = Postings::new(&specs(storage));
+    changes.iter().for_each(|change| apply(&mut postings, *change));
+    postings
 }
 
 proptest! {
@@ -46,7 +53,7 @@ proptest! {
         left.reverse();
         if back { std::mem::swap(&mut left, &mut right); }
         let mut sum = timeline(Storage::Sparse, &left);
-        sum.merge(&mut timeline(Storage::Sparse, &right));
+        sum.merge(&timeline(Storage::Sparse, &right));
         prop_assert_eq!(sum.digest(), digest);
     }
 
@@ -55,9 +62,38 @@ proptest! {
         let digest = timeline(Storage::Dense, &others).digest();
         let mut sum = timeline(Storage::Dense, &others);
         sum.settle();
-        changes.iter().for_each(|change| apply(&mut sum, *change));
-        changes.iter().for_each(|change| apply(&mut Negated(&mut sum), *change));
+        let mut more = postings(Storage::Dense, &changes);
+        sum.post(&mut more);
+        changes.iter().for_each(|change| apply(&mut Negated(&mut more), *change));
+        sum.post(&mut more);
         prop_assert_eq!(sum.digest(), digest);
+    }
+
+    #[test]
+    fn threads_that_share_a_timeline_give_what_one_gives(changes in changes(), cut in 0..60usize) {
+        for storage in [Storage::Dense, Storage::Sparse] {
+            let mut sum = Timeline::new(&specs(storage));
+            let shared = sum.share();
+            let parts = changes.split_at(cut.min(changes.len()));
+            std::thread::scope(|scope| {
+                for part in [parts.0, parts.1] {
+                    let shared = &shared;
+                    scope.spawn(move || shared.post(&mut postings(storage, part)));
+                }
+            });
+            prop_assert_eq!(sum.digest(), timeline(storage, &changes).digest());
+        }
+    }
+
+    #[test]
+    fn a_clone_stays_as_it_was(changes in changes(), later in changes()) {
+        let mut sum = timeline(Storage::Dense, &changes);
+        let (clone, digest) = (sum.clone(), sum.digest());
+        sum.post(&mut postings(Storage::Dense, &later));
+        let all: Vec<Contribution> = changes.iter().chain(&later).copied().collect();
+        prop_assert_eq!(sum.digest(), timeline(Storage::Dense, &all).digest());
+        prop_assert_eq!(clone.digest(), digest);
+        prop_assert!(clone.differences(&timeline(Storage::Dense, &changes)).is_empty());
     }
 
     #[test]
@@ -68,7 +104,6 @@ proptest! {
             let mut sums = timeline(storage, &changes);
             let mut point = Point::new(&specs(storage), period);
             changes.iter().for_each(|change| apply(&mut point, *change));
-            sums.cubes.iter_mut().for_each(Cube::flush);
             for cube in 0..2 {
                 let expected = point.rows(cube);
                 prop_assert_eq!(&sums.rows(cube, period), &expected);
@@ -82,10 +117,10 @@ proptest! {
 
     #[test]
     fn bytes_read_back_as_they_were_and_damage_never_panics(changes in changes(), at in any::<prop::sample::Index>(), bit in 0..8u8) {
-        let mut sums = timeline(Storage::Dense, &changes);
+        let sums = timeline(Storage::Dense, &changes);
         let mut bytes = Vec::new();
         sums.encode(&mut bytes);
-        let mut read = Timeline::decode(&specs(Storage::Sparse), &bytes).unwrap();
+        let read = Timeline::decode(&specs(Storage::Sparse), &bytes).unwrap();
         prop_assert_eq!(read.digest(), sums.digest());
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
