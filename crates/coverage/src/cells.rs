@@ -1,7 +1,7 @@
 //! What is summed.
 
 use projection::Span;
-use timeline::{Axis, CubeSpec, Measure, Storage, Unit};
+use timeline::{Axis, CubeSpec, Measure, StandsFor, Storage, Unit};
 
 /// People by basis, commune, age band and sex.
 pub const COMMUNE: usize = 0;
@@ -41,6 +41,15 @@ pub const BASES: [(&str, &str); 3] = [
     ("insured", "insured people by where they in fact live"),
 ];
 
+/// Stands for all three bases: insured where they live, and where they live is where they are registered.
+pub(crate) const EVERY_BASIS: &str = "p+a+i";
+/// Stands for both bases of residents: the same without a card.
+pub(crate) const BOTH_RESIDENCES: &str = "p+a";
+/// Stands for the bases of where they in fact live, of an insured person who is registered elsewhere.
+pub(crate) const ACTUAL_INSURED: &str = "a+i";
+/// Stands for a group as member and as main, and for any: the group that counts is this one.
+pub(crate) const MEMBER_AND_MAIN: &str = "m+m";
+
 /// Age bands in completed years, by their first; the bounds are ages the rules ask for (6, 18, 60, 75) and the middle of the
 /// rest.
 pub const AGE_BANDS: [(i32, &str); 6] =
@@ -62,6 +71,15 @@ pub const CUBES: &[CubeSpec] = &[
         ],
         axis: AXIS,
         storage: Storage::Dense,
+        stands: &[
+            StandsFor {
+                dimension: 0,
+                code: EVERY_BASIS,
+                cells: &[&[(0, "perm")], &[(0, "actual")], &[(0, "insured")]],
+            },
+            StandsFor { dimension: 0, code: BOTH_RESIDENCES, cells: &[&[(0, "perm")], &[(0, "actual")]] },
+            StandsFor { dimension: 0, code: ACTUAL_INSURED, cells: &[&[(0, "actual")], &[(0, "insured")]] },
+        ],
     },
     CubeSpec {
         name: "group",
@@ -74,6 +92,12 @@ pub const CUBES: &[CubeSpec] = &[
         ],
         axis: AXIS,
         storage: Storage::Dense,
+        // Only main groups sum to any: who is in a main group is in any.
+        stands: &[StandsFor {
+            dimension: 1,
+            code: MEMBER_AND_MAIN,
+            cells: &[&[(1, "member")], &[(1, "main")], &[(1, "any"), (2, "")]],
+        }],
     },
     CubeSpec {
         name: "facility",
@@ -85,5 +109,6 @@ pub const CUBES: &[CubeSpec] = &[
         ],
         axis: AXIS,
         storage: Storage::Dense,
+        stands: &[],
     },
 ];

@@ -3,14 +3,14 @@
 use contract::{Code, Day, v1::Sex};
 use history::{Body, PersonView};
 use policy::Bundle;
-use projection::{Layers, Main, Span, Spans, UNKNOWN, known_facility, known_group};
+use projection::{Layers, Span, Spans, UNKNOWN, known_facility, known_group};
 use smallvec::SmallVec;
 use timeline::Sink;
 
 use crate::{
     cells::{
-        AGE_BANDS, BASES, CHECK_UPS, CHECKED_UP, COMMUNE, CONTACTS, FACILITY, GROUP, INSURED, MANAGED,
-        PEOPLE, RECORD, REGISTERED, WINDOW,
+        ACTUAL_INSURED, AGE_BANDS, BOTH_RESIDENCES, CHECK_UPS, CHECKED_UP, COMMUNE, CONTACTS, EVERY_BASIS,
+        FACILITY, GROUP, INSURED, MANAGED, MEMBER_AND_MAIN, PEOPLE, RECORD, REGISTERED, WINDOW,
     },
     person::{Person, is_check_up},
 };
@@ -24,34 +24,65 @@ pub(crate) fn project<S: Sink>(view: &PersonView<'_>, bundle: &Bundle, sink: &mu
     if person.life.is_empty() {
         return;
     }
-    let (managed, checked_up) = (person.managed.and(&person.insured), person.checked_up.and(&person.insured));
-    let insured = Levels {
-        people: &person.insured,
-        insured: &person.insured,
-        managed: &managed,
-        checked_up: &checked_up,
+    let everybody = Levels {
+        people: Spans::from(person.life),
+        insured: person.insured.clone(),
+        managed: person.managed.clone(),
+        checked_up: person.checked_up.clone(),
+        record: person.record.clone(),
     };
-    communes(&person, &insured, sink);
-    groups(&person, &insured, bundle, sink);
+    let insured = everybody.on(&person.insured);
+    communes(&person, &everybody, &insured, sink);
+    groups(&person, &everybody, &insured, bundle, sink);
     registrations(&person, bundle, sink);
 }
 
 /// The levels of one set of people: in each cell, those of its days.
-struct Levels<'a> {
-    people: &'a Spans,
-    insured: &'a Spans,
-    managed: &'a Spans,
-    checked_up: &'a Spans,
+struct Levels {
+    people: Spans,
+    insured: Spans,
+    managed: Spans,
+    checked_up: Spans,
+    record: Spans,
 }
 
-impl Levels<'_> {
+impl Levels {
+    /// On `days` only.
+    fn on(&self, days: &Spans) -> Levels {
+        Levels {
+            people: self.people.and(days),
+            insured: self.insured.and(days),
+            managed: self.managed.and(days),
+            checked_up: self.checked_up.and(days),
+            record: self.record.and(days),
+        }
+    }
+
+    /// On other days than `days`.
+    fn off(&self, days: &Spans) -> Levels {
+        Levels {
+            people: self.people.without(days),
+            insured: self.insured.without(days),
+            managed: self.managed.without(days),
+            checked_up: self.checked_up.without(days),
+            record: self.record.without(days),
+        }
+    }
+
+    /// Whether nobody is there on any day of `window`.
+    #[inline]
+    fn is_empty(&self, window: Span) -> bool {
+        self.people.within(window).next().is_none()
+    }
+
+    /// Adds what [`COMMUNE`] and [`GROUP`] both measure.
     #[inline]
     fn add<S: Sink>(&self, sink: &mut S, cell: S::Cell, window: Span) {
         let levels = [
-            (PEOPLE, self.people),
-            (INSURED, self.insured),
-            (MANAGED, self.managed),
-            (CHECKED_UP, self.checked_up),
+            (PEOPLE, &self.people),
+            (INSURED, &self.insured),
+            (MANAGED, &self.managed),
+            (CHECKED_UP, &self.checked_up),
         ];
         for (measure, spans) in levels {
             add(sink, cell, measure, spans, window);
@@ -66,35 +97,38 @@ fn add<S: Sink>(sink: &mut S, cell: S::Cell, measure: usize, spans: &Spans, wind
     }
 }
 
-fn communes<S: Sink>(person: &Person, insured: &Levels<'_>, sink: &mut S) {
-    let life = Spans::from(person.life);
-    let everybody = Levels {
-        people: &life,
-        insured: &person.insured,
-        managed: &person.managed,
-        checked_up: &person.checked_up,
-    };
-    let record = person.record.and(&person.insured);
+fn communes<S: Sink>(person: &Person, everybody: &Levels, insured: &Levels, sink: &mut S) {
     let bands = bands(person);
     let sex = Code::new(match person.sex {
         Sex::Male => "male",
         Sex::Female => "female",
         Sex::Unspecified => UNKNOWN,
     });
-    let bases = [
-        (&person.places.permanent, &everybody, &person.record),
-        (person.actual(), &everybody, &person.record),
-        (person.actual(), insured, &record),
-    ];
-    for ((basis, _), (places, levels, record)) in BASES.iter().zip(bases) {
-        for (place, commune) in places.as_slice() {
-            for (band, name) in &bands {
-                let window = place.and(*band);
-                if levels.people.within(window).next().is_some() {
-                    let cell = sink.cell(COMMUNE, &[Code::new(basis), *commune, *name, sex]);
-                    levels.add(sink, cell, window);
-                    add(sink, cell, RECORD, record, window);
-                }
+    let mut put = |bases: &str, levels: &Levels, commune: Code, days: Span| {
+        for (band, age) in &bands {
+            let window = days.and(*band);
+            if !levels.is_empty(window) {
+                let cell = sink.cell(COMMUNE, &[Code::new(bases), commune, *age, sex]);
+                levels.add(sink, cell, window);
+                add(sink, cell, RECORD, &levels.record, window);
+            }
+        }
+    };
+    let uninsured = everybody.off(&person.insured);
+    let permanent = person.places.permanent.as_slice();
+    for (days, commune) in person.actual().as_slice() {
+        // The parts of these days on which the permanent residence is the same commune, and the rest.
+        for (registered, permanent) in permanent.iter().map(|(span, code)| (span.and(*days), *code)) {
+            if registered.is_empty() {
+                continue;
+            }
+            if permanent == *commune {
+                put(EVERY_BASIS, insured, *commune, registered);
+                put(BOTH_RESIDENCES, &uninsured, *commune, registered);
+            } else {
+                put(ACTUAL_INSURED, insured, *commune, registered);
+                put("actual", &uninsured, *commune, registered);
+                put("perm", everybody, permanent, registered);
             }
         }
     }
@@ -124,7 +158,7 @@ fn bands(person: &Person) -> SmallVec<[(Span, Code); 3]> {
     bands
 }
 
-fn groups<S: Sink>(person: &Person, insured: &Levels<'_>, bundle: &Bundle, sink: &mut S) {
+fn groups<S: Sink>(person: &Person, everybody: &Levels, insured: &Levels, bundle: &Bundle, sink: &mut S) {
     let mut groups: SmallVec<[(Code, Spans); 3]> = SmallVec::new();
     let cards = person.holdings.cards.iter().map(|card| (card.group, card.span));
     let statuses = person.holdings.entitlements.iter().map(|held| (held.group, held.span));
@@ -135,57 +169,32 @@ fn groups<S: Sink>(person: &Person, insured: &Levels<'_>, bundle: &Bundle, sink:
             None => groups.push((group, Spans::from(span))),
         }
     }
-    for (group, spans) in &groups {
-        group_levels(person, insured, spans, &[("member", *group)], sink);
-    }
     match groups.as_slice() {
-        [] => {}
-        [(group, spans)] => {
-            group_levels(person, insured, spans, &[("main", *group), ("any", Code::EMPTY)], sink)
+        // Most people's only group is that of their cards.
+        [(group, days)] if *days == person.insured => {
+            in_group(person, insured, MEMBER_AND_MAIN, *group, sink)
         }
+        [(group, days)] => in_group(person, &everybody.on(days), MEMBER_AND_MAIN, *group, sink),
         several => {
-            let mut any = Spans::new();
-            several.iter().flat_map(|(_, spans)| spans.as_slice()).for_each(|span| any.add(*span));
-            group_levels(person, insured, &any, &[("any", Code::EMPTY)], sink);
-            let mut main: SmallVec<[(Code, Spans); 3]> = SmallVec::new();
-            for Main { span, group, .. } in person.holdings.main_groups(bundle) {
-                let group = known_group(group, bundle);
-                match main.iter_mut().find(|(known, _)| *known == group) {
-                    Some((_, spans)) => spans.add(span),
-                    None => main.push((group, Spans::from(span))),
-                }
-            }
-            for (group, spans) in main {
-                group_levels(person, insured, &spans, &[("main", group)], sink);
+            let mains = person.holdings.main_groups(bundle);
+            for (group, days) in several {
+                let mut main = Spans::new();
+                mains
+                    .iter()
+                    .filter(|main| known_group(main.group, bundle) == *group)
+                    .for_each(|held| main.add(held.span));
+                in_group(person, &everybody.on(&main), MEMBER_AND_MAIN, *group, sink);
+                in_group(person, &everybody.on(&days.without(&main)), "member", *group, sink);
             }
         }
     }
 }
 
-fn group_levels<S: Sink>(
-    person: &Person,
-    insured: &Levels<'_>,
-    people: &Spans,
-    cells: &[(&str, Code)],
-    sink: &mut S,
-) {
-    // Most people's only group is that of their cards.
-    if people == insured.people {
-        return in_group(person, insured, cells, sink);
-    }
-    let [insured, managed, checked_up] =
-        [&person.insured, &person.managed, &person.checked_up].map(|spans| spans.and(people));
-    let levels = Levels { people, insured: &insured, managed: &managed, checked_up: &checked_up };
-    in_group(person, &levels, cells, sink);
-}
-
-fn in_group<S: Sink>(person: &Person, levels: &Levels<'_>, cells: &[(&str, Code)], sink: &mut S) {
+fn in_group<S: Sink>(person: &Person, levels: &Levels, kind: &str, group: Code, sink: &mut S) {
     for (place, commune) in person.actual().as_slice() {
-        if levels.people.within(*place).next().is_some() {
-            for (kind, group) in cells {
-                let cell = sink.cell(GROUP, &[*commune, Code::new(kind), *group]);
-                levels.add(sink, cell, *place);
-            }
+        if !levels.is_empty(*place) {
+            let cell = sink.cell(GROUP, &[*commune, Code::new(kind), group]);
+            levels.add(sink, cell, *place);
         }
     }
 }

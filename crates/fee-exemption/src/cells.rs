@@ -81,6 +81,7 @@ pub const CUBES: &[CubeSpec] = &[
         ],
         axis: AXIS,
         storage: Storage::Dense,
+        stands: &[],
     },
     CubeSpec {
         name: "facility",
@@ -88,6 +89,7 @@ pub const CUBES: &[CubeSpec] = &[
         measures: OF_CLAIMS,
         axis: AXIS,
         storage: Storage::Dense,
+        stands: &[],
     },
     CubeSpec {
         name: "tier_group",
@@ -95,6 +97,7 @@ pub const CUBES: &[CubeSpec] = &[
         measures: OF_CLAIMS,
         axis: AXIS,
         storage: Storage::Dense,
+        stands: &[],
     },
     CubeSpec {
         name: "route",
@@ -102,6 +105,7 @@ pub const CUBES: &[CubeSpec] = &[
         measures: OF_CLAIMS,
         axis: AXIS,
         storage: Storage::Dense,
+        stands: &[],
     },
 ];
 

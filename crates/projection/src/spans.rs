@@ -103,6 +103,25 @@ impl Spans {
         both
     }
 
+    /// The days of this set that are not in the other.
+    #[must_use]
+    pub fn without(&self, other: &Spans) -> Spans {
+        let mut left = Spans::new();
+        for span in &self.0 {
+            let mut rest = *span;
+            for taken in other.within(*span) {
+                if rest.from < taken.from {
+                    left.0.push(Span { from: rest.from, until: taken.from });
+                }
+                rest.from = taken.until;
+            }
+            if !rest.is_empty() {
+                left.0.push(rest);
+            }
+        }
+        left
+    }
+
     /// The interval `day` is inside of.
     #[must_use]
     pub fn at(&self, day: Day) -> Option<Span> {
@@ -189,13 +208,14 @@ mod tests {
         fn a_set_of_days_is_the_days_that_were_added(one in spans(), other in spans()) {
             let of = |spans: &[Span]| spans.iter().fold(Spans::new(), |mut set, span| { set.add(*span); set });
             let (first, second) = (of(&one), of(&other));
-            let both = first.and(&second);
+            let (both, rest) = (first.and(&second), first.without(&second));
             for day in (0..41).map(Day) {
                 let inside = |spans: &[Span]| spans.iter().any(|span| span.contains(day));
                 prop_assert_eq!(first.at(day).is_some(), inside(&one));
                 prop_assert_eq!(both.at(day).is_some(), inside(&one) && inside(&other));
+                prop_assert_eq!(rest.at(day).is_some(), inside(&one) && !inside(&other));
             }
-            for set in [&first, &both] {
+            for set in [&first, &both, &rest] {
                 prop_assert!(set.as_slice().windows(2).all(|pair| pair[0].until < pair[1].from));
             }
         }

@@ -89,6 +89,7 @@ pub const CUBES: &[CubeSpec] = &[
         measures: REFERRALS,
         axis: AXIS,
         storage: Storage::Sparse,
+        stands: &[],
     },
     CubeSpec {
         name: "tiers",
@@ -96,6 +97,7 @@ pub const CUBES: &[CubeSpec] = &[
         measures: REFERRALS,
         axis: AXIS,
         storage: Storage::Dense,
+        stands: &[],
     },
     CubeSpec {
         name: "waiting",
@@ -107,6 +109,7 @@ pub const CUBES: &[CubeSpec] = &[
         ],
         axis: AXIS,
         storage: Storage::Dense,
+        stands: &[],
     },
     CubeSpec {
         name: "visits",
@@ -114,6 +117,7 @@ pub const CUBES: &[CubeSpec] = &[
         measures: VISITS,
         axis: AXIS,
         storage: Storage::Dense,
+        stands: &[],
     },
     CubeSpec {
         name: "tier_visits",
@@ -121,6 +125,7 @@ pub const CUBES: &[CubeSpec] = &[
         measures: VISITS,
         axis: AXIS,
         storage: Storage::Dense,
+        stands: &[],
     },
     CubeSpec {
         name: "inpatients",
@@ -133,6 +138,7 @@ pub const CUBES: &[CubeSpec] = &[
         ],
         axis: AXIS,
         storage: Storage::Dense,
+        stands: &[],
     },
 ];
 

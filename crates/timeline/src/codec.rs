@@ -1,11 +1,13 @@
 //! A timeline as bytes, for snapshots.
 
+use std::fmt::Write;
+
 use contract::{
     Code,
     varint::{self, put, unzigzag, zigzag},
 };
 
-use crate::{CubeSpec, DIMENSIONS_MAX, Timeline, changes::Change};
+use crate::{CubeSpec, DIMENSIONS_MAX, StandsFor, Timeline, changes::Change};
 
 /// Bytes that are not a timeline of these cubes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,14 +94,19 @@ impl Timeline {
 /// Everything about a cube that its bytes depend on.
 fn signature(spec: &CubeSpec) -> String {
     let measures: Vec<&str> = spec.measures.iter().map(|measure| measure.name()).collect();
-    format!(
-        "{}[{}] {} {}..{}",
-        spec.name,
+    let CubeSpec { name, axis, .. } = spec;
+    let mut signature = format!(
+        "{name}[{}] {} {}..{}",
         spec.dimensions.join(" "),
         measures.join(" "),
-        spec.axis.first,
-        spec.axis.horizon
-    )
+        axis.first,
+        axis.horizon
+    );
+    for stands in spec.stands {
+        let StandsFor { dimension, code, cells } = stands;
+        write!(signature, " {dimension}:{code}={cells:?}").expect("a text takes everything");
+    }
+    signature
 }
 
 fn take(bytes: &mut &[u8]) -> Result<u64, CodecError> {

@@ -1,6 +1,8 @@
 //! What a projection declares: cubes, their dimensions and measures, and the axis of days.
 
 use contract::{Code, Day};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 /// The most dimensions a cube may have: cubes are small on purpose, never one cross of all.
 pub const DIMENSIONS_MAX: usize = 4;
@@ -35,6 +37,56 @@ pub struct CubeSpec {
     pub axis: Axis,
     /// How the days of a cell are kept.
     pub storage: Storage,
+    /// Codes that stand for several cells.
+    pub stands: &'static [StandsFor],
+}
+
+/// A code that stands for several cells: who counts in each of them in just the same way is added once, and every answer
+/// counts it in each. Most people count alike in many cells, so this is what makes a person cheap to add.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StandsFor {
+    /// In which dimension it is written.
+    pub dimension: usize,
+    /// The code.
+    pub code: &'static str,
+    /// The cells: of each, the dimensions that differ from the written one, and their codes there.
+    pub cells: &'static [&'static [(usize, &'static str)]],
+}
+
+impl CubeSpec {
+    /// The cells that what is written at `key` counts in.
+    pub(crate) fn cells_of(&self, key: Key) -> SmallVec<[Key; 4]> {
+        let Some(stands) = self.stands.iter().find(|stands| key[stands.dimension] == Code::new(stands.code))
+        else {
+            return SmallVec::from_iter([key]);
+        };
+        let meant = |codes: &&[(usize, &str)]| {
+            let mut key = key;
+            codes.iter().for_each(|(dimension, code)| key[*dimension] = Code::new(code));
+            key
+        };
+        stands.cells.iter().map(meant).collect()
+    }
+
+    /// The rows of an answer: each cell's values counted where they are meant, no zeros, in the order of the keys' text.
+    pub(crate) fn rows(&self, written: impl Iterator<Item = (Key, Vec<i64>)>) -> Vec<Row> {
+        let mut sums: FxHashMap<Key, Vec<i64>> = FxHashMap::default();
+        for (key, values) in written.filter(|(_, values)| values.iter().any(|value| *value != 0)) {
+            for key in self.cells_of(key) {
+                let sum = sums.entry(key).or_insert_with(|| vec![0; values.len()]);
+                sum.iter_mut().zip(&values).for_each(|(sum, value)| *sum += value);
+            }
+        }
+        sums.retain(|_, values| values.iter().any(|value| *value != 0));
+        let mut rows: Vec<Row> = sums.into_iter().map(|(key, values)| Row { key, values }).collect();
+        rows.sort_by_cached_key(|row| text_of(&row.key));
+        rows
+    }
+}
+
+/// A key as digests and answers order it.
+pub(crate) fn text_of(key: &Key) -> [String; DIMENSIONS_MAX] {
+    key.map(|code| code.to_string())
 }
 
 /// A measure of a cube.

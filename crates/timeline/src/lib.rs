@@ -15,7 +15,9 @@ mod sink;
 mod timeline;
 
 pub use codec::CodecError;
-pub use cube::{Axis, CubeSpec, DIMENSIONS_MAX, Key, MEASURES_MAX, Measure, Row, Storage, Unit, key};
+pub use cube::{
+    Axis, CubeSpec, DIMENSIONS_MAX, Key, MEASURES_MAX, Measure, Row, StandsFor, Storage, Unit, key,
+};
 pub use point::{Period, Point};
 pub use postings::Postings;
 pub use sink::{Collected, Collector, Negated, Sink};

@@ -3,7 +3,7 @@
 use contract::{Code, Day};
 use rustc_hash::FxHashMap;
 
-use crate::{CubeSpec, Key, Row, Sink, key, timeline::sorted};
+use crate::{CubeSpec, Key, Row, Sink, key};
 
 /// What a figure is asked for: levels on a day, flows over a period with both ends inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +62,7 @@ impl Point {
     pub fn rows(&self, cube: usize) -> Vec<Row> {
         let cube = &self.cubes[cube];
         let values = cube.values.chunks_exact(cube.spec.measures.len());
-        let rows = cube.keys.iter().zip(values).filter(|(_, values)| values.iter().any(|value| *value != 0));
-        sorted(rows.map(|(key, values)| Row { key: *key, values: values.to_vec() }).collect())
+        cube.spec.rows(cube.keys.iter().zip(values).map(|(key, values)| (*key, values.to_vec())))
     }
 }
 

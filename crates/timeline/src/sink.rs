@@ -68,12 +68,18 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// What was collected: equal intervals of a cell added up, nothing that came to zero, in order.
+    /// What was collected, in the cells of `cubes` that it counts in: equal intervals of a cell added up, those that
+    /// go on from each other joined, nothing that came to zero, in order.
     #[must_use]
-    pub fn into_sorted(mut self) -> Vec<Collected> {
-        self.contributions.sort_unstable();
-        let mut sums: Vec<Collected> = Vec::with_capacity(self.contributions.len());
-        for next in self.contributions {
+    pub fn into_sorted(self, cubes: &[CubeSpec]) -> Vec<Collected> {
+        let meant = |one: &Collected| {
+            let one = *one;
+            cubes[one.cube].cells_of(one.key).into_iter().map(move |key| Collected { key, ..one })
+        };
+        let mut contributions: Vec<Collected> = self.contributions.iter().flat_map(meant).collect();
+        contributions.sort_unstable();
+        let mut sums: Vec<Collected> = Vec::with_capacity(contributions.len());
+        for next in contributions {
             match sums.last_mut() {
                 Some(last) if (Collected { weight: next.weight, ..*last }) == next => {
                     last.weight += next.weight
@@ -82,6 +88,15 @@ impl Collector {
             }
         }
         sums.retain(|sum| sum.weight != 0);
+        sums.dedup_by(|next, last| {
+            let goes_on = Collected { from: last.from, until: next.until, ..*last }
+                == Collected { from: last.from, ..*next };
+            let joined = goes_on && last.until == next.from;
+            if joined {
+                last.until = next.until;
+            }
+            joined
+        });
         sums
     }
 
@@ -89,7 +104,7 @@ impl Collector {
     #[must_use]
     pub fn render(self, cubes: &[CubeSpec]) -> String {
         let mut text = String::new();
-        for sum in self.into_sorted() {
+        for sum in self.into_sorted(cubes) {
             let cube = &cubes[sum.cube];
             let measure = cube.measures[sum.measure];
             let key: Vec<String> = sum.key[..cube.dimensions.len()].iter().map(Code::to_string).collect();

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use crate::{
     CubeSpec, Key, MEASURES_MAX, Period, Postings, Row,
     changes::{BLOCK_DAYS, Change, Changes},
+    cube::text_of,
 };
 
 /// The sums by day of every cell of one projection's cubes.
@@ -224,8 +225,7 @@ impl Timeline {
     #[must_use]
     pub fn rows(&self, cube: usize, period: Period) -> Vec<Row> {
         let cube = &self.cubes[cube];
-        let rows = cube.cells().map(|cell| Row { key: cell.key, values: cube.values(cell, period) });
-        sorted(rows.filter(|row| row.values.iter().any(|value| *value != 0)).collect())
+        cube.spec.rows(cube.cells().map(|cell| (cell.key, cube.values(cell, period))))
     }
 
     /// A digest of every sum by day, over the cubes' names and the keys' text: independent of the order in which
@@ -274,16 +274,6 @@ impl SharedTimeline<'_> {
             cube.lock().unwrap_or_else(PoisonError::into_inner).post(number, postings);
         }
     }
-}
-
-pub(crate) fn text_of(key: &Key) -> [String; 4] {
-    key.map(|code| code.to_string())
-}
-
-/// Rows in the order of their keys' text.
-pub(crate) fn sorted(mut rows: Vec<Row>) -> Vec<Row> {
-    rows.sort_by_cached_key(|row| text_of(&row.key));
-    rows
 }
 
 fn put_text(buffer: &mut Vec<u8>, text: &str) {

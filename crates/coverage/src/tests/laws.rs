@@ -37,7 +37,7 @@ fn line() -> impl Strategy<Value = String> {
 fn contributions(story: &str) -> Vec<Collected> {
     let mut collector = Collector::default();
     Story::tell(story).each(|_, person| Coverage::project(person, &BUNDLE, &mut collector));
-    collector.into_sorted()
+    collector.into_sorted(CUBES)
 }
 
 /// The sum of what holds on a day in the cells that `wanted` picks by cube, key and measure.

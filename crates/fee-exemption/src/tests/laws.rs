@@ -41,7 +41,7 @@ fn line() -> impl Strategy<Value = String> {
 fn contributions(story: &str) -> Vec<Collected> {
     let mut collector = Collector::default();
     Story::tell(story).each(|_, person| FeeExemption::project(person, &BUNDLE, &mut collector));
-    collector.into_sorted()
+    collector.into_sorted(CUBES)
 }
 
 fn flows(all: &[Collected], cube: usize, measure: usize) -> i64 {

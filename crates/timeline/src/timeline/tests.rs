@@ -4,14 +4,25 @@ use contract::Code;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Axis, Measure, Negated, Point, Sink, Storage, Unit};
+use crate::{Axis, Collector, Measure, Negated, Point, Sink, StandsFor, Storage, Unit};
 
 const MEASURES: &[Measure] = &[Measure::Level("people", Unit::Count), Measure::Flow("paid", Unit::Money)];
+
+/// What is written at k3 counts at k0 and, as y, at k1.
+const STANDS: &[StandsFor] =
+    &[StandsFor { dimension: 0, code: "k3", cells: &[&[(0, "k0")], &[(0, "k1"), (1, "y")]] }];
 
 fn specs(storage: Storage) -> Vec<CubeSpec> {
     let axis = Axis::years(2025, 2026);
     ["one", "two"]
-        .map(|name| CubeSpec { name, dimensions: &["where", "what"], measures: MEASURES, axis, storage })
+        .map(|name| CubeSpec {
+            name,
+            dimensions: &["where", "what"],
+            measures: MEASURES,
+            axis,
+            storage,
+            stands: STANDS,
+        })
         .to_vec()
 }
 
@@ -113,6 +124,27 @@ proptest! {
                 prop_assert_eq!(sums.rows(cube, period), point.rows(cube));
             }
         }
+    }
+
+    #[test]
+    fn what_stands_for_several_cells_counts_in_each(changes in changes(), on in -10..760i32) {
+        let on = Day::new_year(2025) + on;
+        prop_assume!(specs(Storage::Dense)[0].axis.slot(on).is_some());
+        let (mut collector, specs) = (Collector::default(), specs(Storage::Dense));
+        changes.iter().for_each(|change| apply(&mut collector, *change));
+        let mut people = std::collections::BTreeMap::new();
+        for one in collector.into_sorted(&specs) {
+            if (one.cube, one.measure) == (0, 0) && one.from <= on && on < one.until {
+                *people.entry(text_of(&one.key)).or_insert(0) += one.weight;
+            }
+        }
+        people.retain(|_, people| *people != 0);
+        prop_assert!(people.keys().all(|key| key[0] != "k3"));
+        let period = Period { on, from: on, to: on - 1 };
+        let rows = timeline(Storage::Dense, &changes).rows(0, period);
+        let rows: std::collections::BTreeMap<_, _> =
+            rows.iter().map(|row| (text_of(&row.key), row.values[0])).filter(|row| row.1 != 0).collect();
+        prop_assert_eq!(rows, people);
     }
 
     #[test]
