@@ -113,9 +113,9 @@ pub fn read_whole(files: &dyn Files, path: &Path, limit: u64) -> io::Result<Vec<
 pub fn replace_whole(files: &dyn Files, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary_path(path);
     remove_if_there(files, &temporary)?;
-    let file = files.create(&temporary)?;
-    file.write_at(bytes, 0)?;
-    file.sync_all()?;
+    let mut writer = SequentialWriter::new(files.create(&temporary)?).gentle();
+    writer.write_all(bytes)?;
+    writer.finish()?;
     files.rename(&temporary, path)?;
     files.sync_dir(folder_of(path))
 }
@@ -150,16 +150,33 @@ pub struct SequentialWriter {
     file: Box<dyn FileHandle>,
     buffer: Vec<u8>,
     written: u64,
+    synced: u64,
+    is_gentle: bool,
 }
 
 /// The size of the pieces.
 const PIECE_BYTES: usize = 1 << 20;
+/// What a gentle writer leaves unsynced at most.
+const GENTLE_BYTES: u64 = 4 << 20;
 
 impl SequentialWriter {
     /// Begins at byte 0 of an empty file.
     #[must_use]
     pub fn new(file: Box<dyn FileHandle>) -> SequentialWriter {
-        SequentialWriter { file, buffer: Vec::with_capacity(PIECE_BYTES), written: 0 }
+        SequentialWriter {
+            file,
+            buffer: Vec::with_capacity(PIECE_BYTES),
+            written: 0,
+            synced: 0,
+            is_gentle: false,
+        }
+    }
+
+    /// The same, but synced every few megabytes: file systems make one file's sync wait for what others have written, and a
+    /// long file that is written beside a log or a store would hold up their commits.
+    #[must_use]
+    pub fn gentle(self) -> SequentialWriter {
+        SequentialWriter { is_gentle: true, ..self }
     }
 
     /// How many bytes were put so far.
@@ -171,6 +188,7 @@ impl SequentialWriter {
     /// Writes what is buffered and makes all so far safe: in between, a long file does not hold up the syncs of others.
     pub fn sync(&mut self) -> io::Result<()> {
         self.flush()?;
+        self.synced = self.written;
         self.file.sync_data()
     }
 
@@ -191,15 +209,14 @@ impl fmt::Debug for SequentialWriter {
 
 impl Write for SequentialWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let bytes = &bytes[..bytes.len().min(PIECE_BYTES)];
         if self.buffer.len() + bytes.len() > PIECE_BYTES {
             self.flush()?;
+            if self.is_gentle && self.written - self.synced >= GENTLE_BYTES {
+                self.sync()?;
+            }
         }
-        if bytes.len() >= PIECE_BYTES {
-            self.file.write_at(bytes, self.written)?;
-            self.written += bytes.len() as u64;
-        } else {
-            self.buffer.extend_from_slice(bytes);
-        }
+        self.buffer.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -108,6 +108,11 @@ impl BaseWriter {
         })
     }
 
+    /// The same for a file that is written while something else wants its commits synced soon.
+    pub(crate) fn gentle(self) -> BaseWriter {
+        BaseWriter { writer: self.writer.gentle(), ..self }
+    }
+
     /// Adds one person: `facts` encoded with [`BaseWriter::dictionary`], `count` of them.
     pub(crate) fn push(
         &mut self,

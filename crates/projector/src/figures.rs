@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use contract::Subject;
 use history::PersonView;
 use policy::Bundle;
+use smallvec::SmallVec;
 use timeline::{CodecError, Negated, Period, Point, Postings, Row, SharedTimeline, Timeline};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -55,12 +56,12 @@ impl Pending {
 
     fn add(&mut self, subject: Subject, person: &PersonView<'_>, bundle: &Bundle) {
         project_all(person, bundle, &mut self.postings);
+        self.postings.iter_mut().for_each(Postings::settle);
         self.events = self.events.wrapping_add(events_of(subject, person));
     }
 
     fn subtract(&mut self, subject: Subject, person: &PersonView<'_>, bundle: &Bundle) {
-        let mut negated = self.postings.each_mut().map(Negated);
-        project_all(person, bundle, &mut negated);
+        project_all(person, bundle, &mut self.postings.each_mut().map(Postings::taking_out));
         self.events = self.events.wrapping_sub(events_of(subject, person));
     }
 
@@ -240,13 +241,14 @@ impl Fold for Part<'_, '_> {
     }
 }
 
+/// A hash of who it is and of the events in force, in the order of the history.
 fn events_of(subject: Subject, person: &PersonView<'_>) -> u128 {
-    let mut bytes = [0; 24];
-    bytes[..16].copy_from_slice(&subject.0);
-    person.facts.iter().fold(0u128, |sum, fact| {
-        bytes[16..].copy_from_slice(&fact.id.0.to_le_bytes());
-        sum.wrapping_add(xxh3_128(&bytes))
-    })
+    if person.facts.is_empty() {
+        return 0;
+    }
+    let mut bytes: SmallVec<[u8; 256]> = SmallVec::from_slice(&subject.0);
+    person.facts.iter().for_each(|fact| bytes.extend_from_slice(&fact.id.0.to_le_bytes()));
+    xxh3_128(&bytes)
 }
 
 /// What names the figures: equal digests are equal figures, over texts, whatever the order, threads and partitions.

@@ -160,7 +160,7 @@ pub(crate) fn merge(
     partition: u16,
     histories: &Histories,
 ) -> Result<Summary, StoreError> {
-    let mut writer = BaseWriter::create(files, path, partition)?;
+    let mut writer = BaseWriter::create(files, path, partition)?.gentle();
     let touched: BTreeSet<Subject> = histories.all_deltas().flat_map(Deltas::subjects).collect();
     let mut touched = touched.into_iter().peekable();
     let mut scratch = Scratch::default();

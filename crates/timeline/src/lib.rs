@@ -9,6 +9,7 @@
 mod changes;
 mod codec;
 mod cube;
+mod index;
 mod point;
 mod postings;
 mod sink;
@@ -19,6 +20,6 @@ pub use cube::{
     Axis, CubeSpec, DIMENSIONS_MAX, Key, MEASURES_MAX, Measure, Row, StandsFor, Storage, Unit, key,
 };
 pub use point::{Period, Point};
-pub use postings::Postings;
+pub use postings::{Postings, TakingOut};
 pub use sink::{Collected, Collector, Negated, Sink};
 pub use timeline::{SharedTimeline, Timeline};

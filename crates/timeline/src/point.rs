@@ -1,9 +1,8 @@
 //! The sums of one day and one period: everybody folded into one set of counters.
 
 use contract::{Code, Day};
-use rustc_hash::FxHashMap;
 
-use crate::{CubeSpec, Key, Row, Sink, key};
+use crate::{CubeSpec, Row, Sink, index::CellIndex};
 
 /// What a figure is asked for: levels on a day, flows over a period with both ends inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +26,7 @@ pub struct Point {
 #[derive(Debug, Clone)]
 struct Counters {
     spec: CubeSpec,
-    index: FxHashMap<Key, u32>,
-    keys: Vec<Key>,
+    cells: CellIndex,
     /// A value a measure, cell after cell.
     values: Vec<i64>,
 }
@@ -37,12 +35,8 @@ impl Point {
     /// Empty sums for `specs`.
     #[must_use]
     pub fn new(specs: &[CubeSpec], period: Period) -> Point {
-        let counters = |spec: &CubeSpec| Counters {
-            spec: *spec,
-            index: FxHashMap::default(),
-            keys: Vec::new(),
-            values: Vec::new(),
-        };
+        let counters =
+            |spec: &CubeSpec| Counters { spec: *spec, cells: CellIndex::default(), values: Vec::new() };
         Point { period, cubes: specs.iter().map(counters).collect() }
     }
 
@@ -50,8 +44,8 @@ impl Point {
     pub fn merge(&mut self, other: &Point) {
         for (cube, from) in self.cubes.iter_mut().zip(&other.cubes) {
             let measures = cube.spec.measures.len();
-            for (key, values) in from.keys.iter().zip(from.values.chunks_exact(measures)) {
-                let at = cube.cell(*key) as usize * measures;
+            for (key, values) in from.cells.keys().iter().zip(from.values.chunks_exact(measures)) {
+                let at = cube.cell(key) as usize * measures;
                 cube.values[at..at + measures].iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
             }
         }
@@ -62,19 +56,16 @@ impl Point {
     pub fn rows(&self, cube: usize) -> Vec<Row> {
         let cube = &self.cubes[cube];
         let values = cube.values.chunks_exact(cube.spec.measures.len());
-        cube.spec.rows(cube.keys.iter().zip(values).map(|(key, values)| (*key, values.to_vec())))
+        cube.spec.rows(cube.cells.keys().iter().zip(values).map(|(key, values)| (*key, values.to_vec())))
     }
 }
 
 impl Counters {
     #[inline]
-    fn cell(&mut self, key: Key) -> u32 {
-        let (keys, values, measures) = (&mut self.keys, &mut self.values, self.spec.measures.len());
-        *self.index.entry(key).or_insert_with(|| {
-            keys.push(key);
-            values.resize(values.len() + measures, 0);
-            (keys.len() - 1) as u32
-        })
+    fn cell(&mut self, codes: &[Code]) -> u32 {
+        let cell = self.cells.at(codes);
+        self.values.resize(self.cells.keys().len() * self.spec.measures.len(), 0);
+        cell
     }
 }
 
@@ -83,7 +74,7 @@ impl Sink for Point {
 
     #[inline]
     fn cell(&mut self, cube: usize, codes: &[Code]) -> (u32, u32) {
-        let cell = self.cubes[cube].cell(key(codes));
+        let cell = self.cubes[cube].cell(codes);
         (cube as u32, cell)
     }
 

@@ -1,11 +1,8 @@
 //! Contributions on their way to a timeline.
 
-use std::hash::{Hash, Hasher};
-
 use contract::{Code, Day};
-use rustc_hash::FxHashMap;
 
-use crate::{CubeSpec, DIMENSIONS_MAX, Key, Sink, changes::Change, key};
+use crate::{CubeSpec, Key, Sink, changes::Change, index::CellIndex};
 
 /// Contributions of one projection, cell by cell, until they are posted to one
 /// [`Timeline`](crate::Timeline): the cells of a timeline lie far apart in memory, so a change at a time would wait for
@@ -17,51 +14,32 @@ use crate::{CubeSpec, DIMENSIONS_MAX, Key, Sink, changes::Change, key};
 pub struct Postings {
     cubes: Vec<CubePostings>,
     gathered: usize,
+    taken: Vec<Taken>,
+    /// How many of `taken` were put back or are gathered.
+    settled: usize,
     sorted: Sorted,
+}
+
+/// Takes contributions out again. When a person changes, most of what is taken out is put back right after: what comes back
+/// in the same order is crossed out, not added.
+#[derive(Debug)]
+pub struct TakingOut<'a>(&'a mut Postings);
+
+/// One change that was taken out, its weight turned round.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    cube: u32,
+    cell: u32,
+    change: Change,
 }
 
 #[derive(Debug, Clone)]
 struct CubePostings {
     spec: CubeSpec,
-    index: FxHashMap<Packed, u32>,
-    keys: Vec<Key>,
-    /// Where the timeline has the cells, for as many of `keys` as were posted.
+    cells: CellIndex,
+    /// Where the timeline has the cells, for as many of them as were posted.
     places: Vec<u32>,
     pending: Vec<(u32, Change)>,
-}
-
-/// A key for the index. Every contribution begins by looking for its cell, so it is hashed and compared in a few
-/// instructions that don't wait for each other.
-#[derive(Debug, Clone, Copy)]
-struct Packed([u64; DIMENSIONS_MAX]);
-
-impl Packed {
-    #[inline]
-    fn of(codes: &[Code]) -> Packed {
-        let mut packed = [0; DIMENSIONS_MAX];
-        packed.iter_mut().zip(codes).for_each(|(packed, code)| *packed = code.packed());
-        Packed(packed)
-    }
-}
-
-impl PartialEq for Packed {
-    #[inline]
-    fn eq(&self, other: &Packed) -> bool {
-        self.0.iter().zip(&other.0).fold(0, |differs, (one, other)| differs | (one ^ other)) == 0
-    }
-}
-
-impl Eq for Packed {}
-
-impl Hash for Packed {
-    #[inline]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        // Odd numbers without a pattern: the hasher mixes what they give once more.
-        const FACTORS: [u64; DIMENSIONS_MAX] =
-            [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f, 0x1656_67b1_9e37_79f9, 0x27d4_eb2f_1656_67c5];
-        let products = self.0.iter().zip(FACTORS).map(|(code, factor)| code.wrapping_mul(factor));
-        state.write_u64(products.fold(0, |sum, product| sum ^ product.rotate_right(29)));
-    }
 }
 
 /// Changes in the order of their cells: memory that is kept.
@@ -71,6 +49,8 @@ struct Sorted {
     ends: Vec<u32>,
 }
 
+/// How far what comes back is looked for: a person that changed has a few contributions more or less.
+const LOOK_AHEAD: usize = 8;
 /// 12 MB, and 8 MB more while they are posted.
 const GATHERED_MAX: usize = 1 << 19;
 
@@ -80,12 +60,17 @@ impl Postings {
     pub fn new(specs: &[CubeSpec]) -> Postings {
         let cubes = specs.iter().map(|spec| CubePostings {
             spec: *spec,
-            index: FxHashMap::default(),
-            keys: Vec::new(),
+            cells: CellIndex::default(),
             places: Vec::new(),
             pending: Vec::new(),
         });
-        Postings { cubes: cubes.collect(), gathered: 0, sorted: Sorted::default() }
+        Postings {
+            cubes: cubes.collect(),
+            gathered: 0,
+            taken: Vec::new(),
+            settled: 0,
+            sorted: Sorted::default(),
+        }
     }
 
     /// Whether it is time to post them.
@@ -98,7 +83,24 @@ impl Postings {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.gathered == 0
+        self.gathered == 0 && self.taken.is_empty()
+    }
+
+    /// For what is to be taken out. What was taken out before and did not come back is gathered now.
+    #[must_use]
+    pub fn taking_out(&mut self) -> TakingOut<'_> {
+        self.settle();
+        TakingOut(self)
+    }
+
+    /// Gathers what was taken out and did not come back. Call it after what is put in.
+    pub fn settle(&mut self) {
+        for at in self.settled..self.taken.len() {
+            let Taken { cube, cell, change } = self.taken[at];
+            self.gather(cube, cell, change);
+        }
+        self.taken.clear();
+        self.settled = 0;
     }
 
     /// Hands over what is pending for cube number `cube`: `place` says where the timeline has a cell, `add` takes the
@@ -110,7 +112,8 @@ impl Postings {
         place: impl Fn(&mut T, Key) -> u32,
         mut add: impl FnMut(&mut T, u32, &[Change]),
     ) {
-        let CubePostings { keys, places, pending, .. } = &mut self.cubes[cube];
+        let CubePostings { cells, places, pending, .. } = &mut self.cubes[cube];
+        let keys = cells.keys();
         if pending.is_empty() {
             return;
         }
@@ -143,27 +146,65 @@ impl Postings {
     #[inline]
     fn push(&mut self, cube: u32, cell: u32, slot: usize, measure: usize, weight: i64) {
         let change = Change { day: slot as u16, measure: measure as u16, weight };
+        if self.settled == self.taken.len() || !self.comes_back(cube, cell, change) {
+            self.gather(cube, cell, change);
+        }
+    }
+
+    #[inline]
+    fn gather(&mut self, cube: u32, cell: u32, change: Change) {
         self.cubes[cube as usize].pending.push((cell, change));
         self.gathered += 1;
     }
+
+    /// Whether this is what was taken out: then both are nothing.
+    fn comes_back(&mut self, cube: u32, cell: u32, change: Change) -> bool {
+        let Change { day, measure, weight } = change;
+        let same = |taken: &Taken| {
+            (taken.cube, taken.cell) == (cube, cell)
+                && (taken.change.day, taken.change.measure, taken.change.weight) == (day, measure, -weight)
+        };
+        let Some(ahead) = self.taken[self.settled..].iter().take(LOOK_AHEAD).position(same) else {
+            return false;
+        };
+        for at in self.settled..self.settled + ahead {
+            let Taken { cube, cell, change } = self.taken[at];
+            self.gather(cube, cell, change);
+        }
+        self.settled += ahead + 1;
+        true
+    }
+
+    #[inline]
+    fn slots(&self, cube: u32, from: Day, until: Day) -> Option<(usize, Option<usize>)> {
+        self.cubes[cube as usize].spec.axis.clip(from, until)
+    }
+
+    #[inline]
+    fn slot(&self, cube: u32, day: Day) -> Option<usize> {
+        self.cubes[cube as usize].spec.axis.slot(day)
+    }
 }
 
-impl Sink for Postings {
+impl TakingOut<'_> {
+    #[inline]
+    fn push(&mut self, cube: u32, cell: u32, slot: usize, measure: usize, weight: i64) {
+        let change = Change { day: slot as u16, measure: measure as u16, weight: -weight };
+        self.0.taken.push(Taken { cube, cell, change });
+    }
+}
+
+impl Sink for TakingOut<'_> {
     type Cell = (u32, u32);
 
     #[inline]
     fn cell(&mut self, cube: usize, codes: &[Code]) -> (u32, u32) {
-        let CubePostings { index, keys, .. } = &mut self.cubes[cube];
-        let cell = *index.entry(Packed::of(codes)).or_insert_with(|| {
-            keys.push(key(codes));
-            (keys.len() - 1) as u32
-        });
-        (cube as u32, cell)
+        self.0.cell(cube, codes)
     }
 
     #[inline]
     fn level(&mut self, (cube, cell): (u32, u32), measure: usize, from: Day, until: Day, weight: i64) {
-        let Some((opens, closes)) = self.cubes[cube as usize].spec.axis.clip(from, until) else { return };
+        let Some((opens, closes)) = self.0.slots(cube, from, until) else { return };
         self.push(cube, cell, opens, measure, weight);
         if let Some(closes) = closes {
             self.push(cube, cell, closes, measure, -weight);
@@ -172,7 +213,31 @@ impl Sink for Postings {
 
     #[inline]
     fn flow(&mut self, (cube, cell): (u32, u32), measure: usize, day: Day, weight: i64) {
-        let Some(slot) = self.cubes[cube as usize].spec.axis.slot(day) else { return };
+        let Some(slot) = self.0.slot(cube, day) else { return };
+        self.push(cube, cell, slot, measure, weight);
+    }
+}
+
+impl Sink for Postings {
+    type Cell = (u32, u32);
+
+    #[inline]
+    fn cell(&mut self, cube: usize, codes: &[Code]) -> (u32, u32) {
+        (cube as u32, self.cubes[cube].cells.at(codes))
+    }
+
+    #[inline]
+    fn level(&mut self, (cube, cell): (u32, u32), measure: usize, from: Day, until: Day, weight: i64) {
+        let Some((opens, closes)) = self.slots(cube, from, until) else { return };
+        self.push(cube, cell, opens, measure, weight);
+        if let Some(closes) = closes {
+            self.push(cube, cell, closes, measure, -weight);
+        }
+    }
+
+    #[inline]
+    fn flow(&mut self, (cube, cell): (u32, u32), measure: usize, day: Day, weight: i64) {
+        let Some(slot) = self.slot(cube, day) else { return };
         self.push(cube, cell, slot, measure, weight);
     }
 }

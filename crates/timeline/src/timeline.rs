@@ -181,6 +181,7 @@ impl Timeline {
 
     /// Adds what `postings` holds.
     pub fn post(&mut self, postings: &mut Postings) {
+        postings.settle();
         for (number, cube) in self.cubes.iter_mut().enumerate() {
             cube.post(number, postings);
         }
@@ -269,6 +270,7 @@ impl Timeline {
 impl SharedTimeline<'_> {
     /// Adds what `postings` holds.
     pub fn post(&self, postings: &mut Postings) {
+        postings.settle();
         for (number, cube) in self.cubes.iter().enumerate() {
             // A thread that panicked ends the whole work: nobody reads what it left.
             cube.lock().unwrap_or_else(PoisonError::into_inner).post(number, postings);

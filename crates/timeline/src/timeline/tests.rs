@@ -81,6 +81,23 @@ proptest! {
     }
 
     #[test]
+    fn what_is_exchanged_leaves_what_was_put_in(before in changes(), at in 0..60usize, after in changes(), others in changes()) {
+        // Most of what is taken out comes back, as it is for a person that changed.
+        let mut after_all = before.clone();
+        after_all.splice(at.min(before.len()).., after);
+        for storage in [Storage::Dense, Storage::Sparse] {
+            let mut sum = timeline(storage, &before);
+            let mut exchanged = postings(storage, &[]);
+            let mut taking_out = exchanged.taking_out();
+            before.iter().for_each(|change| apply(&mut taking_out, *change));
+            after_all.iter().chain(&others).for_each(|change| apply(&mut exchanged, *change));
+            sum.post(&mut exchanged);
+            let expected: Vec<Contribution> = after_all.iter().chain(&others).copied().collect();
+            prop_assert_eq!(sum.digest(), timeline(storage, &expected).digest());
+        }
+    }
+
+    #[test]
     fn threads_that_share_a_timeline_give_what_one_gives(changes in changes(), cut in 0..60usize) {
         for storage in [Storage::Dense, Storage::Sparse] {
             let mut sum = Timeline::new(&specs(storage));
