@@ -9,7 +9,7 @@
 //! over when a partition moves.
 
 use std::{
-    io::Write,
+    io::{ErrorKind, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -225,11 +225,15 @@ pub(crate) struct Base {
 }
 
 impl Base {
-    /// Opens and checks the meta; blocks are checked as they are read.
+    /// Opens and checks the meta; blocks are checked as they are read. Whoever asks knows from a manifest that there is such
+    /// a file: a missing one is damage.
     pub(crate) fn open(files: &dyn Files, path: &Path) -> Result<Base, StoreError> {
         let io = |source| StoreError::io(path, source);
         let damaged = |byte: u64, what: &str| StoreError::Corrupt(Corrupt::new(path, byte, what));
-        let file = files.open(path, Access::Read).map_err(io)?;
+        let file = files.open(path, Access::Read).map_err(|source| match source.kind() {
+            ErrorKind::NotFound => StoreError::Corrupt(Corrupt::missing(path)),
+            _ => io(source),
+        })?;
         let length = file.len().map_err(io)?;
         let footer_at =
             length.checked_sub(FOOTER_BYTES as u64).ok_or_else(|| damaged(0, "the file is too short"))?;
