@@ -301,7 +301,7 @@ impl Index {
             occurred_at: view.occurred_at,
             withdrawn: view.withdrawn,
         };
-        let name = RecordName::new(view.emitter, view.record_key);
+        let name = RecordName::new(view.emitter.as_str(), view.record_key.as_str());
         if self.version(pending, name, view.kind)?.is_none_or(|known| known.order() < version.order()) {
             pending.note(name, view.kind, version);
         }
