@@ -3,8 +3,8 @@
 use crate::{
     DeploymentKey, EventId, PersonKey, Subject,
     identity::push,
-    seal::{PERSON, place, seal},
-    v1,
+    seal::{PERSON, nonce, place},
+    siv, varint,
 };
 
 /// What an emitter says, its messages encoded and without their keys; the body with key and length, as in `Event`.
@@ -53,15 +53,25 @@ fn push_part(out: &mut Vec<u8>, part: Option<&[u8]>) {
     }
 }
 
-/// [`crate::seal_person`] of details that are encoded already.
-#[must_use]
+/// [`crate::seal_person`] of details that are encoded already: appends the encoded message to `out`, without its key.
 pub fn seal_person_encoded(
     key: &PersonKey,
     subject: Subject,
     event_id: EventId,
     details: &[u8],
-) -> v1::Sealed {
-    seal(key, &place(subject, event_id, PERSON), details)
+    out: &mut Vec<u8>,
+) {
+    const NONCE: u8 = 1 << 3 | 2;
+    const CIPHERTEXT: u8 = 2 << 3 | 2;
+    let place = place(subject, event_id, PERSON);
+    let nonce = nonce(key, &place, details);
+    out.extend_from_slice(&[NONCE, nonce.len() as u8]);
+    out.extend_from_slice(&nonce);
+    out.push(CIPHERTEXT);
+    varint::put(out, (details.len() + siv::TAG_BYTES) as u64);
+    let from = out.len();
+    out.extend_from_slice(details);
+    siv::seal_in_place(&key.0, &nonce, &place, out, from);
 }
 
 #[cfg(test)]
@@ -69,7 +79,7 @@ mod tests {
     use prost::Message;
 
     use super::*;
-    use crate::{Millis, seal_person};
+    use crate::{Millis, seal_person, v1};
 
     #[test]
     fn encoded_parts_hash_and_seal_as_the_messages_do() {
@@ -112,7 +122,11 @@ mod tests {
             );
         }
         let (key, subject, id) = (PersonKey::new(&[1; 32]), Subject([2; 16]), EventId([3; 16]));
-        let sealed = seal_person_encoded(&key, subject, id, &person.encode_to_vec());
-        assert_eq!(sealed, seal_person(&key, subject, id, &person));
+        for length in [0, 1, 95, 96, 97, 111, 112, 300] {
+            let person = v1::PersonDetails { address: "x".repeat(length), ..person.clone() };
+            let mut sealed = vec![7];
+            seal_person_encoded(&key, subject, id, &person.encode_to_vec(), &mut sealed);
+            assert_eq!(&sealed[1..], seal_person(&key, subject, id, &person).encode_to_vec());
+        }
     }
 }

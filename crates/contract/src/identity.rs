@@ -1,6 +1,6 @@
 //! Who a person is in the log: pseudonyms, derived event ids, content hashes, all under the deployment's one key.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use prost::Message;
 use zeroize::Zeroizing;
@@ -283,11 +283,14 @@ impl Canonical {
             IdentifierKind::Unspecified => return Err(IdentifierProblem::Kind),
             // A hyphen or a dot may tell two patients of a hospital apart.
             IdentifierKind::Local => value.trim().to_uppercase(),
-            _ => value
-                .chars()
-                .filter(|char| !char.is_whitespace() && !matches!(char, '.' | '-' | '\u{2010}'..='\u{2015}'))
-                .map(|char| char.to_ascii_uppercase())
-                .collect(),
+            _ => {
+                let mut canonical = String::with_capacity(value.len());
+                let written = |char: &char| {
+                    !char.is_whitespace() && !matches!(char, '.' | '-' | '\u{2010}'..='\u{2015}')
+                };
+                canonical.extend(value.chars().filter(written).map(|char| char.to_ascii_uppercase()));
+                canonical
+            }
         };
         if value.is_empty() {
             return Err(IdentifierProblem::Empty);
@@ -345,6 +348,10 @@ fn not_an_identifier(value: &str) -> Option<IdentifierProblem> {
     if chars.all(|char| char == first) {
         return Some(IdentifierProblem::AllEqual);
     }
-    let squeezed: String = value.split_whitespace().collect();
+    // Only a local number still has spaces in it.
+    let squeezed: Cow<'_, str> = match value.contains(char::is_whitespace) {
+        true => value.split_whitespace().collect(),
+        false => value.into(),
+    };
     PLACEHOLDERS.contains(&&*squeezed).then_some(IdentifierProblem::Placeholder)
 }

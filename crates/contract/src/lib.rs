@@ -18,6 +18,7 @@ mod json;
 mod kind;
 mod personal;
 mod seal;
+mod siv;
 mod time;
 mod validate;
 pub mod varint;

@@ -2,9 +2,8 @@
 
 use contract::{
     DeploymentKey, EventContent, EventId, Millis, PersonKey, Subject, seal_person_encoded,
-    v1::{Identifier, IdentifierKind, PersonDetails, SubjectKind},
+    v1::{Identifier, IdentifierKind, SubjectKind},
 };
-use prost::Message;
 
 use crate::{
     City,
@@ -32,6 +31,14 @@ mod field {
     pub(super) const PERSON: u32 = 16;
     pub(super) const WITHDRAWAL: u32 = 18;
     pub(super) const AUTHORITY: u32 = 19;
+}
+
+/// Field numbers of `PersonDetails`.
+mod details_field {
+    pub(super) const FULL_NAME: u32 = 1;
+    pub(super) const ADDRESS: u32 = 2;
+    pub(super) const PHONE: u32 = 3;
+    pub(super) const IDENTIFIERS: u32 = 4;
 }
 
 /// The kind of a carried event.
@@ -80,7 +87,7 @@ pub(crate) fn identifier(traits: &Traits, identity: u8) -> Identifier {
         IdentifierKind::Passport => (names::passport_number(traits.index), ""),
         _ => (names::local_number(traits.index), "01001"),
     };
-    Identifier { kind: kind as i32, value, facility: facility.to_owned() }
+    Identifier { kind: kind as i32, value: value.as_str().to_owned(), facility: facility.to_owned() }
 }
 
 impl Identity {
@@ -94,19 +101,22 @@ impl Identity {
         for part in secret.chunks_exact_mut(8) {
             part.copy_from_slice(&dice.bits().to_le_bytes());
         }
-        let full_name = names::full_name(traits.male, &mut dice);
-        let short = PersonDetails { full_name, identifiers: vec![identifier], ..PersonDetails::default() };
-        let encoded = short.encode_to_vec();
-        let full =
-            PersonDetails { address: names::address(&mut dice), phone: names::phone(&mut dice), ..short };
-        Identity {
-            subject,
-            kind,
-            secret,
-            key: PersonKey::new(&secret),
-            full: full.encode_to_vec(),
-            short: encoded,
-        }
+        let mut full = Vec::with_capacity(160);
+        let mut fields = Fields(&mut full);
+        fields.message(details_field::FULL_NAME, |text| names::full_name(traits.male, &mut dice, text.0));
+        let name_end = fields.0.len();
+        fields.message(details_field::ADDRESS, |text| names::address(&mut dice, text.0));
+        fields.bytes(details_field::PHONE, names::phone(&mut dice).as_bytes());
+        let identifiers_start = fields.0.len();
+        fields.message(details_field::IDENTIFIERS, |fields| {
+            fields.number(1, identifier.kind as u64);
+            fields.bytes(2, identifier.value.as_bytes());
+            fields.bytes(3, identifier.facility.as_bytes());
+        });
+        let mut short = Vec::with_capacity(name_end + full.len() - identifiers_start);
+        short.extend_from_slice(&full[..name_end]);
+        short.extend_from_slice(&full[identifiers_start..]);
+        Identity { subject, kind, secret, key: PersonKey::new(&secret), full, short }
     }
 }
 
@@ -188,10 +198,8 @@ impl<'a> Encoder<'a> {
         fields.bytes(field::KEY_ID, self.deployment.id().as_bytes());
         fields.bytes(field::CONTENT_HASH, &named.content_hash);
         if let Some(details) = details(whose, &told.says) {
-            let sealed = seal_person_encoded(&whose.key, whose.subject, named.id, details);
             fields.message(field::PERSON, |fields| {
-                fields.bytes(1, &sealed.nonce);
-                fields.bytes(2, &sealed.ciphertext);
+                seal_person_encoded(&whose.key, whose.subject, named.id, details, fields.0);
             });
         }
         fields.bytes(field::WITHDRAWAL, part(parts.withdrawal));

@@ -12,7 +12,7 @@ use std::{
 
 use contract::{DeploymentKey, Kind, Subject};
 use event_log::{Append, AppendError, EventLog, ReadError, Ticket, partition_of};
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
     Character, City,
@@ -125,6 +125,7 @@ pub fn simulate(
         Character::Adversarial => write_whole(city, deployment, log, &keys)?,
     };
     let mut summary = Summary { people, ..Summary::default() };
+    let mut digest = Xxh3::new();
     for part in &written {
         summary.events += part.events;
         summary.bytes += part.bytes;
@@ -132,8 +133,9 @@ pub fn simulate(
             let kind = Kind::from_number(number as u32).expect("the simulator writes kinds of the contract");
             *summary.by_kind.entry(kind.name()).or_default() += count;
         }
-        summary.digest = xxh3_64_with_seed(&part.digest.to_le_bytes(), summary.digest);
+        digest.update(&part.digest.to_le_bytes());
     }
+    summary.digest = digest.digest();
     progress(Progress { people, people_total: people, events: summary.events, bytes: summary.bytes });
     Ok(summary)
 }
@@ -187,7 +189,7 @@ fn write_whole(
     for (partition, stretch) in stretches.iter().enumerate() {
         let mut sender = Sender::new(log, partition as u16);
         sender.send(stretch, &mut written[partition])?;
-        sender.finish()?;
+        sender.finish(&mut written[partition])?;
     }
     Ok(written)
 }
@@ -311,7 +313,7 @@ fn write_partition(
         });
         sender.send(stretch, &mut written)?;
     }
-    sender.finish()?;
+    sender.finish(&mut written)?;
     let mut keys = keys.lock().expect("no holder of the lock panics");
     for (subject, key) in &met {
         keys(*subject, key);
@@ -340,11 +342,13 @@ struct Sender<'a> {
     log: &'a dyn EventLog,
     partition: u16,
     tickets: VecDeque<Ticket>,
+    /// Of all records so far, each with its length before it.
+    digest: Xxh3,
 }
 
 impl<'a> Sender<'a> {
     fn new(log: &'a dyn EventLog, partition: u16) -> Sender<'a> {
-        Sender { log, partition, tickets: VecDeque::with_capacity(IN_FLIGHT) }
+        Sender { log, partition, tickets: VecDeque::with_capacity(IN_FLIGHT), digest: Xxh3::new() }
     }
 
     fn send(&mut self, stretch: &Stretch, written: &mut Written) -> Result<(), SimulateError> {
@@ -356,7 +360,8 @@ impl<'a> Sender<'a> {
         for record in stretch.records() {
             written.events += 1;
             written.bytes += record.len() as u64;
-            written.digest = xxh3_64_with_seed(record, written.digest);
+            self.digest.update(&(record.len() as u32).to_le_bytes());
+            self.digest.update(record);
             bytes += record.len();
             // Every event begins with its id and its subject, 16 bytes each behind two of key and length.
             batch.push(Append { partition: self.partition, key: &record[20..36], bytes: record });
@@ -382,10 +387,11 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
-    fn finish(self) -> Result<(), SimulateError> {
+    fn finish(self, written: &mut Written) -> Result<(), SimulateError> {
         for ticket in self.tickets {
             ticket.wait()?;
         }
+        written.digest = self.digest.digest();
         Ok(())
     }
 }
