@@ -16,7 +16,7 @@ use crate::{
 pub struct DeploymentKey {
     id: String,
     subjects: Zeroizing<[u8; 32]>,
-    events: Zeroizing<[u8; 32]>,
+    pub(crate) events: Zeroizing<[u8; 32]>,
     pub(crate) contents: Zeroizing<[u8; 32]>,
 }
 
@@ -161,7 +161,13 @@ impl DeploymentKey {
         // An absent time differs from every time there is.
         let asserted_at = asserted_at.map_or(i64::MIN, |time| time.0).to_le_bytes();
         let fields = [emitter.as_bytes(), record_key.as_bytes(), &asserted_at, content_hash];
-        let mut bytes = keyed(&self.events, 0, &fields);
+        EventId::derived(keyed(&self.events, 0, &fields))
+    }
+}
+
+impl EventId {
+    /// A UUIDv8 made of a hash.
+    pub(crate) fn derived(mut bytes: [u8; 16]) -> EventId {
         // RFC 9562: version 8, variant 10.
         bytes[6] = bytes[6] & 0x0f | 0x80;
         bytes[8] = bytes[8] & 0x3f | 0x80;

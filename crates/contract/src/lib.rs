@@ -16,6 +16,7 @@ mod identity;
 mod ids;
 mod json;
 mod kind;
+mod lanes;
 mod personal;
 mod seal;
 mod siv;
@@ -31,7 +32,7 @@ use prost_reflect::DescriptorPool;
 
 pub use code::Code;
 pub use day::{Day, DayError};
-pub use encoded::{EventContent, seal_person_encoded};
+pub use encoded::{EventContent, EventName, NamingScratch, seal_person_encoded};
 pub use event::{DecodeError, EVENT_BYTES_MAX, SUBMISSION_BYTES_MAX, decode, encode};
 pub use identity::{DeploymentKey, IdentifierFinding, IdentifierProblem, identifier_problem};
 pub use ids::{EventId, IdHash, RecordHash, Subject, form_hash};

@@ -18,7 +18,8 @@ use crate::{
     Character, City,
     event::{Encoder, identifier},
     records::{KINDS, Stretch, fill, whole},
-    truth::{Moment, Person},
+    spread::Spread,
+    truth::Person,
 };
 
 /// How far a simulation is.
@@ -88,13 +89,11 @@ pub enum SimulateError {
 /// The most people of a city: beyond it personal numbers would repeat.
 pub const PEOPLE_MAX: u64 = 12_000_000;
 
-const BATCH_RECORDS: usize = 4000;
+/// Few enough that a batch's records are still in the processor's cache when they are copied.
+const BATCH_RECORDS: usize = 1000;
 const BATCH_BYTES: usize = 4 << 20;
 /// Batches on their way, a thread: enough to keep the log busy.
-const IN_FLIGHT: usize = 8;
-/// A partition's records are made in passes of about so many bytes.
-const PASS_BYTES: u64 = 300 << 20;
-const PERSON_BYTES: u64 = 1700;
+const IN_FLIGHT: usize = 32;
 
 /// Who wants to know the key of each subject's sealed fields.
 pub type KeySink<'a> = &'a mut (dyn FnMut(Subject, &[u8; 32]) + Send);
@@ -305,8 +304,9 @@ fn write_partition(
     let mut written = Written::default();
     let mut sender = Sender::new(log, partition);
     let mut met: Vec<(Subject, [u8; 32])> = Vec::with_capacity(people.len());
-    for (pass, range) in passes(city, people.len() as u64).into_iter().enumerate() {
-        fill(city, encoder, people, range, stretch, |subject, key| {
+    let spread = Spread::new(city, people.len() as u64);
+    for (pass, range) in spread.passes().enumerate() {
+        fill(city, encoder, people, range, &spread, stretch, |subject, key| {
             if pass == 0 {
                 met.push((subject, *key));
             }
@@ -319,22 +319,6 @@ fn write_partition(
         keys(*subject, key);
     }
     Ok(written)
-}
-
-/// The stretches of time in which a partition of so many people is made, one after the other, so that a partition of any
-/// size fits in memory. Most of a city's events are told while the registers are loaded, in the first month.
-fn passes(city: &City, people: u64) -> Vec<(Moment, Moment)> {
-    let count = (people * PERSON_BYTES).div_ceil(PASS_BYTES).max(1) as i64;
-    let (first, last) = (city.load_begins(), city.load_ends());
-    let new_year = first + (last - first) / 13;
-    let load = count * 3 / 5;
-    let cut = |pass: i64| match pass {
-        0 => Moment::MIN,
-        _ if pass == count => Moment::MAX,
-        _ if pass <= load => first + (new_year - first) * pass / load.max(1),
-        _ => new_year + (last - new_year) * (pass - load) / (count - load).max(1),
-    };
-    (0..count).map(|pass| (cut(pass), cut(pass + 1))).collect()
 }
 
 /// Appends one partition's records, some batches ahead of the log.
@@ -418,18 +402,18 @@ mod tests {
         let city = City::new(Config::new(2, 300), places);
         let deployment = DeploymentKey::new(&[1; 32]);
         let people: Vec<u32> = (0..300).collect();
-        let made = |ranges: &[(Moment, Moment)]| {
+        let made = |spread: &Spread| {
             let (mut encoder, mut stretch) = (Encoder::new(&city, &deployment), Stretch::default());
             let mut records: Vec<Vec<u8>> = Vec::new();
-            for range in ranges {
-                fill(&city, &mut encoder, &people, *range, &mut stretch, |_, _| ());
+            for range in spread.passes() {
+                fill(&city, &mut encoder, &people, range, spread, &mut stretch, |_, _| ());
                 assert!(stretch.records().count() > 0, "a pass of nothing");
                 records.extend(stretch.records().map(<[u8]>::to_vec));
             }
             records
         };
-        let passes = passes(&city, 9 * PASS_BYTES / PERSON_BYTES);
-        assert_eq!(passes.len(), 9);
-        assert_eq!(made(&passes), made(&[(Moment::MIN, Moment::MAX)]));
+        let many = Spread::in_passes(&city, 9, 5);
+        assert_eq!(many.passes().count(), 9);
+        assert_eq!(made(&many), made(&Spread::in_passes(&city, 1, 1)));
     }
 }
