@@ -32,11 +32,16 @@ pub(crate) fn take_short(bytes: &mut &[u8]) -> Option<u64> {
     }
     let last = ends.trailing_zeros() / 8;
     *bytes = &bytes[last as usize + 1..];
-    // Groups of seven bits become groups of fourteen, of twenty-eight, of fifty-six.
-    let sevens = word & (u64::MAX >> (56 - 8 * last)) & 0x7f7f_7f7f_7f7f_7f7f;
-    let wide = (sevens & 0x007f_007f_007f_007f) | (sevens & 0x7f00_7f00_7f00_7f00) >> 1;
+    Some(sevens(word & (u64::MAX >> (56 - 8 * last))))
+}
+
+/// The low seven bits of each byte together: groups of seven bits become groups of fourteen, of twenty-eight, of fifty-six.
+#[inline]
+pub(crate) fn sevens(bytes: u64) -> u64 {
+    let narrow = bytes & 0x7f7f_7f7f_7f7f_7f7f;
+    let wide = (narrow & 0x007f_007f_007f_007f) | (narrow & 0x7f00_7f00_7f00_7f00) >> 1;
     let wider = (wide & 0x0000_3fff_0000_3fff) | (wide & 0x3fff_0000_3fff_0000) >> 2;
-    Some((wider & 0x0fff_ffff) | (wider & 0x0fff_ffff_0000_0000) >> 4)
+    (wider & 0x0fff_ffff) | (wider & 0x0fff_ffff_0000_0000) >> 4
 }
 
 #[cold]
@@ -51,20 +56,6 @@ fn take_long(bytes: &mut &[u8]) -> Option<u64> {
         }
     }
     None
-}
-
-/// The bytes of `value`, which is below 2^56: eight bytes of which the first so many count.
-#[must_use]
-#[inline]
-pub fn spread(value: u64) -> ([u8; 8], usize) {
-    debug_assert!(value < 1 << 56, "it would take more than eight bytes");
-    // Groups of fifty-six bits become groups of twenty-eight, of fourteen, of seven: the inverse of reading.
-    let wider = (value & 0x0fff_ffff) | (value & 0x00ff_ffff_f000_0000) << 4;
-    let wide = (wider & 0x0000_3fff_0000_3fff) | (wider & 0x0fff_c000_0fff_c000) << 2;
-    let sevens = (wide & 0x007f_007f_007f_007f) | (wide & 0x3f80_3f80_3f80_3f80) << 1;
-    let last = (63 - (sevens | 1).leading_zeros()) / 8;
-    let more = 0x8080_8080_8080_8080 & !(u64::MAX << (8 * last));
-    ((sevens | more).to_le_bytes(), last as usize + 1)
 }
 
 /// Takes `length` bytes from the front; `None`: there are fewer.
@@ -108,10 +99,6 @@ mod tests {
                 let mut bytes = Vec::new();
                 put(&mut bytes, value);
                 let length = bytes.len();
-                if length <= 8 {
-                    let (spread, count) = spread(value);
-                    assert_eq!(spread[..count], bytes);
-                }
                 for more in [0, 1, 9] {
                     bytes.resize(length + more, 0xff);
                     let mut rest = &bytes[..];

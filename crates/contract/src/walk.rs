@@ -77,7 +77,7 @@ pub struct EventView<'a> {
 impl<'a> EventView<'a> {
     /// Reads the envelope of an encoded event. An event of a kind this build does not know is
     /// [`WireFault::UnknownKind`]: the caller sets it aside. Unknown fields of the envelope are skipped.
-    #[inline]
+    #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<EventView<'a>, WireError> {
         match straight::parse(bytes) {
             Some(view) => Ok(view),
@@ -85,6 +85,7 @@ impl<'a> EventView<'a> {
         }
     }
 
+    #[cold]
     fn parse_any(bytes: &'a [u8]) -> Result<EventView<'a>, WireError> {
         let mut envelope = Envelope::default();
         let mut last = 0;

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::{Code, Day, Millis, varint::take_short};
+use crate::{
+    Code, Day, Millis,
+    varint::{sevens, take_short},
+};
 
 /// What is left of a message that is read straight.
 ///
@@ -143,10 +146,46 @@ impl<'a> Straight<'a> {
     /// A `google.protobuf.Timestamp`, cut to the millisecond.
     #[inline]
     pub fn millis<const NUMBER: u32>(&mut self) -> Option<Option<Millis>> {
+        if let Some(millis) = self.millis_since_1970::<NUMBER>() {
+            return Some(Some(millis));
+        }
         self.message::<NUMBER, _>(|time| {
             let (seconds, nanos) = (time.number::<1>()? as i64, time.number::<2>()? as i32);
             Some(Millis::from_timestamp(&prost_types::Timestamp { seconds, nanos }))
         })
+    }
+
+    /// Nearly every time there is: key and length, the key of the seconds and five bytes of them (from 1978 on), and no
+    /// fraction or up to five bytes of nanoseconds. `None`: another, or none; nothing was stepped over.
+    #[inline]
+    fn millis_since_1970<const NUMBER: u32>(&mut self) -> Option<Millis> {
+        const SECONDS: u64 = (1 << 3 | VARINT) as u64;
+        const NANOS: u64 = (2 << 3 | VARINT) as u64;
+        /// Bytes of the message up to the seconds' last.
+        const HEAD: usize = 6;
+        let key = u64::from(NUMBER << 3 | BYTES);
+        let (head, rest) = self.0.split_first_chunk()?;
+        let word = u64::from_le_bytes(*head);
+        // Both keys; and which of the five bytes say that another follows.
+        const SHAPE: u64 = 0x8080_8080_80ff_00ff;
+        if word & SHAPE != 0x0080_8080_8000_0000 | SECONDS << 16 | key {
+            return None;
+        }
+        let (length, seconds) = ((word >> 8 & 0xff) as usize, sevens(word >> 24));
+        let mut millis = seconds as i64 * 1000;
+        let fraction = length.checked_sub(HEAD)?;
+        if fraction != 0 {
+            let word = u64::from_le_bytes(*rest.first_chunk()?);
+            let (digits, ends) = (word >> 8, !word >> 8 & 0x80_8080_8080);
+            let count = ends.trailing_zeros() as usize / 8 + 1;
+            if word & 0xff != NANOS || ends == 0 || fraction != 1 + count {
+                return None;
+            }
+            let nanos = sevens(digits & (u64::MAX >> (64 - 8 * count))) as i32;
+            millis += i64::from(nanos / 1_000_000);
+        }
+        self.0 = &rest[fraction..];
+        Some(Millis(millis))
     }
 
     /// Steps over a text, bytes or a message that nobody reads, or several under one number.
@@ -235,7 +274,7 @@ mod tests {
     use prost::Message;
 
     use super::*;
-    use crate::v1;
+    use crate::{v1, wire::Value};
 
     fn residence(bytes: &[u8]) -> Option<(u64, Code, Option<Day>, Option<Day>)> {
         let mut rest = Straight::new(bytes);
@@ -314,5 +353,28 @@ mod tests {
         assert_eq!(time(&[0x0a, 0, 0x08, 1]), None);
         assert_eq!(time(&[0x0a, 3, 0x08, 1]), None);
         assert_eq!(time(&[0x0a, 4, 0x08, 1, 0x08, 1]), None);
+    }
+
+    #[test]
+    fn a_time_reads_as_any_message_does_whatever_comes_after_it_and_whatever_bit_is_wrong() {
+        for millis in [0, 5, 86_400_000, 268_435_456_000, 1_704_042_000_000, 1_704_042_000_123, Millis::MAX.0]
+        {
+            let inner = Millis(millis).to_timestamp().encode_to_vec();
+            let whole = [&[0x3a, inner.len() as u8][..], &inner, &[0x42, 2, 8, 1, 0x4a, 0, 0x52, 0, 0x5a, 0]]
+                .concat();
+            for (at, bit) in (0..whole.len()).flat_map(|at| (0..=8).map(move |bit| (at, bit))) {
+                let mut bytes = whole.clone();
+                bytes[at] ^= (1u16 << bit) as u8;
+                let mut rest = Straight::new(&bytes);
+                if let Some(Some(read)) = rest.millis::<7>() {
+                    let mut length = &bytes[1..];
+                    let length = take_short(&mut length).expect("it was read") as usize;
+                    let inner = &bytes[bytes.len() - rest.0.len() - length..bytes.len() - rest.0.len()];
+                    assert_eq!(Value::Bytes(inner).as_millis(), Ok(read), "{bytes:02x?}");
+                } else {
+                    assert_ne!(bytes, whole);
+                }
+            }
+        }
     }
 }
