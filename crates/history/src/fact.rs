@@ -86,12 +86,33 @@ impl Fact {
     }
 }
 
-/// Adds a fact and gives it back, so that its body is written where it stays: a fact is long, and moving it costs more than
-/// reading it.
-#[inline]
-pub(crate) fn in_place(facts: &mut Vec<Fact>, fact: Fact) -> &mut Fact {
-    facts.push(fact);
-    facts.last_mut().expect("it was just pushed")
+impl Fact {
+    /// Says nothing: to be written over, field by field, where it stands. A fact is long; moving one that was just made
+    /// takes longer than making it.
+    const BLANK: Fact = Fact {
+        occurred: Millis(0),
+        asserted: Millis(0),
+        recorded: Millis(0),
+        id: IdHash(0),
+        kind: Kind::Retraction,
+        record: RecordHash(0),
+        offset: 0,
+        content: 0,
+        emitter: Code::EMPTY,
+        corrects: None,
+        voids: None,
+        withdrawn: false,
+        by_operator: false,
+        path: 0,
+        body: Body::Retraction,
+    };
+
+    /// Adds a blank fact.
+    #[inline]
+    pub(crate) fn blank(facts: &mut Vec<Fact>) -> &mut Fact {
+        facts.push(Fact::BLANK);
+        facts.last_mut().expect("it was just pushed")
+    }
 }
 
 impl History {
@@ -148,26 +169,20 @@ impl History {
         } else {
             u64::from_le_bytes(view.content_hash[..8].try_into().expect("eight of sixteen bytes"))
         };
-        let fact = in_place(
-            &mut self.facts,
-            Fact {
-                occurred: view.occurred_at,
-                asserted: view.asserted_at,
-                recorded: view.recorded_at,
-                id,
-                kind: view.kind,
-                record,
-                offset,
-                content,
-                emitter: view.emitter.code(),
-                corrects: view.corrects.map(contract::EventId::hash),
-                voids: view.voids.map(contract::EventId::hash),
-                withdrawn: view.withdrawn,
-                by_operator: view.by_operator,
-                path: 0,
-                body: Body::Retraction,
-            },
-        );
+        let fact = Fact::blank(&mut self.facts);
+        fact.occurred = view.occurred_at;
+        fact.asserted = view.asserted_at;
+        fact.recorded = view.recorded_at;
+        fact.id = id;
+        fact.kind = view.kind;
+        fact.record = record;
+        fact.offset = offset;
+        fact.content = content;
+        fact.emitter = view.emitter.code();
+        fact.corrects = view.corrects.map(contract::EventId::hash);
+        fact.voids = view.voids.map(contract::EventId::hash);
+        fact.withdrawn = view.withdrawn;
+        fact.by_operator = view.by_operator;
         let envelope =
             Envelope { emitter: view.emitter.as_bytes(), occurred: view.occurred_at.day(), subject };
         fact.body.read(view.kind, view.body, &envelope, &mut self.segments)

@@ -30,7 +30,7 @@ use crate::{
 
 const MAGIC: &[u8; 8] = b"vtbase01";
 /// Changes with the shape of a fact, a block or the meta: histories of another version are built anew.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 const BLOCK_BYTES: usize = 8 << 10;
 const FOOTER_BYTES: usize = 8 + 4 + 8 + 8 + 32;
 /// A meta or a block larger than this is damage.
