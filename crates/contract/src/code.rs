@@ -28,12 +28,27 @@ impl Code {
     pub fn new(text: &str) -> Code {
         let bytes = text.as_bytes();
         if bytes.len() <= TEXT_MAX {
-            let mut packed = [0u8; 8];
-            packed[1..=bytes.len()].copy_from_slice(bytes);
-            packed[0] = bytes.len() as u8;
-            return Code(u64::from_be_bytes(packed));
+            return Code::of_short(first_seven(bytes), bytes.len());
         }
         Self::new_long(bytes)
+    }
+
+    /// Packs a text that is still to be checked to be UTF-8; `None`: it is not.
+    #[must_use]
+    #[inline]
+    pub fn from_utf8(bytes: &[u8]) -> Option<Code> {
+        if bytes.len() <= TEXT_MAX {
+            let word = first_seven(bytes);
+            if word & NOT_ASCII == 0 {
+                return Some(Code::of_short(word, bytes.len()));
+            }
+        }
+        std::str::from_utf8(bytes).ok().map(Code::new)
+    }
+
+    #[inline]
+    fn of_short(word: u64, length: usize) -> Code {
+        Code((length as u64) << TAG_SHIFT | word >> 8)
     }
 
     #[cold]
@@ -61,6 +76,26 @@ impl Code {
     #[must_use]
     pub fn from_packed(packed: u64) -> Code {
         Code(packed)
+    }
+}
+
+const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
+
+/// Up to seven bytes from the left of a word, zeros after them. Copying so few bytes one way for every length costs more
+/// than all the rest of a code.
+#[inline]
+fn first_seven(bytes: &[u8]) -> u64 {
+    let length = bytes.len();
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        // Four to seven: two halves that may share bytes.
+        let (first, last) = (u32::from_be_bytes(*first), u32::from_be_bytes(*last));
+        u64::from(first) << 32 | u64::from(last) << (8 * (8 - length))
+    } else if let ([first, ..], [.., last]) = (bytes, bytes) {
+        // One to three: the first, the middle and the last, which may be the same.
+        let byte = |byte: u8, at: usize| u64::from(byte) << (8 * (7 - at));
+        byte(*first, 0) | byte(bytes[length / 2], length / 2) | byte(*last, length - 1)
+    } else {
+        0
     }
 }
 
@@ -114,6 +149,27 @@ mod tests {
         }
         assert_ne!(Code::new("1"), Code::new("01"));
         assert_ne!(Code::new("00000001"), Code::new("000000001"));
+    }
+
+    #[test]
+    fn bytes_that_are_utf8_pack_as_their_text_does() {
+        for text in [
+            "",
+            "1",
+            "TE",
+            "kh\u{e1}",
+            "1.12",
+            "01929",
+            "I25.1a",
+            "S72.001",
+            "kh\u{e1}m b\u{1ec7}nh",
+            "00000001",
+        ] {
+            assert_eq!(Code::from_utf8(text.as_bytes()), Some(Code::new(text)), "{text}");
+        }
+        for bytes in [&b"\xff"[..], b"TE\x80", b"01929\xc3", b"a long one\xff"] {
+            assert_eq!(Code::from_utf8(bytes), None, "{bytes:?}");
+        }
     }
 
     #[test]

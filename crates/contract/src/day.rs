@@ -102,12 +102,15 @@ impl Day {
     #[must_use]
     #[inline]
     pub fn parse(text: &[u8]) -> Option<Day> {
-        let digit = |at: usize| text[at].is_ascii_digit().then(|| u32::from(text[at] - b'0'));
-        if text.len() != 10 || text[4] != b'-' || text[7] != b'-' {
+        let text: &[u8; 10] = text.try_into().ok()?;
+        let digits = text.map(|byte| byte.wrapping_sub(b'0'));
+        let [y0, y1, y2, y3, _, m0, m1, _, d0, d1] = digits.map(u32::from);
+        let all_digits =
+            [y0, y1, y2, y3, m0, m1, d0, d1].into_iter().fold(true, |all, digit| all & (digit < 10));
+        if !all_digits || text[4] != b'-' || text[7] != b'-' {
             return None;
         }
-        let year = digit(0)? * 1000 + digit(1)? * 100 + digit(2)? * 10 + digit(3)?;
-        Day::from_ymd(year as i32, digit(5)? * 10 + digit(6)?, digit(8)? * 10 + digit(9)?)
+        Day::from_ymd((y0 * 1000 + y1 * 100 + y2 * 10 + y3) as i32, m0 * 10 + m1, d0 * 10 + d1)
     }
 }
 
@@ -176,26 +179,39 @@ fn days_in_month(year: i32, month: u32) -> u32 {
     }
 }
 
-/// Days since 1970-01-01, counting years from March so that the leap day comes last.
+/// Moves what counts in days and years far enough up that no day of [`Day::MIN`] to [`Day::MAX`] is below zero: whole
+/// turns of the calendar, which repeats every 400 years of 146,097 days.
+const TURNS: i64 = 8_000;
+const DAYS_BEFORE: i64 = TURNS * 146_097 + 719_468;
+const YEARS_BEFORE: i64 = TURNS * 400;
+
+/// Days since 1970-01-01. Years count from March, so that the leap day comes last; a month of such a year begins on day
+/// (979 * month - 2919) / 32 of it. This and the inverse are those of C. Neri and L. Schneider, "Euclidean affine functions
+/// and their application to calendar algorithms" (2022), which need few divisions.
 const fn days_from_civil(year: i32, month: u32, day: u32) -> i32 {
-    let year = year - (month <= 2) as i32;
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let month_from_march = (month as i32 + 9) % 12;
-    let day_of_year = (153 * month_from_march + 2) / 5 + day as i32 - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+    let early = month <= 2;
+    let year = (year as i64 + YEARS_BEFORE) as u64 - early as u64;
+    let month = month + if early { 12 } else { 0 };
+    let century = year / 100;
+    let before_year = 1461 * year / 4 - century + century / 4;
+    let before_month = (979 * month - 2919) / 32;
+    ((before_year + (before_month + day - 1) as u64) as i64 - DAYS_BEFORE) as i32
 }
 
+#[inline]
 fn civil_from_days(days: i32) -> (i32, u32, u32) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + i32::from(month <= 2), month as u32, day as u32)
+    let quarters = 4 * (i64::from(days) + DAYS_BEFORE) as u64 + 3;
+    let (century, day_of_century) = (quarters / 146_097, quarters % 146_097 / 4);
+    // A year of a century in 2^32ths; the fraction is the part of the year gone by.
+    let years = 2_939_745 * (4 * day_of_century + 3);
+    let (year_of_century, gone_by) = (years >> 32, years as u32);
+    let day_of_year = gone_by / 2_939_745 / 4;
+    // The same for months of 2141 / 2^16 days.
+    let months = 2141 * day_of_year + 197_913;
+    let (month, day) = (months >> 16, (months & 0xffff) / 2141 + 1);
+    let early = day_of_year >= 306;
+    let year = (100 * century + year_of_century) as i64 - YEARS_BEFORE + i64::from(early);
+    (year as i32, if early { month - 12 } else { month }, day)
 }
 
 #[cfg(test)]
@@ -239,6 +255,10 @@ mod tests {
     #[test]
     fn months_end_early_and_anniversaries_late() {
         let day = |text: &str| text.parse::<Day>().unwrap();
+        assert_eq!(
+            (Day::MAX - Day::MIN, Day::MIN.year() < -2_000_000, Day::MAX.year() > 2_000_000),
+            (i32::MAX, true, true)
+        );
         assert_eq!(day("2026-01-31").add_months(1), day("2026-02-28"));
         assert_eq!(day("2026-01-31").add_months(-2), day("2025-11-30"));
         assert_eq!(day("2024-02-29").anniversary(1), day("2025-03-01"));

@@ -1,6 +1,6 @@
 //! Who a person is in the log: pseudonyms, derived event ids, content hashes, all under the deployment's one key.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use prost::Message;
 use zeroize::Zeroizing;
@@ -16,7 +16,7 @@ use crate::{
 pub struct DeploymentKey {
     id: String,
     subjects: Zeroizing<[u8; 32]>,
-    events: Zeroizing<[u8; 32]>,
+    pub(crate) events: Zeroizing<[u8; 32]>,
     pub(crate) contents: Zeroizing<[u8; 32]>,
 }
 
@@ -161,7 +161,13 @@ impl DeploymentKey {
         // An absent time differs from every time there is.
         let asserted_at = asserted_at.map_or(i64::MIN, |time| time.0).to_le_bytes();
         let fields = [emitter.as_bytes(), record_key.as_bytes(), &asserted_at, content_hash];
-        let mut bytes = keyed(&self.events, 0, &fields);
+        EventId::derived(keyed(&self.events, 0, &fields))
+    }
+}
+
+impl EventId {
+    /// A UUIDv8 made of a hash.
+    pub(crate) fn derived(mut bytes: [u8; 16]) -> EventId {
         // RFC 9562: version 8, variant 10.
         bytes[6] = bytes[6] & 0x0f | 0x80;
         bytes[8] = bytes[8] & 0x3f | 0x80;
@@ -283,11 +289,14 @@ impl Canonical {
             IdentifierKind::Unspecified => return Err(IdentifierProblem::Kind),
             // A hyphen or a dot may tell two patients of a hospital apart.
             IdentifierKind::Local => value.trim().to_uppercase(),
-            _ => value
-                .chars()
-                .filter(|char| !char.is_whitespace() && !matches!(char, '.' | '-' | '\u{2010}'..='\u{2015}'))
-                .map(|char| char.to_ascii_uppercase())
-                .collect(),
+            _ => {
+                let mut canonical = String::with_capacity(value.len());
+                let written = |char: &char| {
+                    !char.is_whitespace() && !matches!(char, '.' | '-' | '\u{2010}'..='\u{2015}')
+                };
+                canonical.extend(value.chars().filter(written).map(|char| char.to_ascii_uppercase()));
+                canonical
+            }
         };
         if value.is_empty() {
             return Err(IdentifierProblem::Empty);
@@ -345,6 +354,10 @@ fn not_an_identifier(value: &str) -> Option<IdentifierProblem> {
     if chars.all(|char| char == first) {
         return Some(IdentifierProblem::AllEqual);
     }
-    let squeezed: String = value.split_whitespace().collect();
+    // Only a local number still has spaces in it.
+    let squeezed: Cow<'_, str> = match value.contains(char::is_whitespace) {
+        true => value.split_whitespace().collect(),
+        false => value.into(),
+    };
     PLACEHOLDERS.contains(&&*squeezed).then_some(IdentifierProblem::Placeholder)
 }

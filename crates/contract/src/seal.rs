@@ -8,17 +8,13 @@
 
 use std::fmt;
 
-use aes_gcm_siv::{
-    Aes256GcmSiv, KeyInit,
-    aead::{Aead, Payload},
-};
 use prost::Message;
 use zeroize::Zeroizing;
 
-use crate::{EventId, Subject, v1};
+use crate::{EventId, Subject, siv, v1};
 
 /// The key of one person's sealed fields. Wiped when dropped.
-pub struct PersonKey(Zeroizing<[u8; 32]>);
+pub struct PersonKey(pub(crate) Zeroizing<[u8; 32]>);
 
 impl PersonKey {
     /// From 32 random bytes; the caller wipes its own copy.
@@ -104,18 +100,20 @@ pub(crate) fn place(subject: Subject, event_id: EventId, field: u8) -> [u8; 33] 
 
 pub(crate) fn seal(key: &PersonKey, place: &[u8; 33], plaintext: &[u8]) -> v1::Sealed {
     let nonce = nonce(key, place, plaintext);
-    let ciphertext = Aes256GcmSiv::new((&*key.0).into())
-        .encrypt(&nonce.into(), Payload { msg: plaintext, aad: place })
-        .expect("a field of an event is far below the 64 GiB the cipher can take");
+    let mut ciphertext = Vec::with_capacity(plaintext.len() + siv::TAG_BYTES);
+    ciphertext.extend_from_slice(plaintext);
+    siv::seal_in_place(&key.0, &nonce, place, &mut ciphertext, 0);
     v1::Sealed { nonce: nonce.to_vec(), ciphertext }
 }
 
-fn nonce(key: &PersonKey, place: &[u8; 33], plaintext: &[u8]) -> [u8; 12] {
-    let mut input = Zeroizing::new(Vec::with_capacity(17 + place.len() + plaintext.len()));
-    input.extend_from_slice(b"vertebra.v1 nonce");
-    input.extend_from_slice(place);
-    input.extend_from_slice(plaintext);
-    *blake3::keyed_hash(&key.0, &input).as_bytes().first_chunk().expect("a hash has 32 bytes")
+/// What makes the nonce of a sealed field: all of it, and where it is put.
+pub(crate) fn nonce(key: &PersonKey, place: &[u8; 33], plaintext: &[u8]) -> [u8; 12] {
+    // Piece by piece: no copy of the whole plaintext is left behind.
+    let mut hasher = blake3::Hasher::new_keyed(&key.0);
+    hasher.update(b"vertebra.v1 nonce");
+    hasher.update(place);
+    hasher.update(plaintext);
+    *hasher.finalize().as_bytes().first_chunk().expect("a hash has 32 bytes")
 }
 
 fn open<M: Message + Default>(
@@ -124,9 +122,7 @@ fn open<M: Message + Default>(
     sealed: &v1::Sealed,
 ) -> Result<M, OpenError> {
     let nonce: [u8; 12] = sealed.nonce[..].try_into().map_err(|_| OpenError::Nonce)?;
-    let plaintext = Aes256GcmSiv::new((&*key.0).into())
-        .decrypt(&nonce.into(), Payload { msg: &sealed.ciphertext, aad: place })
-        .map_err(|_| OpenError::Refused)?;
+    let plaintext = siv::open(&key.0, &nonce, place, &sealed.ciphertext).ok_or(OpenError::Refused)?;
     M::decode(&Zeroizing::new(plaintext)[..]).map_err(|_| OpenError::Content)
 }
 

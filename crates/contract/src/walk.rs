@@ -6,7 +6,7 @@ use crate::{
     EventId, Kind, Millis, Subject,
     event::FIRST_BODY,
     v1::{Authority, SubjectKind},
-    wire::{Fields, Value, WireError, WireFault},
+    wire::{Fields, Text, Value, WireError, WireFault},
 };
 
 /// Numbers of the envelope's fields; those of the bodies are [`Kind`].
@@ -45,9 +45,9 @@ pub struct EventView<'a> {
     /// What the subject was made from.
     pub subject_kind: SubjectKind,
     /// Who speaks.
-    pub emitter: &'a str,
+    pub emitter: Text<'a>,
     /// The source's own key of the record this is a version of.
-    pub record_key: &'a str,
+    pub record_key: Text<'a>,
     /// When the emitter made this version.
     pub asserted_at: Millis,
     /// When it was true.
@@ -61,7 +61,7 @@ pub struct EventView<'a> {
     /// The event this one takes back.
     pub voids: Option<EventId>,
     /// Under which of the deployment's keys the subject was made.
-    pub key_id: &'a str,
+    pub key_id: Text<'a>,
     /// Keyed hash of the content as submitted; zeros when absent.
     pub content_hash: [u8; 16],
     /// Whether this version withdraws the record.
@@ -77,7 +77,7 @@ pub struct EventView<'a> {
 impl<'a> EventView<'a> {
     /// Reads the envelope of an encoded event. An event of a kind this build does not know is
     /// [`WireFault::UnknownKind`]: the caller sets it aside. Unknown fields of the envelope are skipped.
-    #[inline]
+    #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<EventView<'a>, WireError> {
         match straight::parse(bytes) {
             Some(view) => Ok(view),
@@ -85,6 +85,7 @@ impl<'a> EventView<'a> {
         }
     }
 
+    #[cold]
     fn parse_any(bytes: &'a [u8]) -> Result<EventView<'a>, WireError> {
         let mut envelope = Envelope::default();
         let mut last = 0;
@@ -138,15 +139,15 @@ struct Envelope<'a> {
     event_id: Option<[u8; 16]>,
     subject: Option<[u8; 16]>,
     subject_kind: SubjectKind,
-    emitter: &'a str,
-    record_key: &'a str,
+    emitter: Text<'a>,
+    record_key: Text<'a>,
     asserted_at: Option<Millis>,
     occurred_at: Option<Millis>,
     recorded_at: Option<Millis>,
     emitter_sequence: u64,
     corrects: Option<EventId>,
     voids: Option<EventId>,
-    key_id: &'a str,
+    key_id: Text<'a>,
     content_hash: [u8; 16],
     withdrawn: bool,
     by_operator: bool,
@@ -159,15 +160,15 @@ impl<'a> Envelope<'a> {
             field::EVENT_ID => self.event_id = Some(value.as_sixteen()?),
             field::SUBJECT => self.subject = Some(value.as_sixteen()?),
             field::SUBJECT_KIND => self.subject_kind = known(value)?,
-            field::EMITTER => self.emitter = value.as_str()?,
-            field::RECORD_KEY => self.record_key = value.as_str()?,
+            field::EMITTER => self.emitter = text(value)?,
+            field::RECORD_KEY => self.record_key = text(value)?,
             field::ASSERTED_AT => self.asserted_at = Some(value.as_millis()?),
             field::OCCURRED_AT => self.occurred_at = Some(value.as_millis()?),
             field::RECORDED_AT => self.recorded_at = Some(value.as_millis()?),
             field::EMITTER_SEQUENCE => self.emitter_sequence = value.as_u64()?,
             field::CORRECTS => self.corrects = Some(reference(value)?),
             field::VOIDS => self.voids = Some(reference(value)?),
-            field::KEY_ID => self.key_id = value.as_str()?,
+            field::KEY_ID => self.key_id = text(value)?,
             field::CONTENT_HASH => self.content_hash = value.as_sixteen()?,
             field::WITHDRAWAL => {
                 text_at(1, value)?;
@@ -186,6 +187,10 @@ impl<'a> Envelope<'a> {
 #[inline]
 fn known<E: TryFrom<i32>>(value: Value<'_>) -> Result<E, WireError> {
     E::try_from(value.as_i32()?).map_err(|_| WireFault::UnknownValue.into())
+}
+
+fn text(value: Value<'_>) -> Result<Text<'_>, WireError> {
+    Text::new(value.as_bytes()?).ok_or(WireFault::Text.into())
 }
 
 /// The id in an `EventReference`.

@@ -3,11 +3,16 @@
 //! prost makes owned messages, which costs a projector more than everything else it does with an event. This reads the
 //! same bytes where they lie. It is stricter than protobuf: fields come in the order of their numbers, as every encoder
 //! of ours writes them, and groups are not read. So where it reads at all it cannot read something else than prost does;
-//! `tests/walk.rs` and the fuzz target hold it to that.
+//! `tests/walk.rs` and the fuzz target hold it to that. [`Fields`] reads any message; [`Straight`] only those that look as
+//! they nearly all do, and several times faster.
+
+mod straight;
 
 use std::fmt;
 
-use crate::Millis;
+pub use straight::{Straight, Text};
+
+use crate::{Code, Millis, varint::take_short};
 
 /// Why bytes could not be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -139,6 +144,12 @@ impl<'a> Value<'a> {
         std::str::from_utf8(self.as_bytes()?).map_err(|_| WireFault::Text.into())
     }
 
+    /// A `string` as a code.
+    #[inline]
+    pub fn as_code(self) -> Result<Code, WireError> {
+        Code::from_utf8(self.as_bytes()?).ok_or(WireFault::Text.into())
+    }
+
     /// `bytes` that are 16: an id, a subject, a hash.
     #[inline]
     pub fn as_sixteen(self) -> Result<[u8; 16], WireError> {
@@ -193,16 +204,9 @@ impl<'a> Fields<'a> {
 
     #[inline]
     fn varint(&mut self) -> Result<u64, WireFault> {
-        match *self.rest {
-            [first, ref rest @ ..] if first < 0x80 => {
-                self.rest = rest;
-                Ok(u64::from(first))
-            }
-            [first, second, ref rest @ ..] if second < 0x80 => {
-                self.rest = rest;
-                Ok(u64::from(first & 0x7f) | u64::from(second) << 7)
-            }
-            _ => self.long_varint(),
+        match take_short(&mut self.rest) {
+            Some(number) => Ok(number),
+            None => self.long_varint(),
         }
     }
 

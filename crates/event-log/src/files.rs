@@ -37,6 +37,8 @@ pub trait Files: fmt::Debug + Send + Sync {
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
     /// Makes a folder and those above it; one that exists is fine.
     fn create_dir(&self, folder: &Path) -> io::Result<()>;
+    /// Removes a folder with all that is in it; one that does not exist is fine. An interruption leaves a part of it.
+    fn remove_dir(&self, folder: &Path) -> io::Result<()>;
     /// Makes the folder's names safe.
     fn sync_dir(&self, folder: &Path) -> io::Result<()>;
     /// Takes an exclusive lock that ends with the process, without waiting.
@@ -154,8 +156,8 @@ pub struct SequentialWriter {
     is_gentle: bool,
 }
 
-/// The size of the pieces.
-const PIECE_BYTES: usize = 1 << 20;
+/// The size of the pieces: they stay in the processor's cache until they are written.
+const PIECE_BYTES: usize = 128 << 10;
 /// What a gentle writer leaves unsynced at most.
 const GENTLE_BYTES: u64 = 4 << 20;
 
@@ -275,6 +277,13 @@ impl Files for RealFiles {
 
     fn create_dir(&self, folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)
+    }
+
+    fn remove_dir(&self, folder: &Path) -> io::Result<()> {
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn sync_dir(&self, folder: &Path) -> io::Result<()> {

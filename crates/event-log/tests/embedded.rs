@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use event_log::files::RealFiles;
-use event_log::{Append, EmbeddedLog, EventLog, OpenError, Options, ReadError};
+use event_log::{Append, EmbeddedLog, EventLog, OpenError, Options, RECORD_BYTES_MAX, ReadError, Sealing};
 
 /// Small journals, so that a few records fill several.
 fn small() -> Options {
@@ -106,6 +106,35 @@ fn any_offset_of_a_long_stretch_is_found() {
         let record = batch.iter().next().unwrap();
         assert!(record.offset == number / 2 && record.bytes == bytes(number), "record {number}");
     }
+}
+
+#[test]
+fn records_longer_than_a_piece_are_split_and_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { sealing: Sealing::Inline, ..small() };
+    let log = EmbeddedLog::create_with(RealFiles::shared(), dir.path(), 2, options).unwrap();
+    let records: Vec<Vec<u8>> =
+        [RECORD_BYTES_MAX, 100, 300 << 10, 0, 256 << 10, RECORD_BYTES_MAX - 1, 7, 200 << 10]
+            .iter()
+            .zip(0..)
+            .map(|(len, number)| vec![number; *len])
+            .collect();
+    for _ in 0..3 {
+        // All in one run of their partition, behind one of the other.
+        let batch: Vec<_> = records.iter().map(|bytes| Append { partition: 1, key: b"", bytes }).collect();
+        log.append(&[&[Append { partition: 0, key: b"", bytes: b"other" }], &batch[..]].concat()).unwrap();
+    }
+    drop(log);
+    let log = EmbeddedLog::open_with(RealFiles::shared(), dir.path(), options).unwrap();
+    append(&log, 1);
+    assert!(log.report().unsealed <= 1);
+    let mut reader = log.reader(1, 0).unwrap();
+    let mut read = Vec::new();
+    while let Some(batch) = reader.next_batch(1 << 20).unwrap() {
+        read.extend(batch.iter().map(|record| record.bytes.to_vec()));
+    }
+    read.pop();
+    assert_eq!(read, [&records[..], &records, &records].concat());
 }
 
 #[test]

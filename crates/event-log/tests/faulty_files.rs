@@ -81,3 +81,26 @@ fn handles_and_locks_end_with_their_process() {
     drop(again);
     assert_eq!(files.bytes(Path::new("d/f")).unwrap(), b"x");
 }
+
+#[test]
+fn a_folder_is_removed_name_by_name_and_comes_back_where_that_was_not_synced() {
+    let mut left = BTreeSet::new();
+    for seed in 0..100 {
+        let files = FaultyFiles::new(seed);
+        let process = files.shared();
+        for folder in ["d", "d/e", "o"] {
+            process.create_dir(Path::new(folder)).unwrap();
+        }
+        for name in ["d/a", "d/e/b", "o/f"] {
+            process.create(Path::new(name)).unwrap();
+        }
+        ["d", "d/e", "o"].iter().for_each(|folder| process.sync_dir(Path::new(folder)).unwrap());
+        process.remove_dir(Path::new("d")).unwrap();
+        process.remove_dir(Path::new("d")).unwrap();
+        assert_eq!(files.paths(), [Path::new("o/f")]);
+        assert_eq!(process.create(Path::new("d/a")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        files.crash();
+        left.insert(files.paths().len());
+    }
+    assert_eq!(left, BTreeSet::from([1, 2, 3]));
+}

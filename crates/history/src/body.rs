@@ -1,5 +1,7 @@
 //! What each kind of event says, as projections need it.
 
+mod straight;
+
 use contract::{
     Code, Day, Kind, RecordHash, Subject, form_hash,
     v1::{ReferralFormKind, ResidenceKind, Sex},
@@ -170,15 +172,29 @@ pub struct Segment {
 
 /// What decoding a body needs of its envelope.
 pub(crate) struct Envelope<'a> {
-    pub(crate) emitter: &'a str,
+    pub(crate) emitter: &'a [u8],
     pub(crate) occurred: Day,
     /// The subject of the record in the log: of a carried event the one it was carried to.
     pub(crate) subject: Subject,
 }
 
 impl Body {
-    /// Reads the body of a `kind` event. [`Kind::CarriedEvent`] has none of its own: the event inside is the fact.
+    /// Becomes the body of a `kind` event. [`Kind::CarriedEvent`] has none of its own: the event inside is the fact.
+    #[inline]
     pub(crate) fn read(
+        &mut self,
+        kind: Kind,
+        bytes: &[u8],
+        of: &Envelope<'_>,
+        segments: &mut Vec<Segment>,
+    ) -> Result<(), FactError> {
+        if straight::read(self, kind, bytes, of, segments).is_none() {
+            *self = Body::read_any(kind, bytes, of, segments)?;
+        }
+        Ok(())
+    }
+
+    fn read_any(
         kind: Kind,
         bytes: &[u8],
         of: &Envelope<'_>,
@@ -215,7 +231,7 @@ impl Body {
 }
 
 fn code(value: Value<'_>) -> Result<Code, FactError> {
-    Ok(Code::new(value.as_str()?))
+    Ok(value.as_code()?)
 }
 
 fn day(value: Value<'_>) -> Result<Option<Day>, FactError> {
@@ -236,14 +252,19 @@ fn first(value: Value<'_>) -> Result<Day, FactError> {
 
 /// `YYYY-MM-DD`, `YYYY-MM` or `YYYY`; what is missing counts as the first.
 fn birth_day(value: Value<'_>) -> Result<Option<Day>, FactError> {
-    let text = value.as_bytes()?;
+    birth_day_of(value.as_bytes()?).ok_or(FactError::Day)
+}
+
+#[inline]
+fn birth_day_of(text: &[u8]) -> Option<Option<Day>> {
     let mut whole = *b"0000-01-01";
     match text.len() {
-        0 => return Ok(None),
-        4 | 7 | 10 => whole[..text.len()].copy_from_slice(text),
-        _ => return Err(FactError::Day),
+        0 => return Some(None),
+        10 => return Day::parse(text).map(Some),
+        4 | 7 => whole[..text.len()].copy_from_slice(text),
+        _ => return None,
     }
-    Day::parse(&whole).map(Some).ok_or(FactError::Day)
+    Day::parse(&whole).map(Some)
 }
 
 fn registered(bytes: &[u8]) -> Result<Body, FactError> {
@@ -301,7 +322,7 @@ fn ended(bytes: &[u8], of: &Envelope<'_>, entitlement: bool) -> Result<Body, Fac
         match field? {
             (1, value) => {
                 let key = value.as_bytes()?;
-                grant = (!key.is_empty()).then(|| RecordHash::new(of.emitter.as_bytes(), key));
+                grant = (!key.is_empty()).then(|| RecordHash::new(of.emitter, key));
             }
             (2, value) if entitlement => group = code(value)?,
             (2, value) if !entitlement => on = day(value)?.unwrap_or(on),

@@ -86,6 +86,35 @@ impl Fact {
     }
 }
 
+impl Fact {
+    /// Says nothing: to be written over, field by field, where it stands. A fact is long; moving one that was just made
+    /// takes longer than making it.
+    const BLANK: Fact = Fact {
+        occurred: Millis(0),
+        asserted: Millis(0),
+        recorded: Millis(0),
+        id: IdHash(0),
+        kind: Kind::Retraction,
+        record: RecordHash(0),
+        offset: 0,
+        content: 0,
+        emitter: Code::EMPTY,
+        corrects: None,
+        voids: None,
+        withdrawn: false,
+        by_operator: false,
+        path: 0,
+        body: Body::Retraction,
+    };
+
+    /// Adds a blank fact.
+    #[inline]
+    pub(crate) fn blank(facts: &mut Vec<Fact>) -> &mut Fact {
+        facts.push(Fact::BLANK);
+        facts.last_mut().expect("it was just pushed")
+    }
+}
+
 impl History {
     /// An empty history.
     #[must_use]
@@ -108,36 +137,31 @@ impl History {
     /// When the event's body cannot be read; the history is as before.
     #[inline]
     pub fn push(&mut self, view: &EventView<'_>, offset: u64) -> Result<(), FactError> {
-        let (segments, paths) = (self.segments.len(), self.paths.len());
-        let fact = if view.kind == Kind::CarriedEvent {
-            self.carried(view, offset)
+        let (facts, segments, paths) = (self.facts.len(), self.segments.len(), self.paths.len());
+        let pushed = if view.kind == Kind::CarriedEvent {
+            self.push_carried(view, offset)
         } else {
-            self.own(view, view.subject, offset)
+            self.push_own(view, view.subject, offset)
         };
-        match fact {
-            Ok(fact) => {
-                self.kind = view.subject_kind;
-                self.facts.push(fact);
-                Ok(())
-            }
-            Err(error) => {
+        match pushed {
+            Ok(()) => self.kind = view.subject_kind,
+            Err(_) => {
+                self.facts.truncate(facts);
                 self.segments.truncate(segments);
                 self.paths.truncate(paths);
-                Err(error)
             }
         }
+        pushed
     }
 
     #[inline]
-    fn own(&mut self, view: &EventView<'_>, subject: Subject, offset: u64) -> Result<Fact, FactError> {
+    fn push_own(&mut self, view: &EventView<'_>, subject: Subject, offset: u64) -> Result<(), FactError> {
         let id = view.event_id.hash();
         let record = if view.record_key.is_empty() {
             RecordHash::alone(id)
         } else {
             RecordHash::new(view.emitter.as_bytes(), view.record_key.as_bytes())
         };
-        let envelope = Envelope { emitter: view.emitter, occurred: view.occurred_at.day(), subject };
-        let body = Body::read(view.kind, view.body, &envelope, &mut self.segments)?;
         // A derived id (UUID version 8) already stands for its content.
         let derived = view.event_id.0[6] >> 4 == 8;
         let content = if derived {
@@ -145,27 +169,27 @@ impl History {
         } else {
             u64::from_le_bytes(view.content_hash[..8].try_into().expect("eight of sixteen bytes"))
         };
-        Ok(Fact {
-            occurred: view.occurred_at,
-            asserted: view.asserted_at,
-            recorded: view.recorded_at,
-            id,
-            kind: view.kind,
-            record,
-            offset,
-            content,
-            emitter: Code::new(view.emitter),
-            corrects: view.corrects.map(contract::EventId::hash),
-            voids: view.voids.map(contract::EventId::hash),
-            withdrawn: view.withdrawn,
-            by_operator: view.by_operator,
-            path: 0,
-            body,
-        })
+        let fact = Fact::blank(&mut self.facts);
+        fact.occurred = view.occurred_at;
+        fact.asserted = view.asserted_at;
+        fact.recorded = view.recorded_at;
+        fact.id = id;
+        fact.kind = view.kind;
+        fact.record = record;
+        fact.offset = offset;
+        fact.content = content;
+        fact.emitter = view.emitter.code();
+        fact.corrects = view.corrects.map(contract::EventId::hash);
+        fact.voids = view.voids.map(contract::EventId::hash);
+        fact.withdrawn = view.withdrawn;
+        fact.by_operator = view.by_operator;
+        let envelope =
+            Envelope { emitter: view.emitter.as_bytes(), occurred: view.occurred_at.day(), subject };
+        fact.body.read(view.kind, view.body, &envelope, &mut self.segments)
     }
 
     #[cold]
-    fn carried(&mut self, view: &EventView<'_>, offset: u64) -> Result<Fact, FactError> {
+    fn push_carried(&mut self, view: &EventView<'_>, offset: u64) -> Result<(), FactError> {
         let mut path = Vec::new();
         let mut inner: &[u8] = &[];
         for field in Fields::new(view.body) {
@@ -178,9 +202,10 @@ impl History {
         if path.is_empty() {
             return Err(FactError::Path);
         }
-        let mut fact = self.own(&EventView::parse(inner)?, view.subject, offset)?;
-        fact.path = self.intern_path(path.into_boxed_slice());
-        Ok(fact)
+        self.push_own(&EventView::parse(inner)?, view.subject, offset)?;
+        let path = self.intern_path(path.into_boxed_slice());
+        self.facts.last_mut().expect("it was just pushed").path = path;
+        Ok(())
     }
 
     pub(crate) fn intern_path(&mut self, path: Box<[LinkHash]>) -> u32 {

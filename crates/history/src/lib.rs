@@ -12,7 +12,7 @@ pub mod in_force;
 mod view;
 
 pub use body::{Body, Claim, Segment, Transfer};
-pub use codec::{CodeIndex, CodecError, Dictionary};
+pub use codec::{CodeIndex, CodecError, Dictionary, append_short};
 pub use fact::{Fact, FactError, History, LinkHash};
 pub use in_force::{Resolver, SetAside, Standing};
 pub use view::PersonView;

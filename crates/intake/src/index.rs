@@ -5,10 +5,13 @@
 //! | events | event id | partition, offset of the first copy |
 //! | records | hash of (emitter, record key), kind | the version that counts: whose, when, which event |
 //! | persons | subject | slot in the file of keys |
-//! | meta | `log`, `clock`, `slots`, `next` + partition | the log's id, the latest recorded_at, indexed slots, next offset |
+//! | meta | `clock`, `slots`, `next` + partition | the latest recorded_at, indexed slots, next offset |
+//! | each | `log` | the log's id, and the rows' format |
 //!
 //! One write batch carries the rows of some log records together with the offsets after them, so that a crash leaves rows
 //! and offsets that fit; what the log has beyond them is read again on open.
+
+mod error;
 
 use std::{
     collections::HashMap,
@@ -17,45 +20,16 @@ use std::{
 };
 
 use contract::{EventId, EventView, IdHash, Kind, Millis, Subject, v1::SubjectKind};
-use event_log::{EventLog, Position, ReadError};
+use event_log::{EventLog, Position};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch};
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Why the index cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum IndexError {
-    /// Another process has it open.
-    #[error("another intake works in {}: stop it first", path.display())]
-    Locked {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The store failed.
-    #[error("intake's index in {} failed; it is derived from the log: if this stays, stop, remove the folder and start again", path.display())]
-    Store {
-        /// The folder.
-        path: PathBuf,
-        /// What the store said.
-        #[source]
-        source: Box<fjall::Error>,
-    },
-    /// The folder could not be replaced.
-    #[error("cannot write to {}", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the file system said.
-        #[source]
-        source: io::Error,
-    },
-    /// The log could not be read.
-    #[error(transparent)]
-    Log(#[from] ReadError),
-}
+pub use error::IndexError;
 
 /// Format of the rows. Another one is built again.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+/// A file of this name in the folder says that damage was met while reading: the next to open builds the index again.
+const DAMAGED: &str = "damaged";
 /// Log records that are indexed together while catching up: about 100 MB of rows.
 const CATCH_UP_RECORDS: usize = 300_000;
 const CATCH_UP_BYTES: usize = 4 << 20;
@@ -175,32 +149,40 @@ pub(crate) struct Index {
     next: Vec<u64>,
     clock: Millis,
     slots: u64,
+    rebuilt: Option<String>,
 }
 
 impl Index {
-    /// Opens the index of `log`, or begins a new one where there is none, where it is another log's, and where it cannot
-    /// be read.
+    /// Opens the index of `log`. Where there is none, where it is another log's or another version's and where it is
+    /// damaged, a new one begins; where the machine refuses, it is left as it is.
     pub(crate) fn open(path: &Path, log: &dyn EventLog) -> Result<Index, IndexError> {
-        match Index::open_as_is(path, log) {
+        let why = match Index::open_as_is(path, log) {
             Ok(Some(index)) => return Ok(index),
-            Ok(None) => {
-                tracing::info!(path = %path.display(), "intake's index is not this log's; building it again")
-            }
-            Err(error @ IndexError::Locked { .. }) => return Err(error),
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "intake's index cannot be read; building it again")
-            }
-        }
-        fs::remove_dir_all(path).map_err(|source| IndexError::Folder { path: path.into(), source })?;
-        Index::open_as_is(path, log)?.ok_or_else(|| IndexError::Folder {
-            path: path.into(),
-            source: io::Error::other("a new index does not fit its log"),
-        })
+            Ok(None) => "it is of another log or version, ahead of its log, or lacks a part".to_owned(),
+            Err(IndexError::Damaged { source, .. }) => format!("it cannot be read: {source}"),
+            Err(error) => return Err(error),
+        };
+        tracing::warn!(path = %path.display(), why, "intake's index is thrown away and built again from the log");
+        let folder = |source| IndexError::Folder { path: path.into(), source };
+        fs::remove_dir_all(path).map_err(folder)?;
+        let index = Index::open_as_is(path, log)?;
+        let index = index.ok_or_else(|| folder(io::Error::other("a new index does not fit its log")))?;
+        Ok(Index { rebuilt: Some(why), ..index })
+    }
+
+    /// Why the index was thrown away and built again when it was opened, if it was.
+    pub(crate) fn rebuilt(&self) -> Option<&str> {
+        self.rebuilt.as_deref()
     }
 
     fn open_as_is(path: &Path, log: &dyn EventLog) -> Result<Option<Index>, IndexError> {
         fs::create_dir_all(path).map_err(|source| IndexError::Folder { path: path.into(), source })?;
-        let failed = |error| store_error(path, error);
+        let noted = path.join(DAMAGED).try_exists();
+        if noted.map_err(|source| IndexError::Folder { path: path.into(), source })? {
+            let source = Box::new(fjall::Error::Unrecoverable);
+            return Err(IndexError::Damaged { path: path.into(), source });
+        }
+        let failed = |error| IndexError::of_store(path, error);
         let database = Database::builder(path)
             .cache_size(CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES)
@@ -213,10 +195,17 @@ impl Index {
             (keyspace("events")?, keyspace("records")?, keyspace("persons")?, keyspace("meta")?);
         let mut identity = log.id().0.to_vec();
         identity.push(FORMAT);
-        match meta.get("log").map_err(failed)? {
-            Some(found) if *found == *identity => {}
-            Some(_) => return Ok(None),
-            None => meta.insert("log", identity).map_err(failed)?,
+        let trees = [&events, &records, &persons, &meta];
+        if meta.get("log").map_err(failed)?.is_none() {
+            let mut batch = database.batch();
+            trees.iter().for_each(|tree| batch.insert(tree, "log", identity.as_slice()));
+            batch.commit().map_err(failed)?;
+        }
+        // The store takes a tree whose files are gone for a new one: each says whose it is.
+        for tree in trees {
+            if tree.get("log").map_err(failed)?.is_none_or(|found| *found != *identity) {
+                return Ok(None);
+            }
         }
         let number = |key: &[u8]| -> Result<u64, IndexError> {
             let row = meta.get(key).map_err(failed)?;
@@ -229,11 +218,30 @@ impl Index {
         if next.iter().zip(log.ends()?).any(|(next, end)| *next > end) {
             return Ok(None);
         }
-        Ok(Some(Index { path: path.into(), database, events, records, persons, meta, next, clock, slots }))
+        Ok(Some(Index {
+            path: path.into(),
+            database,
+            events,
+            records,
+            persons,
+            meta,
+            next,
+            clock,
+            slots,
+            rebuilt: None,
+        }))
     }
 
     fn failed(&self) -> impl Fn(fjall::Error) -> IndexError + '_ {
-        |error| store_error(&self.path, error)
+        |error| {
+            let error = IndexError::of_store(&self.path, error);
+            if matches!(error, IndexError::Damaged { .. })
+                && let Err(error) = fs::write(self.path.join(DAMAGED), [])
+            {
+                tracing::warn!(path = %self.path.display(), %error, "cannot note that intake's index is damaged");
+            }
+            error
+        }
     }
 
     /// Reads what the log has beyond the index. Says how many records that were.
@@ -293,7 +301,7 @@ impl Index {
             occurred_at: view.occurred_at,
             withdrawn: view.withdrawn,
         };
-        let name = RecordName::new(view.emitter, view.record_key);
+        let name = RecordName::new(view.emitter.as_str(), view.record_key.as_str());
         if self.version(pending, name, view.kind)?.is_none_or(|known| known.order() < version.order()) {
             pending.note(name, view.kind, version);
         }
@@ -434,13 +442,6 @@ impl Pending {
     /// Notes when the batch was recorded, and how many slots the file of keys has then.
     pub(crate) fn stamped(&mut self, clock: Millis, slots: u64) {
         (self.clock, self.slots) = (Some(clock), Some(slots));
-    }
-}
-
-fn store_error(path: &Path, error: fjall::Error) -> IndexError {
-    match error {
-        fjall::Error::Locked => IndexError::Locked { path: path.into() },
-        error => IndexError::Store { path: path.into(), source: Box::new(error) },
     }
 }
 

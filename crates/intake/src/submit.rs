@@ -205,6 +205,12 @@ impl Intake {
         self.totals
     }
 
+    /// Why the index was found unusable when intake was opened, if it was: then it was built again from the log.
+    #[must_use]
+    pub fn rebuilt_index(&self) -> Option<&str> {
+        self.index.rebuilt()
+    }
+
     /// The deployment's key.
     #[must_use]
     pub fn deployment_key(&self) -> &DeploymentKey {

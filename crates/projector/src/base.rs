@@ -9,7 +9,7 @@
 //! over when a partition moves.
 
 use std::{
-    io::Write,
+    io::{ErrorKind, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -30,7 +30,7 @@ use crate::{
 
 const MAGIC: &[u8; 8] = b"vtbase01";
 /// Changes with the shape of a fact, a block or the meta: histories of another version are built anew.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 const BLOCK_BYTES: usize = 8 << 10;
 const FOOTER_BYTES: usize = 8 + 4 + 8 + 8 + 32;
 /// A meta or a block larger than this is damage.
@@ -230,11 +230,15 @@ pub(crate) struct Base {
 }
 
 impl Base {
-    /// Opens and checks the meta; blocks are checked as they are read.
+    /// Opens and checks the meta; blocks are checked as they are read. Whoever asks knows from a manifest that there is such
+    /// a file: a missing one is damage.
     pub(crate) fn open(files: &dyn Files, path: &Path) -> Result<Base, StoreError> {
         let io = |source| StoreError::io(path, source);
         let damaged = |byte: u64, what: &str| StoreError::Corrupt(Corrupt::new(path, byte, what));
-        let file = files.open(path, Access::Read).map_err(io)?;
+        let file = files.open(path, Access::Read).map_err(|source| match source.kind() {
+            ErrorKind::NotFound => StoreError::Corrupt(Corrupt::missing(path)),
+            _ => io(source),
+        })?;
         let length = file.len().map_err(io)?;
         let footer_at =
             length.checked_sub(FOOTER_BYTES as u64).ok_or_else(|| damaged(0, "the file is too short"))?;

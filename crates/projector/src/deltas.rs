@@ -9,7 +9,7 @@ use history::{CodeIndex, Dictionary, History};
 use rustc_hash::FxHashMap;
 
 use crate::{
-    base::{SetAsideRecord, put_set_aside, take_set_aside},
+    base::{SetAsideRecord, VERSION, put_set_aside, take_set_aside},
     gather::GatheredPerson,
     known::KnownTimes,
 };
@@ -116,10 +116,15 @@ impl Row {
         put_set_aside(&mut out, &set_aside[self.set_aside_before..]);
         put(&mut out, self.count);
         out.extend_from_slice(&self.people);
-        let crc = crc32c::crc32c(&out[4..]);
+        let crc = row_crc(&out[4..]);
         out[..4].copy_from_slice(&crc.to_le_bytes());
         out
     }
+}
+
+/// Begins with the version of the facts: rows of another one are not read as what they are not, but built anew.
+fn row_crc(row: &[u8]) -> u32 {
+    crc32c::crc32c_append(VERSION, row)
 }
 
 /// Adds a row's content to what was loaded before it, and gives the next offset; `None`: the row is damaged.
@@ -130,7 +135,7 @@ pub(crate) fn load_row(
     set_aside: &mut Vec<SetAsideRecord>,
 ) -> Option<u64> {
     let (crc, mut bytes) = row.split_first_chunk()?;
-    if crc32c::crc32c(bytes) != u32::from_le_bytes(*crc) {
+    if row_crc(bytes) != u32::from_le_bytes(*crc) {
         return None;
     }
     let bytes = &mut bytes;

@@ -7,23 +7,35 @@ use std::{
 
 use event_log::ReadError;
 
-/// Where a derived file is damaged.
+/// Where a derived file is damaged, or that it is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Corrupt {
     path: PathBuf,
-    byte: u64,
-    what: String,
+    /// The byte and what is wrong there; `None`: there is no file.
+    damage: Option<(u64, String)>,
 }
 
 impl Corrupt {
     pub(crate) fn new(path: &Path, byte: u64, what: &str) -> Corrupt {
-        Corrupt { path: path.to_owned(), byte, what: what.to_owned() }
+        Corrupt { path: path.to_owned(), damage: Some((byte, what.to_owned())) }
+    }
+
+    pub(crate) fn missing(path: &Path) -> Corrupt {
+        Corrupt { path: path.to_owned(), damage: None }
+    }
+
+    pub(crate) fn is_missing(&self) -> bool {
+        self.damage.is_none()
     }
 }
 
 impl fmt::Display for Corrupt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is damaged at byte {}: {}", self.path.display(), self.byte, self.what)
+        let path = self.path.display();
+        match &self.damage {
+            Some((byte, what)) => write!(f, "{path} is damaged at byte {byte}: {what}"),
+            None => write!(f, "{path} is missing"),
+        }
     }
 }
 
@@ -31,8 +43,8 @@ impl fmt::Display for Corrupt {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// A derived file is damaged: it is thrown away and built from the log again.
-    #[error("{0}; it is derived from the log: rebuild it")]
+    /// A derived file is damaged or missing: the next to project throws all of them away and builds them from the log again.
+    #[error("{0}; it is derived from the log: project again, which builds it anew")]
     Corrupt(Corrupt),
     /// A derived file has another version's shape: it is built from the log again.
     #[error("{} has version {found}, this build reads {expected}; rebuild it from the log", path.display())]

@@ -56,11 +56,19 @@ impl Generation {
         current: Option<&Generation>,
     ) -> Result<Generation, StoreError> {
         let generation = Generation::new(root, current.map_or(0, |current| current.number) + 1);
-        generation.remove()?;
-        for folder in [root, &generation.folder, &generation.bases()] {
-            files.create_dir(folder).map_err(|source| StoreError::io(folder, source))?;
+        generation.remove(files)?;
+        generation.make(files)?;
+        // Their names are safe before anything in them is.
+        for folder in [root, &generation.folder] {
+            files.sync_dir(folder).map_err(|source| StoreError::io(folder, source))?;
         }
         Ok(generation)
+    }
+
+    /// Makes the generation's folders where they are missing.
+    pub(crate) fn make(&self, files: &dyn Files) -> Result<(), StoreError> {
+        let bases = self.bases();
+        files.create_dir(&bases).map_err(|source| StoreError::io(&bases, source))
     }
 
     /// Makes this the generation that serves.
@@ -71,12 +79,39 @@ impl Generation {
     }
 
     /// Removes the generation's files.
-    pub(crate) fn remove(&self) -> Result<(), StoreError> {
-        match std::fs::remove_dir_all(&self.folder) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(StoreError::io(&self.folder, error)),
+    pub(crate) fn remove(&self, files: &dyn Files) -> Result<(), StoreError> {
+        files.remove_dir(&self.folder).map_err(|source| StoreError::io(&self.folder, source))
+    }
+
+    /// Removes what a crash left: files half written, generations that do not serve, and bases that are not `wanted`; then
+    /// makes the names safe that are there: a process that was killed may have left some that only look it, and all that
+    /// follows stands on them.
+    pub(crate) fn tidy(&self, files: &dyn Files, root: &Path, wanted: &[PathBuf]) -> Result<(), StoreError> {
+        let bases = self.bases();
+        for folder in [root, &self.folder, &bases] {
+            let io = |source| StoreError::io(folder, source);
+            for name in files.list(folder).map_err(io)? {
+                let path = folder.join(&name);
+                let old = folder == bases && name.ends_with(".base") && !wanted.contains(&path);
+                if name.ends_with(".tmp") || old {
+                    files.remove(&path).map_err(io)?;
+                }
+            }
         }
+        let is_generation = |name: &String| {
+            name.strip_prefix('g').is_some_and(|number| number.len() >= 4 && number.parse::<u32>().is_ok())
+        };
+        let io = |source| StoreError::io(root, source);
+        for name in files.list(root).map_err(io)?.into_iter().filter(is_generation) {
+            let folder = root.join(name);
+            if folder != self.folder {
+                files.remove_dir(&folder).map_err(io)?;
+            }
+        }
+        for folder in [root, &self.folder, &bases] {
+            files.sync_dir(folder).map_err(|source| StoreError::io(folder, source))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn folder(&self) -> &Path {

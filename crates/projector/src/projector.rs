@@ -140,6 +140,8 @@ impl<'a> Projector<'a> {
         files.create_dir(root).map_err(|source| StoreError::io(root, source))?;
         let lock = lock(files.as_ref(), root)?;
         let (serving, opened) = Serving::open(root, &files, log, bundle, options.workers)?;
+        let mut merges = Merges::new();
+        merges.obsolete = serving.tidy(files.as_ref(), root)?;
         let projector = Projector {
             log,
             files,
@@ -148,7 +150,7 @@ impl<'a> Projector<'a> {
             options,
             serving,
             scratch: Scratch::default(),
-            merges: Merges::new(),
+            merges,
             uncommitted_events: 0,
             committed_at: Instant::now(),
             snapshots: Snapshots::new(),
@@ -204,7 +206,7 @@ impl<'a> Projector<'a> {
         let new = Serving::next(&self.root, &self.files, self.log, Some(&old))?;
         new.generation.serve(self.files.as_ref(), &self.root)?;
         self.serving = new;
-        old.remove()
+        old.remove(self.files.as_ref())
     }
 
     fn catch_up_on_store(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<u64, StoreError> {
@@ -213,7 +215,11 @@ impl<'a> Projector<'a> {
         if behind == 0 && !self.snapshots.stale {
             return Ok(0);
         }
-        if self.serving.partitions.iter().all(|partition| partition.histories.next_offset == 0) {
+        // A base that stands already is never replaced under its own name: a crash would leave a manifest that names another.
+        let is_new = |partition: &Partition| {
+            partition.histories.next_offset == 0 && partition.histories.base.is_none()
+        };
+        if behind > 0 && self.serving.partitions.iter().all(is_new) {
             self.serving.build(self.log, &self.files, self.bundle, &ends, self.options.workers, progress)?;
         } else {
             self.serving.drain(self.log, self.bundle, &ends, self.options.workers, progress)?;
@@ -240,7 +246,13 @@ impl<'a> Projector<'a> {
     ) -> Result<(), StoreError> {
         let mut ends = self.log.ends()?;
         while !shutdown.load(Ordering::Relaxed) {
-            let positions = self.positions();
+            let mut positions = self.positions();
+            for (at, end) in ends.iter().enumerate() {
+                // One that stands still waits for nothing more: the others go on, and nobody spins.
+                if self.serving.partitions[at].stopped.is_some() {
+                    positions[at] = positions[at].max(*end);
+                }
+            }
             if ends.iter().zip(&positions).all(|(end, at)| end <= at) {
                 let patience = self.options.commit_every.saturating_sub(self.committed_at.elapsed());
                 let patience = if self.uncommitted_events > 0 { patience } else { self.options.commit_every };
@@ -374,10 +386,10 @@ impl<'a> Projector<'a> {
     fn begin_snapshot(&mut self) {
         let frozen = self.serving.freeze(self.log, self.bundle);
         let (files, path) = (Arc::clone(&self.files), self.serving.generation.snapshot());
-        let obsolete = std::mem::take(&mut self.merges.obsolete);
+        let (store, obsolete) = (self.serving.store.clone(), std::mem::take(&mut self.merges.obsolete));
         let begun_at = Instant::now();
         let write = move || {
-            let result = frozen.write(files.as_ref(), &path);
+            let result = store.settle(files.as_ref()).and_then(|()| frozen.write(files.as_ref(), &path));
             Written { result, took: begun_at.elapsed(), obsolete }
         };
         let running = Some(std::thread::spawn(write));
@@ -426,6 +438,7 @@ impl<'a> Projector<'a> {
         new.build(self.log, &self.files, self.bundle, &positions, self.options.workers, progress)?;
         let after = new.figures.digests();
         let differences = self.serving.figures.differences(&mut new.figures);
+        new.store.settle(self.files.as_ref())?;
         new.freeze(self.log, self.bundle).write(self.files.as_ref(), &new.generation.snapshot())?;
         self.end_snapshot(true)?;
         self.end_merges(true)?;
@@ -435,7 +448,7 @@ impl<'a> Projector<'a> {
         self.snapshots.stale = true;
         let generation = old.generation.clone();
         drop(old);
-        generation.remove()?;
+        generation.remove(self.files.as_ref())?;
         self.catch_up(progress)?;
         Ok(Rebuilt { positions, before, after, differences })
     }

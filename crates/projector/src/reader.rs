@@ -24,6 +24,7 @@ use crate::{
 
 /// The last snapshot of a projector.
 pub struct Reader {
+    root: PathBuf,
     files: Arc<dyn Files>,
     generation: Generation,
     manifest: Manifest,
@@ -54,7 +55,7 @@ impl Reader {
         let generation = Generation::current(files.as_ref(), root)?.ok_or_else(none)?;
         let manifest = snapshot::read_manifest(files.as_ref(), &generation.snapshot())?.ok_or_else(none)?;
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Reader { files, generation, manifest, workers })
+        Ok(Reader { root: root.to_owned(), files, generation, manifest, workers })
     }
 
     /// What the snapshot says of itself.
@@ -73,25 +74,34 @@ impl Reader {
             .ok_or_else(|| StoreError::Refused("the snapshot was removed: project again".to_owned()))
     }
 
-    /// The files of the snapshot's base, for a partition.
+    /// The file of the snapshot's base, for a partition.
     fn base_path(&self, partition: u16) -> Option<PathBuf> {
         let base = self.manifest.partitions.get(usize::from(partition))?.base.as_ref()?;
         Some(self.generation.base_path(partition, base.number))
     }
 
-    /// The histories of one partition, read on to before `until` where the base ends earlier. A base that was merged
-    /// away since the snapshot was read is one the log can replace: everything is read from it.
+    /// The base of a partition, if it has any. A projector may have merged it away, or built all anew, since the snapshot
+    /// was read: then the snapshot that serves now names the one in its place, which holds no less. One that is missing
+    /// although a snapshot names it is damage, and told: the log could replace it, but only all of it, read by each query
+    /// into memory, and nobody would know.
+    fn base(&self, partition: u16) -> Result<Option<Base>, StoreError> {
+        let mut path = self.base_path(partition);
+        loop {
+            let Some(named) = path else { return Ok(None) };
+            let missing = match Base::open(self.files.as_ref(), &named) {
+                Err(StoreError::Corrupt(corrupt)) if corrupt.is_missing() => StoreError::Corrupt(corrupt),
+                opened => return opened.map(Some),
+            };
+            path = Reader::open(&self.root, Arc::clone(&self.files))?.base_path(partition);
+            if path.as_ref() == Some(&named) {
+                return Err(missing);
+            }
+        }
+    }
+
+    /// The histories of one partition, read on to before `until` where the base ends earlier.
     fn histories(&self, log: &dyn EventLog, partition: u16, until: u64) -> Result<Histories, StoreError> {
-        let mut histories = match self.base_path(partition) {
-            Some(path) => match Base::open(self.files.as_ref(), &path) {
-                Ok(base) => Histories::of(base),
-                Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                    Histories::default()
-                }
-                Err(error) => return Err(error),
-            },
-            None => Histories::default(),
-        };
+        let mut histories = self.base(partition)?.map_or_else(Histories::default, Histories::of);
         histories.read_on(log, partition, until)?;
         Ok(histories)
     }

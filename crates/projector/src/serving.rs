@@ -1,7 +1,7 @@
 //! A generation in use: store, partitions and figures.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -63,12 +63,13 @@ impl Serving {
             serving.generation.serve(files.as_ref(), root)?;
             return Ok((serving, Opened::Empty));
         };
+        current.make(files.as_ref())?;
         match Serving::load(&current, root, files, log, bundle, workers) {
             Err(error @ (StoreError::Corrupt(_) | StoreError::OtherVersion { .. })) => {
                 tracing::warn!(%error, "the store is thrown away and built again from the log");
                 let serving = Serving::next(root, files, log, Some(&current))?;
                 serving.generation.serve(files.as_ref(), root)?;
-                current.remove()?;
+                current.remove(files.as_ref())?;
                 Ok((serving, Opened::Discarded { why: error.to_string() }))
             }
             loaded => loaded,
@@ -86,6 +87,21 @@ impl Serving {
         let store = Store::open(&generation.store(), log.id(), log.partitions())?;
         let partitions = (0..log.partitions()).map(Partition::new).collect();
         Ok(Serving { generation, store, partitions, figures: Figures::default() })
+    }
+
+    /// Removes what a crash left beside what serves. Gives back the bases that only the snapshot names still: readers stand
+    /// on them until it is replaced.
+    pub(crate) fn tidy(&self, files: &dyn Files, root: &Path) -> Result<Vec<PathBuf>, StoreError> {
+        let path = |(number, base): (u16, u64)| self.generation.base_path(number, base);
+        let own = self.partitions.iter().filter(|partition| partition.histories.base.is_some());
+        let own: Vec<_> = own.map(|partition| path((partition.number, partition.base_number))).collect();
+        // A snapshot that cannot be read serves nobody.
+        let manifest = snapshot::read_manifest(files, &self.generation.snapshot()).ok().flatten();
+        let states = manifest.into_iter().flat_map(|manifest| manifest.partitions).zip(0..);
+        let named = states.filter_map(|(state, number)| Some((number, state.base?.number))).map(path);
+        let obsolete: Vec<_> = named.filter(|path| !own.contains(path)).collect();
+        self.generation.tidy(files, root, &[own, obsolete.clone()].concat())?;
+        Ok(obsolete)
     }
 
     fn load(

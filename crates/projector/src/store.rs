@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use contract::varint::{put, take, take_array};
-use event_log::LogId;
+use event_log::{
+    LogId,
+    files::{Access, Files},
+};
 
 use crate::error::{Corrupt, StoreError};
 
@@ -15,7 +18,7 @@ const ROW: u8 = b'd';
 const CACHE_BYTES: u64 = 64 << 20;
 
 /// The store of one generation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Store {
     path: PathBuf,
     db: sled::Db,
@@ -43,15 +46,7 @@ pub(crate) struct Loaded {
 impl Store {
     /// Opens the store in `path`, or makes it for the log `log` of `partitions` partitions.
     pub(crate) fn open(path: &Path, log: LogId, partitions: u16) -> Result<Store, StoreError> {
-        let failed = |source| match source {
-            sled::Error::Io(ref io) if io.kind() == std::io::ErrorKind::WouldBlock => StoreError::Refused(
-                format!("another process projects into {}; stop it, or query its snapshots", path.display()),
-            ),
-            sled::Error::Corruption { .. } => {
-                StoreError::Corrupt(Corrupt::new(path, 0, "sled finds its file damaged"))
-            }
-            source => StoreError::Sled { path: path.to_owned(), source },
-        };
+        let failed = |source| failed(path, source);
         let config = sled::Config::default()
             .path(path)
             .cache_capacity(CACHE_BYTES)
@@ -79,7 +74,7 @@ impl Store {
     }
 
     fn failed(&self, source: sled::Error) -> StoreError {
-        StoreError::Sled { path: self.path.clone(), source }
+        failed(&self.path, source)
     }
 
     fn damaged(&self, what: &str) -> StoreError {
@@ -142,14 +137,52 @@ impl Store {
         self.trees[usize::from(partition)].apply_batch(batch).map_err(|source| self.failed(source))
     }
 
-    /// Makes everything committed so far safe.
+    /// Hands everything committed so far to the disk: it survives the process, and most often the machine; see
+    /// [`Store::settle`].
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         self.db.flush().map(drop).map_err(|source| self.failed(source))
+    }
+
+    /// Makes everything committed so far safe from a loss of power. On Linux sled asks for its bytes to be written
+    /// (`sync_file_range`) but neither for the file's length nor for the disk's own memory to be written, nor for names or
+    /// for the files of large rows: after [`Store::sync`] a loss of power may still take commits back. That is no harm while
+    /// the log is there to be read again, so commits don't pay for more; but before a base file or a generation is
+    /// removed that an older state of the store names, and before a snapshot says how far the store is, it must not.
+    pub(crate) fn settle(&self, files: &dyn Files) -> Result<(), StoreError> {
+        self.sync()?;
+        for folder in [&self.path, &self.path.join("blobs")] {
+            let io = |source| StoreError::io(folder, source);
+            for name in files.list(folder).map_err(io)?.into_iter().filter(|name| name != "blobs") {
+                let file = files.open(&folder.join(name), Access::Write).map_err(io)?;
+                file.sync_data().map_err(io)?;
+            }
+            files.sync_dir(folder).map_err(io)?;
+        }
+        Ok(())
     }
 
     /// Bytes on disk.
     pub(crate) fn bytes(&self) -> u64 {
         self.db.size_on_disk().unwrap_or(0)
+    }
+}
+
+fn failed(path: &Path, source: sled::Error) -> StoreError {
+    use std::io::ErrorKind;
+    match &source {
+        sled::Error::Corruption { .. } => {
+            StoreError::Corrupt(Corrupt::new(path, 0, "sled finds its file damaged"))
+        }
+        // A file for a large row that is missing or short.
+        sled::Error::Io(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData
+            ) =>
+        {
+            StoreError::Corrupt(Corrupt::new(path, 0, "a file of sled's is missing or short"))
+        }
+        _ => StoreError::Sled { path: path.to_owned(), source },
     }
 }
 

@@ -186,6 +186,49 @@ fn a_flipped_bit_in_a_derived_file_is_noticed_and_built_again() {
 }
 
 #[test]
+fn a_reader_finds_the_base_that_took_the_place_of_its_own_and_tells_one_that_is_missing() {
+    let folders = TempDir::new().unwrap();
+    let log = city(&folders.path().join("log"), 100);
+    let half: Vec<u64> = log.ends().unwrap().iter().map(|end| end / 2).collect();
+    let slow = EmbeddedLog::create(&folders.path().join("slow"), PARTITIONS).unwrap();
+    copy(&log, &slow, &half);
+    let root = folders.path().join("projector");
+    let (mut projector, _) = open(&root, &slow).unwrap();
+    projector.catch_up(&|_| {}).unwrap();
+    let reader = Reader::open(&root, RealFiles::shared()).unwrap();
+    let facts = || {
+        let count = |facts: &mut usize, _, person: &history::PersonView<'_>| *facts += person.facts.len();
+        reader.fold(&slow, &half, || 0, count).map(|parts| parts.into_iter().sum::<usize>())
+    };
+    let expected = facts().unwrap();
+    assert!(expected > 100);
+    let bases = |root: &Path| {
+        let current = fs::read_to_string(root.join("current")).unwrap();
+        let bases = fs::read_dir(root.join(current.trim()).join("bases")).unwrap();
+        bases.map(|entry| entry.unwrap().path()).collect::<Vec<_>>()
+    };
+
+    // Merged away, and rebuilt in another generation.
+    let before = bases(&root);
+    copy(&log, &slow, &log.ends().unwrap());
+    projector.catch_up(&|_| {}).unwrap();
+    assert!(before.iter().all(|base| !base.exists()));
+    assert_eq!(facts().unwrap(), expected);
+    projector.rebuild(&|_| {}).unwrap();
+    assert_eq!(facts().unwrap(), expected);
+
+    fs::remove_file(&bases(&root)[0]).unwrap();
+    let error = facts().unwrap_err().to_string();
+    assert!(error.contains(".base is missing; it is derived from the log: project again"), "{error}");
+    drop(projector);
+    let (mut projector, opened) = open(&root, &slow).unwrap();
+    assert!(matches!(&opened, Opened::Discarded { why } if why.contains("is missing")), "{opened:?}");
+    projector.catch_up(&|_| {}).unwrap();
+    assert_eq!(facts().unwrap(), expected);
+    assert_eq!(projector.digests(), built(&log));
+}
+
+#[test]
 fn another_log_and_another_process_are_refused() {
     let folders = TempDir::new().unwrap();
     let log = city(&folders.path().join("log"), 20);

@@ -1,17 +1,17 @@
 //! One person's truth as events: ids, subjects, seals, bytes.
 
 use contract::{
-    DeploymentKey, EventContent, EventId, Millis, PersonKey, Subject, seal_person_encoded,
-    v1::{Identifier, IdentifierKind, PersonDetails, SubjectKind},
+    DeploymentKey, EventContent, EventId, EventName, Millis, NamingScratch, PersonKey, Subject,
+    seal_person_encoded,
+    v1::{Identifier, IdentifierKind, SubjectKind},
 };
-use prost::Message;
 
 use crate::{
     City,
     dice::{Dice, mix},
     names,
     person::Traits,
-    truth::{Moment, Person, Says},
+    truth::{Moment, Person, Says, Told},
     wire::{self, Fields, LinkNames},
 };
 
@@ -32,6 +32,14 @@ mod field {
     pub(super) const PERSON: u32 = 16;
     pub(super) const WITHDRAWAL: u32 = 18;
     pub(super) const AUTHORITY: u32 = 19;
+}
+
+/// Field numbers of `PersonDetails`.
+mod details_field {
+    pub(super) const FULL_NAME: u32 = 1;
+    pub(super) const ADDRESS: u32 = 2;
+    pub(super) const PHONE: u32 = 3;
+    pub(super) const IDENTIFIERS: u32 = 4;
 }
 
 /// The kind of a carried event.
@@ -80,7 +88,7 @@ pub(crate) fn identifier(traits: &Traits, identity: u8) -> Identifier {
         IdentifierKind::Passport => (names::passport_number(traits.index), ""),
         _ => (names::local_number(traits.index), "01001"),
     };
-    Identifier { kind: kind as i32, value, facility: facility.to_owned() }
+    Identifier { kind: kind as i32, value: value.as_str().to_owned(), facility: facility.to_owned() }
 }
 
 impl Identity {
@@ -94,19 +102,22 @@ impl Identity {
         for part in secret.chunks_exact_mut(8) {
             part.copy_from_slice(&dice.bits().to_le_bytes());
         }
-        let full_name = names::full_name(traits.male, &mut dice);
-        let short = PersonDetails { full_name, identifiers: vec![identifier], ..PersonDetails::default() };
-        let encoded = short.encode_to_vec();
-        let full =
-            PersonDetails { address: names::address(&mut dice), phone: names::phone(&mut dice), ..short };
-        Identity {
-            subject,
-            kind,
-            secret,
-            key: PersonKey::new(&secret),
-            full: full.encode_to_vec(),
-            short: encoded,
-        }
+        let mut full = Vec::with_capacity(160);
+        let mut fields = Fields(&mut full);
+        fields.message(details_field::FULL_NAME, |text| names::full_name(traits.male, &mut dice, text.0));
+        let name_end = fields.0.len();
+        fields.message(details_field::ADDRESS, |text| names::address(&mut dice, text.0));
+        fields.bytes(details_field::PHONE, names::phone(&mut dice).as_bytes());
+        let identifiers_start = fields.0.len();
+        fields.message(details_field::IDENTIFIERS, |fields| {
+            fields.number(1, identifier.kind as u64);
+            fields.bytes(2, identifier.value.as_bytes());
+            fields.bytes(3, identifier.facility.as_bytes());
+        });
+        let mut short = Vec::with_capacity(name_end + full.len() - identifiers_start);
+        short.extend_from_slice(&full[..name_end]);
+        short.extend_from_slice(&full[identifiers_start..]);
+        Identity { subject, kind, secret, key: PersonKey::new(&secret), full, short }
     }
 }
 
@@ -115,22 +126,19 @@ pub(crate) struct Encoder<'a> {
     city: &'a City,
     deployment: &'a DeploymentKey,
     pub(crate) identities: Vec<Identity>,
-    ids: Vec<Option<Named>>,
-    /// What was submitted, encoded: see [`Parts`].
+    /// What each that was told is called, as far as that was asked.
+    names: Vec<Option<EventName>>,
+    /// What of it was submitted.
+    parts: Vec<Option<Parts>>,
+    /// Where the parts lie.
     content: Vec<u8>,
-    scratch: Vec<u8>,
-    /// Whose submission `content` holds, and where its parts lie.
-    holds: Option<(u32, Parts)>,
+    /// Those that are named together.
+    together: Vec<u32>,
+    new_names: Vec<EventName>,
+    scratch: NamingScratch,
 }
 
-/// An event's id, and the hash of what was submitted.
-#[derive(Clone, Copy)]
-struct Named {
-    id: EventId,
-    content_hash: [u8; 16],
-}
-
-/// Where the parts of a submission lie in the encoder's scratch.
+/// Where the parts of a submission lie, encoded.
 #[derive(Clone, Copy, Default)]
 struct Parts {
     asserted: (usize, usize),
@@ -147,10 +155,12 @@ impl<'a> Encoder<'a> {
             city,
             deployment,
             identities: Vec::new(),
-            ids: Vec::new(),
+            names: Vec::new(),
+            parts: Vec::new(),
             content: Vec::new(),
-            scratch: Vec::new(),
-            holds: None,
+            together: Vec::new(),
+            new_names: Vec::new(),
+            scratch: NamingScratch::default(),
         }
     }
 
@@ -160,9 +170,22 @@ impl<'a> Encoder<'a> {
         for identity in 0..person.identities {
             self.identities.push(Identity::new(self.city, self.deployment, traits, identity));
         }
-        self.holds = None;
-        self.ids.clear();
-        self.ids.resize(person.told.len(), None);
+        self.content.clear();
+        self.parts.clear();
+        self.parts.resize(person.told.len(), None);
+        self.names.clear();
+        self.names.resize(person.told.len(), None);
+    }
+
+    /// Names all that is `wanted` and needs no other's name, together: that is faster.
+    pub(crate) fn name_all(&mut self, person: &Person, wanted: impl Fn(&Told) -> bool) {
+        self.together.clear();
+        for (index, told) in (0..).zip(&person.told) {
+            if told.copy_of.is_none() && told.takes_back.is_none() && wanted(told) {
+                self.together.push(index);
+            }
+        }
+        self.name_together(person);
     }
 
     /// Appends the event that `person.told[index]` is to `out`. `identity` is the one it is written for: the teller's, but for
@@ -170,7 +193,6 @@ impl<'a> Encoder<'a> {
     pub(crate) fn encode(&mut self, person: &Person, index: u32, identity: u8, out: &mut Vec<u8>) -> EventId {
         let named = self.name(person, index);
         let told = &person.told[index as usize];
-        // What the name was made from; the scratch may hold the parts of what this one refers to.
         let parts = self.submission(person, index);
         let whose = &self.identities[usize::from(identity)];
         let part = |(start, end): (usize, usize)| &self.content[start..end];
@@ -188,10 +210,8 @@ impl<'a> Encoder<'a> {
         fields.bytes(field::KEY_ID, self.deployment.id().as_bytes());
         fields.bytes(field::CONTENT_HASH, &named.content_hash);
         if let Some(details) = details(whose, &told.says) {
-            let sealed = seal_person_encoded(&whose.key, whose.subject, named.id, details);
             fields.message(field::PERSON, |fields| {
-                fields.bytes(1, &sealed.nonce);
-                fields.bytes(2, &sealed.ciphertext);
+                seal_person_encoded(&whose.key, whose.subject, named.id, details, fields.0);
             });
         }
         fields.bytes(field::WITHDRAWAL, part(parts.withdrawal));
@@ -201,59 +221,64 @@ impl<'a> Encoder<'a> {
     }
 
     /// The id of what was told as number `index`, and of what it refers to before it.
-    fn name(&mut self, person: &Person, index: u32) -> Named {
-        if let Some(named) = self.ids[index as usize] {
-            return named;
+    fn name(&mut self, person: &Person, index: u32) -> EventName {
+        if let Some(name) = self.names[index as usize] {
+            return name;
         }
         let told = &person.told[index as usize];
-        if let Some(original) = told.copy_of {
-            let named = self.name(person, original);
-            self.ids[index as usize] = Some(named);
-            return named;
+        let name = match told.copy_of {
+            Some(original) => self.name(person, original),
+            None => {
+                if let Some(back) = told.takes_back {
+                    self.name(person, back.target);
+                }
+                self.together.clear();
+                self.together.push(index);
+                self.name_together(person);
+                self.new_names[0]
+            }
+        };
+        self.names[index as usize] = Some(name);
+        name
+    }
+
+    /// Names those in `together`. What they refer to must have its name.
+    fn name_together(&mut self, person: &Person) {
+        for place in 0..self.together.len() {
+            self.submission(person, self.together[place]);
         }
-        if let Some(back) = told.takes_back {
-            self.name(person, back.target);
-        }
-        let parts = self.submission(person, index);
-        let part = |(start, end): (usize, usize)| &self.content[start..end];
-        let part_of = |range: (usize, usize)| (range.1 > range.0).then(|| part(range));
-        let whose = &self.identities[usize::from(told.identity)];
-        let content_hash = self.deployment.content_hash_of(
-            &EventContent {
-                emitter: told.emitter.as_str(),
-                record_key: told.record_key.as_str(),
+        let events = self.together.iter().map(|index| {
+            let told = &person.told[*index as usize];
+            let parts = self.parts[*index as usize].expect("its parts were just written");
+            let part = |(start, end): (usize, usize)| &self.content[start..end];
+            let part_of = |range: (usize, usize)| (range.1 > range.0).then(|| part(range));
+            let content = EventContent {
+                emitter: told.emitter.as_bytes(),
+                record_key: told.record_key.as_bytes(),
                 asserted_at: Some(part(parts.asserted)),
                 occurred_at: Some(part(parts.occurred)),
                 corrects: part_of(parts.corrects),
                 voids: part_of(parts.voids),
                 withdrawal: part_of(parts.withdrawal),
                 body: part(parts.body),
-                person: details(whose, &told.says),
+                person: details(&self.identities[usize::from(told.identity)], &told.says),
                 restricted: None,
-            },
-            &mut self.scratch,
-        );
-        let id = self.deployment.derive_event_id(
-            told.emitter.as_str(),
-            told.record_key.as_str(),
-            Some(Millis(told.asserted_ms)),
-            &content_hash,
-        );
-        let named = Named { id, content_hash };
-        self.ids[index as usize] = Some(named);
-        named
+            };
+            (content, Millis(told.asserted_ms))
+        });
+        self.deployment.name_events(events, &mut self.scratch, &mut self.new_names);
+        for (index, name) in self.together.iter().zip(&self.new_names) {
+            self.names[*index as usize] = Some(*name);
+        }
     }
 
-    /// Writes what was submitted to the scratch. What it refers to must have its name.
+    /// Where the parts of what was submitted lie. What it refers to must have its name.
     fn submission(&mut self, person: &Person, index: u32) -> Parts {
-        if let Some((held, parts)) = self.holds
-            && held == index
-        {
+        if let Some(parts) = self.parts[index as usize] {
             return parts;
         }
         let told = &person.told[index as usize];
         let mut content = std::mem::take(&mut self.content);
-        content.clear();
         let mut parts = Parts::default();
         let mut fields = Fields(&mut content);
         let moment = |fields: &mut Fields<'_>, moment: Moment| {
@@ -265,7 +290,7 @@ impl<'a> Encoder<'a> {
         parts.asserted = moment(&mut fields, told.asserted_ms);
         parts.occurred = moment(&mut fields, told.occurred_ms);
         if let Some(back) = told.takes_back {
-            let target = self.ids[back.target as usize].expect("what is taken back was named first").id;
+            let target = self.names[back.target as usize].expect("what is taken back was named first").id;
             let start = fields.0.len();
             fields.bytes(1, &target.0);
             fields.bytes(2, if back.instead { b"wrong entry" } else { b"entered by mistake" });
@@ -287,7 +312,7 @@ impl<'a> Encoder<'a> {
         });
         parts.body = (start, fields.0.len());
         self.content = content;
-        self.holds = Some((index, parts));
+        self.parts[index as usize] = Some(parts);
         parts
     }
 }

@@ -19,6 +19,7 @@ mod places;
 mod records;
 mod registers;
 mod run;
+mod spread;
 mod teller;
 mod text;
 pub mod truth;

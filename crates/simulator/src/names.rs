@@ -1,6 +1,7 @@
 //! Made-up names, addresses and numbers: nobody's.
 
 use crate::{
+    Text,
     dice::{Dice, mix},
     person::Traits,
 };
@@ -41,48 +42,60 @@ const STREETS: [&str; 10] = [
 const BIRTHPLACES: [&str; 12] =
     ["001", "030", "033", "034", "035", "036", "037", "038", "040", "025", "026", "027"];
 
-pub(crate) fn full_name(male: bool, dice: &mut Dice) -> String {
+pub(crate) fn full_name(male: bool, dice: &mut Dice, out: &mut Vec<u8>) {
     let family = *dice.weighted(&FAMILY);
     let (middle, given) = if male { (&MIDDLE_MALE, &GIVEN_MALE) } else { (&MIDDLE_FEMALE, &GIVEN_FEMALE) };
     let (middle, given) = (*dice.pick(middle), *dice.pick(given));
-    let mut name = String::with_capacity(family.len() + middle.len() + given.len() + 2);
     for part in [family, " ", middle, " ", given] {
-        name.push_str(part);
+        out.extend_from_slice(part.as_bytes());
     }
-    name
 }
 
-pub(crate) fn address(dice: &mut Dice) -> String {
-    format!("{} {}", dice.between(1, 299), dice.pick(&STREETS))
+pub(crate) fn address(dice: &mut Dice, out: &mut Vec<u8>) {
+    let mut number = Text::<4>::EMPTY;
+    number.push_number(dice.between(1, 299) as u64, 1);
+    number.push(b" ");
+    out.extend_from_slice(number.as_bytes());
+    out.extend_from_slice(dice.pick(&STREETS).as_bytes());
 }
 
-pub(crate) fn phone(dice: &mut Dice) -> String {
-    format!("09{:08}", dice.below(100_000_000))
+pub(crate) fn phone(dice: &mut Dice) -> Text<10> {
+    numbered("09", dice.below(100_000_000), 8)
 }
 
 /// Twelve digits: birthplace, century and sex, year of birth, six of the person's own. No two people of a city have the same
 /// (a city has up to twelve million).
-pub(crate) fn personal_number(traits: &Traits) -> String {
-    let year = contract::Day(traits.born).year();
+pub(crate) fn personal_number(traits: &Traits) -> Text<12> {
+    let year = contract::Day(traits.born).year() as u64;
     let century = if year >= 2000 { 2 } else { 0 };
-    let sex = u32::from(!traits.male);
+    let sex = u64::from(!traits.male);
     // 387,420,489 and a million have no common divisor: the digits are a permutation of the index.
     let own = (traits.index % 1_000_000) * 387_420_489 % 1_000_000;
     let place = BIRTHPLACES[(traits.index / 1_000_000) as usize % BIRTHPLACES.len()];
-    format!("{place}{}{:02}{own:06}", century + sex, year % 100)
+    let mut number = Text::new(place);
+    number.push_number(century + sex, 1);
+    number.push_number(year % 100, 2);
+    number.push_number(own, 6);
+    number
 }
 
 /// The ten digits of a social insurance number: the province, then eight of the person's own.
-pub(crate) fn social_insurance_number(index: u64) -> String {
-    format!("01{:08}", index % 100_000_000 * 387_420_489 % 100_000_000)
+pub(crate) fn social_insurance_number(index: u64) -> Text<12> {
+    numbered("01", index % 100_000_000 * 387_420_489 % 100_000_000, 8)
 }
 
 /// A passport number of one letter and seven digits.
-pub(crate) fn passport_number(index: u64) -> String {
-    format!("B{:07}", index % 10_000_000 * 9_420_489 % 10_000_000)
+pub(crate) fn passport_number(index: u64) -> Text<12> {
+    numbered("B", index % 10_000_000 * 9_420_489 % 10_000_000, 7)
 }
 
 /// A facility's own patient number.
-pub(crate) fn local_number(index: u64) -> String {
-    format!("BN{:08}", mix(index) % 100_000_000)
+pub(crate) fn local_number(index: u64) -> Text<12> {
+    numbered("BN", mix(index) % 100_000_000, 8)
+}
+
+fn numbered<const N: usize>(letters: &str, number: u64, digits: usize) -> Text<N> {
+    let mut text = Text::new(letters);
+    text.push_number(number, digits);
+    text
 }

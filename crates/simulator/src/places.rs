@@ -11,7 +11,8 @@ pub struct Places {
     first_choice: Vec<Vec<u16>>,
     /// Hospitals that anybody may end up in, by tier.
     hospitals: Vec<u16>,
-    population: u64,
+    /// For each commune, the people of it and of those before it.
+    people_up_to: Vec<u64>,
 }
 
 /// A commune or ward.
@@ -107,8 +108,14 @@ impl Places {
                 .map(|(number, _)| number)
                 .collect();
         }
-        let population = communes.iter().map(|commune| commune.population).sum();
-        Ok(Places { communes, facilities, first_choice, hospitals, population })
+        let people_up_to = communes
+            .iter()
+            .scan(0, |people, commune| {
+                *people += commune.population;
+                Some(*people)
+            })
+            .collect();
+        Ok(Places { communes, facilities, first_choice, hospitals, people_up_to })
     }
 
     /// Communes with people.
@@ -126,19 +133,13 @@ impl Places {
     /// People of all communes.
     #[must_use]
     pub fn population(&self) -> u64 {
-        self.population
+        self.people_up_to.last().copied().unwrap_or(0)
     }
 
     /// A commune, as likely as it has people.
     pub(crate) fn some_commune(&self, dice: &mut Dice) -> u16 {
-        let mut drawn = dice.below(self.population);
-        for (number, commune) in self.communes.iter().enumerate() {
-            match drawn.checked_sub(commune.population) {
-                Some(rest) => drawn = rest,
-                None => return number as u16,
-            }
-        }
-        unreachable!("a number below the population falls on a commune")
+        let drawn = dice.below(self.population());
+        self.people_up_to.partition_point(|people| *people <= drawn) as u16
     }
 
     /// Where people of a commune go first.

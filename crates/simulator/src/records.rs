@@ -6,47 +6,75 @@ use event_log::partition_of;
 use crate::{
     City,
     event::{CARRIED_EVENT, Carried, Encoder, link_id},
-    truth::{Moment, Person, Says},
+    spread::Spread,
+    truth::{Moment, Person, Says, Told},
     wire,
 };
 
-/// Records of one partition, in the order of the log, in one buffer.
+/// Records of one partition, in the order of the log.
 #[derive(Debug, Clone)]
 pub(crate) struct Stretch {
+    /// One after the other in time.
+    shelves: Vec<Shelf>,
+    /// How many there are of each kind, by its number.
+    pub(crate) kinds: [u64; KINDS],
+}
+
+/// Records of a short time, in one buffer that stays in the processor's cache while it is put in order: people are made one
+/// after the other, so that every record of the log stands somewhere else in memory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shelf {
     bytes: Vec<u8>,
     /// When recorded, where it starts, how long it is.
     order: Vec<(Moment, u32, u32)>,
-    /// How many there are of each kind, by its number.
-    pub(crate) kinds: [u64; KINDS],
 }
 
 /// Above the number of every kind.
 pub(crate) const KINDS: usize = 128;
 
-impl Default for Stretch {
-    fn default() -> Stretch {
-        Stretch { bytes: Vec::new(), order: Vec::new(), kinds: [0; KINDS] }
-    }
-}
-
-impl Stretch {
-    pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-        self.order.clear();
-        self.kinds = [0; KINDS];
-    }
-
-    /// Adds what `write` appends.
-    fn add(&mut self, recorded_ms: Moment, kind: u32, write: impl FnOnce(&mut Vec<u8>)) {
-        self.kinds[kind as usize] += 1;
+impl Shelf {
+    fn add(&mut self, recorded_ms: Moment, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         write(&mut self.bytes);
         self.order.push((recorded_ms, start as u32, (self.bytes.len() - start) as u32));
     }
 
+    fn records(&self) -> impl Iterator<Item = &[u8]> {
+        self.order.iter().map(|(_, start, length)| &self.bytes[*start as usize..(start + length) as usize])
+    }
+}
+
+impl Default for Stretch {
+    fn default() -> Stretch {
+        Stretch { shelves: vec![Shelf::default()], kinds: [0; KINDS] }
+    }
+}
+
+impl Stretch {
+    /// Takes everything out, and makes place for `shelves`.
+    fn clear(&mut self, shelves: usize) {
+        self.shelves.resize_with(shelves, Shelf::default);
+        for shelf in &mut self.shelves {
+            shelf.bytes.clear();
+            shelf.order.clear();
+        }
+        self.kinds = [0; KINDS];
+    }
+
+    /// Adds what `write` appends behind all that is there.
+    fn push(&mut self, recorded_ms: Moment, kind: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        self.kinds[kind as usize] += 1;
+        self.shelves[0].add(recorded_ms, write);
+    }
+
+    /// How many records were pushed.
+    fn pushed(&self) -> u64 {
+        self.shelves[0].order.len() as u64
+    }
+
     /// The records, in order.
     pub(crate) fn records(&self) -> impl Iterator<Item = &[u8]> {
-        self.order.iter().map(|(_, start, length)| &self.bytes[*start as usize..(start + length) as usize])
+        self.shelves.iter().flat_map(Shelf::records)
     }
 }
 
@@ -57,24 +85,31 @@ pub(crate) fn fill(
     encoder: &mut Encoder<'_>,
     people: &[u32],
     (from, until): (Moment, Moment),
+    spread: &Spread,
     stretch: &mut Stretch,
     mut met: impl FnMut(Subject, &[u8; 32]),
 ) {
-    stretch.clear();
+    stretch.clear(spread.shelves());
     let mut person = Person::default();
     for index in people {
         let traits = city.make(u64::from(*index), &mut person);
         encoder.begin(&traits, &person);
         met(encoder.identities[0].subject, &encoder.identities[0].secret);
+        let wanted = |said: &Told| (from..until).contains(&said.recorded_ms);
+        encoder.name_all(&person, wanted);
         for (told, said) in person.told.iter().enumerate() {
-            if (from..until).contains(&said.recorded_ms) {
-                stretch.add(said.recorded_ms, wire::kind(&said.says), |out| {
+            if wanted(said) {
+                stretch.kinds[wire::kind(&said.says) as usize] += 1;
+                let shelf = &mut stretch.shelves[spread.shelf(said.recorded_ms)];
+                shelf.add(said.recorded_ms, |out| {
                     encoder.encode(&person, told as u32, 0, out);
                 });
             }
         }
     }
-    stretch.order.sort_unstable();
+    for shelf in &mut stretch.shelves {
+        shelf.order.sort_unstable();
+    }
 }
 
 /// Every record of the city, by partition, with links carried: all in memory, so for small cities.
@@ -161,8 +196,8 @@ impl Carrier<'_> {
         self.encoder.encode(&self.person, told, identity, &mut event);
         let kind = wire::kind(&self.person.told[told as usize].says);
         let (partition, stretch) = self.stretch(identity, stretches);
-        let offset = stretch.order.len() as u64;
-        stretch.add(now, kind, |out| out.extend_from_slice(&event));
+        let offset = stretch.pushed();
+        stretch.push(now, kind, |out| out.extend_from_slice(&event));
         let present =
             Present { told, path: Vec::new(), origin_partition: partition, origin_offset: offset, event };
         self.settle(identity, present, now, stretches);
@@ -205,7 +240,7 @@ impl Carrier<'_> {
         let mut bytes = Vec::new();
         self.encoder.carry(&self.person, present.told, to, &carried, &mut bytes);
         let (_, stretch) = self.stretch(to, stretches);
-        stretch.add(now, CARRIED_EVENT, |out| out.extend_from_slice(&bytes));
+        stretch.push(now, CARRIED_EVENT, |out| out.extend_from_slice(&bytes));
         self.settle(to, Present { path, ..present.clone() }, now, stretches);
     }
 

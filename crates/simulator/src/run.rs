@@ -12,13 +12,14 @@ use std::{
 
 use contract::{DeploymentKey, Kind, Subject};
 use event_log::{Append, AppendError, EventLog, ReadError, Ticket, partition_of};
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
     Character, City,
     event::{Encoder, identifier},
     records::{KINDS, Stretch, fill, whole},
-    truth::{Moment, Person},
+    spread::Spread,
+    truth::Person,
 };
 
 /// How far a simulation is.
@@ -88,13 +89,11 @@ pub enum SimulateError {
 /// The most people of a city: beyond it personal numbers would repeat.
 pub const PEOPLE_MAX: u64 = 12_000_000;
 
-const BATCH_RECORDS: usize = 4000;
+/// Few enough that a batch's records are still in the processor's cache when they are copied.
+const BATCH_RECORDS: usize = 1000;
 const BATCH_BYTES: usize = 4 << 20;
 /// Batches on their way, a thread: enough to keep the log busy.
-const IN_FLIGHT: usize = 8;
-/// A partition's records are made in passes of about so many bytes.
-const PASS_BYTES: u64 = 300 << 20;
-const PERSON_BYTES: u64 = 1700;
+const IN_FLIGHT: usize = 32;
 
 /// Who wants to know the key of each subject's sealed fields.
 pub type KeySink<'a> = &'a mut (dyn FnMut(Subject, &[u8; 32]) + Send);
@@ -125,6 +124,7 @@ pub fn simulate(
         Character::Adversarial => write_whole(city, deployment, log, &keys)?,
     };
     let mut summary = Summary { people, ..Summary::default() };
+    let mut digest = Xxh3::new();
     for part in &written {
         summary.events += part.events;
         summary.bytes += part.bytes;
@@ -132,8 +132,9 @@ pub fn simulate(
             let kind = Kind::from_number(number as u32).expect("the simulator writes kinds of the contract");
             *summary.by_kind.entry(kind.name()).or_default() += count;
         }
-        summary.digest = xxh3_64_with_seed(&part.digest.to_le_bytes(), summary.digest);
+        digest.update(&part.digest.to_le_bytes());
     }
+    summary.digest = digest.digest();
     progress(Progress { people, people_total: people, events: summary.events, bytes: summary.bytes });
     Ok(summary)
 }
@@ -187,7 +188,7 @@ fn write_whole(
     for (partition, stretch) in stretches.iter().enumerate() {
         let mut sender = Sender::new(log, partition as u16);
         sender.send(stretch, &mut written[partition])?;
-        sender.finish()?;
+        sender.finish(&mut written[partition])?;
     }
     Ok(written)
 }
@@ -303,15 +304,16 @@ fn write_partition(
     let mut written = Written::default();
     let mut sender = Sender::new(log, partition);
     let mut met: Vec<(Subject, [u8; 32])> = Vec::with_capacity(people.len());
-    for (pass, range) in passes(city, people.len() as u64).into_iter().enumerate() {
-        fill(city, encoder, people, range, stretch, |subject, key| {
+    let spread = Spread::new(city, people.len() as u64);
+    for (pass, range) in spread.passes().enumerate() {
+        fill(city, encoder, people, range, &spread, stretch, |subject, key| {
             if pass == 0 {
                 met.push((subject, *key));
             }
         });
         sender.send(stretch, &mut written)?;
     }
-    sender.finish()?;
+    sender.finish(&mut written)?;
     let mut keys = keys.lock().expect("no holder of the lock panics");
     for (subject, key) in &met {
         keys(*subject, key);
@@ -319,32 +321,18 @@ fn write_partition(
     Ok(written)
 }
 
-/// The stretches of time in which a partition of so many people is made, one after the other, so that a partition of any
-/// size fits in memory. Most of a city's events are told while the registers are loaded, in the first month.
-fn passes(city: &City, people: u64) -> Vec<(Moment, Moment)> {
-    let count = (people * PERSON_BYTES).div_ceil(PASS_BYTES).max(1) as i64;
-    let (first, last) = (city.load_begins(), city.load_ends());
-    let new_year = first + (last - first) / 13;
-    let load = count * 3 / 5;
-    let cut = |pass: i64| match pass {
-        0 => Moment::MIN,
-        _ if pass == count => Moment::MAX,
-        _ if pass <= load => first + (new_year - first) * pass / load.max(1),
-        _ => new_year + (last - new_year) * (pass - load) / (count - load).max(1),
-    };
-    (0..count).map(|pass| (cut(pass), cut(pass + 1))).collect()
-}
-
 /// Appends one partition's records, some batches ahead of the log.
 struct Sender<'a> {
     log: &'a dyn EventLog,
     partition: u16,
     tickets: VecDeque<Ticket>,
+    /// Of all records so far, each with its length before it.
+    digest: Xxh3,
 }
 
 impl<'a> Sender<'a> {
     fn new(log: &'a dyn EventLog, partition: u16) -> Sender<'a> {
-        Sender { log, partition, tickets: VecDeque::with_capacity(IN_FLIGHT) }
+        Sender { log, partition, tickets: VecDeque::with_capacity(IN_FLIGHT), digest: Xxh3::new() }
     }
 
     fn send(&mut self, stretch: &Stretch, written: &mut Written) -> Result<(), SimulateError> {
@@ -356,7 +344,8 @@ impl<'a> Sender<'a> {
         for record in stretch.records() {
             written.events += 1;
             written.bytes += record.len() as u64;
-            written.digest = xxh3_64_with_seed(record, written.digest);
+            self.digest.update(&(record.len() as u32).to_le_bytes());
+            self.digest.update(record);
             bytes += record.len();
             // Every event begins with its id and its subject, 16 bytes each behind two of key and length.
             batch.push(Append { partition: self.partition, key: &record[20..36], bytes: record });
@@ -382,10 +371,11 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
-    fn finish(self) -> Result<(), SimulateError> {
+    fn finish(self, written: &mut Written) -> Result<(), SimulateError> {
         for ticket in self.tickets {
             ticket.wait()?;
         }
+        written.digest = self.digest.digest();
         Ok(())
     }
 }
@@ -412,18 +402,18 @@ mod tests {
         let city = City::new(Config::new(2, 300), places);
         let deployment = DeploymentKey::new(&[1; 32]);
         let people: Vec<u32> = (0..300).collect();
-        let made = |ranges: &[(Moment, Moment)]| {
+        let made = |spread: &Spread| {
             let (mut encoder, mut stretch) = (Encoder::new(&city, &deployment), Stretch::default());
             let mut records: Vec<Vec<u8>> = Vec::new();
-            for range in ranges {
-                fill(&city, &mut encoder, &people, *range, &mut stretch, |_, _| ());
+            for range in spread.passes() {
+                fill(&city, &mut encoder, &people, range, spread, &mut stretch, |_, _| ());
                 assert!(stretch.records().count() > 0, "a pass of nothing");
                 records.extend(stretch.records().map(<[u8]>::to_vec));
             }
             records
         };
-        let passes = passes(&city, 9 * PASS_BYTES / PERSON_BYTES);
-        assert_eq!(passes.len(), 9);
-        assert_eq!(made(&passes), made(&[(Moment::MIN, Moment::MAX)]));
+        let many = Spread::in_passes(&city, 9, 5);
+        assert_eq!(many.passes().count(), 9);
+        assert_eq!(made(&many), made(&Spread::in_passes(&city, 1, 1)));
     }
 }

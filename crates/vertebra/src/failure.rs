@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use audit::AuditError;
 use event_log::{AppendError, OpenError, ReadError};
-use intake::{SubmitError, keys::KeyError};
+use intake::{IndexError, SubmitError, keys::KeyError};
 use projector::StoreError;
 use query::QueryError;
 use simulator::SimulateError;
@@ -105,6 +105,7 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
             intake::OpenError::OtherKey { .. } => Some(Exit::Refused),
             intake::OpenError::Keys(error) => known(error),
             intake::OpenError::Log(error) => known(error),
+            intake::OpenError::Index(IndexError::Damaged { .. }) => Some(Exit::Corrupt),
             _ => Some(Exit::Unavailable),
         };
     }
@@ -113,6 +114,7 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
             SubmitError::Append(error) => known(error),
             SubmitError::Read(error) => known(error),
             SubmitError::Keys(error) => known(error),
+            SubmitError::Index(IndexError::Damaged { .. }) => Some(Exit::Corrupt),
             SubmitError::TooMany(_) => Some(Exit::Refused),
             _ => Some(Exit::Unavailable),
         };

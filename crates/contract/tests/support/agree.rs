@@ -53,15 +53,15 @@ pub(crate) fn check_equal(view: &EventView<'_>, event: &v1::Event) {
     assert_eq!(view.event_id.0[..], event.event_id);
     assert_eq!(view.subject.0[..], event.subject);
     assert_eq!(view.subject_kind as i32, event.subject_kind);
-    assert_eq!(view.emitter, event.emitter);
-    assert_eq!(view.record_key, event.record_key);
+    assert_eq!(view.emitter.as_str(), event.emitter);
+    assert_eq!(view.record_key.as_str(), event.record_key);
     assert_eq!(view.asserted_at, millis(&event.asserted_at));
     assert_eq!(view.occurred_at, millis(&event.occurred_at));
     assert_eq!(view.recorded_at, millis(&event.recorded_at));
     assert_eq!(view.emitter_sequence, event.emitter_sequence);
     assert_eq!(view.corrects.map(|id| id.0.to_vec()), referred(&event.corrects));
     assert_eq!(view.voids.map(|id| id.0.to_vec()), referred(&event.voids));
-    assert_eq!(view.key_id, event.key_id);
+    assert_eq!(view.key_id.as_str(), event.key_id);
     let hash = if event.content_hash.is_empty() { &[0; 16] } else { &event.content_hash[..] };
     assert_eq!(&view.content_hash[..], hash);
     assert_eq!(view.withdrawn, event.withdrawal.is_some());

@@ -234,6 +234,9 @@ impl Disk {
             }
         }
         self.names.clone_from(&self.safe_names);
+        // A folder that was removed comes back with what comes back in it.
+        let folders = self.names.keys().flat_map(|path| path.ancestors().skip(1)).map(Path::to_path_buf);
+        self.folders.extend(folders);
     }
 
     fn tear(&mut self, inode: &mut Inode) {

@@ -242,6 +242,15 @@ impl Files for Process {
         Ok(())
     }
 
+    fn remove_dir(&self, folder: &Path) -> io::Result<()> {
+        // A name after the other: whatever goes wrong in between leaves the rest.
+        let within = |path: &&PathBuf| path.starts_with(folder);
+        let paths: Vec<PathBuf> = self.disk()?.names.keys().filter(within).cloned().collect();
+        paths.iter().try_for_each(|path| self.remove(path))?;
+        self.disk()?.folders.retain(|path| !path.starts_with(folder));
+        Ok(())
+    }
+
     fn sync_dir(&self, folder: &Path) -> io::Result<()> {
         let mut disk = self.disk()?;
         let go_on = disk.change(self.boot)?;

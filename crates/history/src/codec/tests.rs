@@ -1,12 +1,13 @@
 //! Facts of every kind read back as they were, and damage never panics.
 
 use contract::{
-    Kind,
+    Code, Day, Kind,
     v1::{ReferralFormKind, ResidenceKind, Sex, SubjectKind},
 };
 use proptest::prelude::*;
 
 use super::*;
+use crate::body::{Claim, Segment, Transfer};
 
 fn code() -> impl Strategy<Value = Code> {
     prop_oneof![
