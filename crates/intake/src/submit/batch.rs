@@ -1,0 +1,220 @@
+//! What is on its way to the log: found again before it is there, taken back where it is, appended and noted.
+
+use std::collections::HashMap;
+
+use contract::{EventId, EventView, Millis, PersonKey, Subject, v1};
+use event_log::{Append, EventLog, Position, ReadError, partition_of};
+
+use super::{Intake, SubmitError};
+use crate::{
+    index::Pending,
+    receipt::{Outcome, Receipt},
+};
+
+/// What a retraction of intake's own gives as its reason.
+const MOVED: &str = "the record is about another person";
+
+/// What is about to be appended.
+pub(super) struct Prepared {
+    pub(super) event_id: EventId,
+    pub(super) subject: Subject,
+    pub(super) subject_kind: v1::SubjectKind,
+    pub(super) occurred_at: Millis,
+    pub(super) content_hash: [u8; 16],
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Events on their way to the log together.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) prepared: Vec<Prepared>,
+    pub(super) bytes: usize,
+    pub(super) by_id: HashMap<EventId, usize>,
+    pub(super) pending: Pending,
+    pub(super) keys: HashMap<Subject, PersonKey>,
+    /// Receipts whose position is that of a prepared event.
+    pub(super) waiting: Vec<(usize, usize)>,
+}
+
+impl Batch {
+    pub(super) fn push(&mut self, prepared: Prepared) -> usize {
+        let at = self.prepared.len();
+        self.by_id.insert(prepared.event_id, at);
+        self.bytes += prepared.bytes.len();
+        self.prepared.push(prepared);
+        at
+    }
+}
+
+/// An event that is known: in the log, or in this batch before it.
+pub(super) enum Known {
+    Waiting(usize),
+    Stored(Position),
+}
+
+/// Something another event refers to.
+pub(super) struct Target {
+    pub(super) event_id: EventId,
+    pub(super) subject: Subject,
+    pub(super) subject_kind: v1::SubjectKind,
+    pub(super) occurred_at: Millis,
+}
+
+/// In whose name intake says something of its own.
+pub(super) struct Speaker<'a> {
+    pub(super) emitter: &'a str,
+    pub(super) asserted_at: Millis,
+    pub(super) recorded_at: Millis,
+    pub(super) authority: v1::Authority,
+}
+
+impl Intake {
+    /// Takes an event back where it is, for its own emitter. Named after its target, so that it is said once.
+    pub(super) fn retract(
+        &self,
+        batch: &mut Batch,
+        target: &Target,
+        speaker: &Speaker<'_>,
+    ) -> Result<(), SubmitError> {
+        let record_key = format!("void-{}", target.event_id);
+        let mut event = v1::Event {
+            emitter: speaker.emitter.to_string(),
+            record_key,
+            asserted_at: Some(speaker.asserted_at.to_timestamp()),
+            occurred_at: Some(target.occurred_at.to_timestamp()),
+            voids: Some(v1::EventReference { event_id: target.event_id.0.to_vec(), reason: MOVED.into() }),
+            body: Some(v1::event::Body::Retraction(v1::Retraction {})),
+            ..v1::Event::default()
+        };
+        let submission = v1::Submission { event: Some(event.clone()), person: None, restricted: None };
+        let content_hash = self.deployment.content_hash(&submission);
+        let event_id = self.deployment.derive_event_id(
+            &event.emitter,
+            &event.record_key,
+            Some(speaker.asserted_at),
+            &content_hash,
+        );
+        if self.known_event(batch, event_id)?.is_some() {
+            return Ok(());
+        }
+        event.event_id = event_id.0.to_vec();
+        event.subject = target.subject.0.to_vec();
+        event.subject_kind = target.subject_kind as i32;
+        event.recorded_at = Some(speaker.recorded_at.to_timestamp());
+        event.key_id = self.deployment.id().to_string();
+        event.content_hash = content_hash.to_vec();
+        event.authority = speaker.authority as i32;
+        batch.push(Prepared {
+            event_id,
+            subject: target.subject,
+            subject_kind: target.subject_kind,
+            occurred_at: target.occurred_at,
+            content_hash,
+            bytes: contract::encode(&event),
+        });
+        Ok(())
+    }
+
+    pub(super) fn known_event(&self, batch: &Batch, id: EventId) -> Result<Option<Known>, SubmitError> {
+        if let Some(at) = batch.by_id.get(&id) {
+            return Ok(Some(Known::Waiting(*at)));
+        }
+        Ok(self.index.event(&batch.pending, id)?.map(Known::Stored))
+    }
+
+    pub(super) fn content_hash_of(&self, batch: &Batch, known: &Known) -> Result<[u8; 16], SubmitError> {
+        match known {
+            Known::Waiting(at) => Ok(batch.prepared[*at].content_hash),
+            Known::Stored(position) => {
+                Ok(read(self.log.as_ref(), *position, |view| view.content_hash)?.unwrap_or_default())
+            }
+        }
+    }
+
+    /// The event another one refers to, where it is known.
+    pub(super) fn target(&self, batch: &Batch, id: &[u8]) -> Result<Option<Target>, SubmitError> {
+        let Ok(event_id) = EventId::try_from(id) else { return Ok(None) };
+        Ok(match self.known_event(batch, event_id)? {
+            None => None,
+            Some(Known::Waiting(at)) => {
+                let event = &batch.prepared[at];
+                let (subject, subject_kind, occurred_at) =
+                    (event.subject, event.subject_kind, event.occurred_at);
+                Some(Target { event_id, subject, subject_kind, occurred_at })
+            }
+            Some(Known::Stored(position)) => read(self.log.as_ref(), position, |view| Target {
+                event_id,
+                subject: view.subject,
+                subject_kind: view.subject_kind,
+                occurred_at: view.occurred_at,
+            })?,
+        })
+    }
+
+    /// Appends what is prepared, and notes it. Keys first, then the log, then the index: each is found again from the one
+    /// before if the machine stops in between.
+    pub(super) fn flush(
+        &mut self,
+        batch: Batch,
+        recorded_at: Millis,
+        receipts: &mut [Receipt],
+    ) -> Result<(), SubmitError> {
+        let Batch { prepared, mut pending, waiting, .. } = batch;
+        if prepared.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.keys.sync() {
+            self.keys.forget_unsynced();
+            return Err(error.into());
+        }
+        let partitions = self.log.partitions();
+        let appends: Vec<Append<'_>> = prepared
+            .iter()
+            .map(|event| Append {
+                partition: partition_of(&event.subject, partitions),
+                key: &event.subject.0,
+                bytes: &event.bytes,
+            })
+            .collect();
+        let offsets = match self.log.append(&appends) {
+            Ok(offsets) => offsets,
+            Err(error) => {
+                // The events are not known to be there; the keys are, and must not be made a second time.
+                self.index.note_slots(pending.persons, self.keys.slots())?;
+                return Err(error.into());
+            }
+        };
+        let positions: Vec<Position> = appends
+            .iter()
+            .zip(offsets)
+            .map(|(append, offset)| Position { partition: append.partition, offset })
+            .collect();
+        for (event, position) in prepared.iter().zip(&positions) {
+            pending.events.insert(event.event_id, *position);
+            pending.reached(position.partition, position.offset + 1);
+        }
+        pending.stamped(recorded_at, self.keys.slots());
+        self.index.write(pending)?;
+        for (receipt, event) in waiting {
+            match &mut receipts[receipt].outcome {
+                Outcome::Accepted { position, .. } | Outcome::Duplicate { first: position, .. } => {
+                    *position = positions[event];
+                }
+                Outcome::Refused { .. } | Outcome::NothingToWithdraw => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads one record of the log; `None` where it is no event this build can read.
+pub(super) fn read<T>(
+    log: &dyn EventLog,
+    position: Position,
+    of: impl FnOnce(&EventView<'_>) -> T,
+) -> Result<Option<T>, ReadError> {
+    let mut reader = log.reader(position.partition, position.offset)?;
+    let batch = reader.next_batch(1)?;
+    let record = batch.and_then(|batch| batch.into_iter().next());
+    Ok(record.and_then(|record| EventView::parse(record.bytes).ok()).map(|view| of(&view)))
+}
