@@ -6,12 +6,10 @@ use timeline::{Axis, CubeSpec, Measure, Storage, Unit};
 
 /// Insured people by where they in fact live, main group and its rate.
 pub const COMMUNE: usize = 0;
-/// Claims by facility.
+/// Claims by facility and how the patient came; by tier, as facilities were on the day, whoever reads adds them up.
 pub const FACILITY: usize = 1;
 /// Claims by the facility's tier on the day and the group of the card shown.
 pub const TIER_GROUP: usize = 2;
-/// Claims by the facility's tier on the day and how the patient came.
-pub const ROUTE: usize = 3;
 
 /// Measure of [`COMMUNE`]: insured people.
 pub const INSURED: usize = 0;
@@ -85,7 +83,7 @@ pub const CUBES: &[CubeSpec] = &[
     },
     CubeSpec {
         name: "facility",
-        dimensions: &["facility"],
+        dimensions: &["facility", "came"],
         measures: OF_CLAIMS,
         axis: AXIS,
         storage: Storage::Dense,
@@ -94,14 +92,6 @@ pub const CUBES: &[CubeSpec] = &[
     CubeSpec {
         name: "tier_group",
         dimensions: &["tier", "group"],
-        measures: OF_CLAIMS,
-        axis: AXIS,
-        storage: Storage::Dense,
-        stands: &[],
-    },
-    CubeSpec {
-        name: "route",
-        dimensions: &["tier", "came"],
         measures: OF_CLAIMS,
         axis: AXIS,
         storage: Storage::Dense,

@@ -8,7 +8,7 @@ use timeline::Sink;
 use crate::{
     cells::{
         AGREED, CLAIMS, COMMUNE, CONFIRMED, COPAY, COVERED, DUE, EXEMPT, EXEMPTED, FACILITY, FUND, INSURED,
-        LOW_COST, OVERCHARGE, OVERCHARGED, ROUTE, TIER_GROUP, UNDERCHARGE, UNDERCHARGED, UNPRICED, WINDOW,
+        LOW_COST, OVERCHARGE, OVERCHARGED, TIER_GROUP, UNDERCHARGE, UNDERCHARGED, UNPRICED, WINDOW,
         rate_code,
     },
     claims::{claims, verdict},
@@ -79,9 +79,8 @@ fn charged<S: Sink>(view: &PersonView<'_>, exemptions: &Exemptions<'_>, bundle: 
         let difference = verdict.difference(claim.copay);
         let tier = tier_code(span.map(|span| span.tier));
         let cells = [
-            sink.cell(FACILITY, &[facility]),
+            sink.cell(FACILITY, &[facility, came]),
             sink.cell(TIER_GROUP, &[tier, known_group(claim.group, bundle)]),
-            sink.cell(ROUTE, &[tier, came]),
         ];
         let flows = [
             (CLAIMS, 1),

@@ -265,33 +265,33 @@ fn claims_are_held_against_the_rate_of_policy() {
         p1 2026-03-06 claim-submitted facility=01004 route=1.3 group=GD digit=4 covered=351_000 copay=0 fund=351_000
         ",
         &expect![[r#"
-            facility[01004] claims on 2026-03-02: 1
-            facility[01004] claims on 2026-03-03: 1
-            facility[01004] claims on 2026-03-04: 1
-            facility[01004] claims on 2026-03-05: 1
-            facility[01004] claims on 2026-03-06: 1
-            facility[01004] covered on 2026-03-02: 100000000
-            facility[01004] covered on 2026-03-03: 100000000
-            facility[01004] covered on 2026-03-04: 100000000
-            facility[01004] covered on 2026-03-05: 35099900
-            facility[01004] covered on 2026-03-06: 35100000
-            facility[01004] copay on 2026-03-02: 20000000
-            facility[01004] copay on 2026-03-03: 20000100
-            facility[01004] copay on 2026-03-04: 20000200
-            facility[01004] fund on 2026-03-02: 80000000
-            facility[01004] fund on 2026-03-03: 79999900
-            facility[01004] fund on 2026-03-04: 79999800
-            facility[01004] fund on 2026-03-05: 35099900
-            facility[01004] fund on 2026-03-06: 35100000
-            facility[01004] due on 2026-03-02: 20000000
-            facility[01004] due on 2026-03-03: 20000000
-            facility[01004] due on 2026-03-04: 20000000
-            facility[01004] due on 2026-03-06: 7020000
-            facility[01004] overcharged on 2026-03-04: 1
-            facility[01004] overcharge on 2026-03-04: 200
-            facility[01004] undercharged on 2026-03-06: 1
-            facility[01004] undercharge on 2026-03-06: 7020000
-            facility[01004] low_cost on 2026-03-05: 1
+            facility[01004 form] claims on 2026-03-02: 1
+            facility[01004 form] claims on 2026-03-03: 1
+            facility[01004 form] claims on 2026-03-04: 1
+            facility[01004 form] claims on 2026-03-05: 1
+            facility[01004 form] claims on 2026-03-06: 1
+            facility[01004 form] covered on 2026-03-02: 100000000
+            facility[01004 form] covered on 2026-03-03: 100000000
+            facility[01004 form] covered on 2026-03-04: 100000000
+            facility[01004 form] covered on 2026-03-05: 35099900
+            facility[01004 form] covered on 2026-03-06: 35100000
+            facility[01004 form] copay on 2026-03-02: 20000000
+            facility[01004 form] copay on 2026-03-03: 20000100
+            facility[01004 form] copay on 2026-03-04: 20000200
+            facility[01004 form] fund on 2026-03-02: 80000000
+            facility[01004 form] fund on 2026-03-03: 79999900
+            facility[01004 form] fund on 2026-03-04: 79999800
+            facility[01004 form] fund on 2026-03-05: 35099900
+            facility[01004 form] fund on 2026-03-06: 35100000
+            facility[01004 form] due on 2026-03-02: 20000000
+            facility[01004 form] due on 2026-03-03: 20000000
+            facility[01004 form] due on 2026-03-04: 20000000
+            facility[01004 form] due on 2026-03-06: 7020000
+            facility[01004 form] overcharged on 2026-03-04: 1
+            facility[01004 form] overcharge on 2026-03-04: 200
+            facility[01004 form] undercharged on 2026-03-06: 1
+            facility[01004 form] undercharge on 2026-03-06: 7020000
+            facility[01004 form] low_cost on 2026-03-05: 1
         "#]],
     );
 }
@@ -307,14 +307,14 @@ fn a_station_is_paid_in_full_and_an_unknown_code_has_no_rate() {
         p3 2026-03-02 claim-submitted facility=01004 route=8 group=GD digit=4 covered=1_000_000 copay=200_000 fund=800_000
         ",
         &expect![[r#"
-            facility[01020] claims on 2026-03-02: 1
-            facility[01020] covered on 2026-03-02: 100000000
-            facility[01020] fund on 2026-03-02: 100000000
-            facility[unknown] claims on 2026-03-02: 1
-            facility[unknown] covered on 2026-03-02: 100000000
-            facility[unknown] copay on 2026-03-02: 20000000
-            facility[unknown] fund on 2026-03-02: 80000000
-            facility[unknown] unpriced on 2026-03-02: 1
+            facility[01020 own] claims on 2026-03-02: 1
+            facility[01020 own] covered on 2026-03-02: 100000000
+            facility[01020 own] fund on 2026-03-02: 100000000
+            facility[unknown unknown] claims on 2026-03-02: 1
+            facility[unknown unknown] covered on 2026-03-02: 100000000
+            facility[unknown unknown] copay on 2026-03-02: 20000000
+            facility[unknown unknown] fund on 2026-03-02: 80000000
+            facility[unknown unknown] unpriced on 2026-03-02: 1
             tier_group[initial GD] claims on 2026-03-02: 1
             tier_group[initial GD] covered on 2026-03-02: 100000000
             tier_group[initial GD] fund on 2026-03-02: 100000000
@@ -323,14 +323,6 @@ fn a_station_is_paid_in_full_and_an_unknown_code_has_no_rate() {
             tier_group[unknown unknown] copay on 2026-03-02: 20000000
             tier_group[unknown unknown] fund on 2026-03-02: 80000000
             tier_group[unknown unknown] unpriced on 2026-03-02: 1
-            route[initial own] claims on 2026-03-02: 1
-            route[initial own] covered on 2026-03-02: 100000000
-            route[initial own] fund on 2026-03-02: 100000000
-            route[unknown unknown] claims on 2026-03-02: 1
-            route[unknown unknown] covered on 2026-03-02: 100000000
-            route[unknown unknown] copay on 2026-03-02: 20000000
-            route[unknown unknown] fund on 2026-03-02: 80000000
-            route[unknown unknown] unpriced on 2026-03-02: 1
         "#]],
     );
 }
@@ -346,23 +338,23 @@ fn after_the_threshold_nothing_is_due() {
             "
         ),
         &expect![[r#"
-            facility[01003] claims on 2026-03-02: 1
-            facility[01003] claims on 2026-03-03: 1
-            facility[01003] claims on 2027-01-04: 1
-            facility[01003] covered on 2026-03-02: 10000000000
-            facility[01003] covered on 2026-03-03: 100000000
-            facility[01003] covered on 2027-01-04: 100000000
-            facility[01003] copay on 2026-03-02: 2000000000
-            facility[01003] copay on 2026-03-03: 20000000
-            facility[01003] copay on 2027-01-04: 20000000
-            facility[01003] fund on 2026-03-02: 8000000000
-            facility[01003] fund on 2026-03-03: 80000000
-            facility[01003] fund on 2027-01-04: 80000000
-            facility[01003] due on 2026-03-02: 2000000000
-            facility[01003] due on 2027-01-04: 20000000
-            facility[01003] overcharged on 2026-03-03: 1
-            facility[01003] overcharge on 2026-03-03: 20000000
-            facility[01003] exempted on 2026-03-03: 1
+            facility[01003 form] claims on 2026-03-02: 1
+            facility[01003 form] claims on 2026-03-03: 1
+            facility[01003 form] claims on 2027-01-04: 1
+            facility[01003 form] covered on 2026-03-02: 10000000000
+            facility[01003 form] covered on 2026-03-03: 100000000
+            facility[01003 form] covered on 2027-01-04: 100000000
+            facility[01003 form] copay on 2026-03-02: 2000000000
+            facility[01003 form] copay on 2026-03-03: 20000000
+            facility[01003 form] copay on 2027-01-04: 20000000
+            facility[01003 form] fund on 2026-03-02: 8000000000
+            facility[01003 form] fund on 2026-03-03: 80000000
+            facility[01003 form] fund on 2027-01-04: 80000000
+            facility[01003 form] due on 2026-03-02: 2000000000
+            facility[01003 form] due on 2027-01-04: 20000000
+            facility[01003 form] overcharged on 2026-03-03: 1
+            facility[01003 form] overcharge on 2026-03-03: 20000000
+            facility[01003 form] exempted on 2026-03-03: 1
         "#]],
     );
 }
@@ -376,15 +368,15 @@ fn from_the_day_the_payer_says_nothing_is_due() {
         p1 2026-03-20 exemption-confirmed year=2026 exempt_from=2026-03-10
         ",
         &expect![[r#"
-            facility[01003] claims on 2026-03-09: 1
-            facility[01003] claims on 2026-03-10: 1
-            facility[01003] covered on 2026-03-09: 100000000
-            facility[01003] covered on 2026-03-10: 100000000
-            facility[01003] copay on 2026-03-09: 20000000
-            facility[01003] fund on 2026-03-09: 80000000
-            facility[01003] fund on 2026-03-10: 100000000
-            facility[01003] due on 2026-03-09: 20000000
-            facility[01003] exempted on 2026-03-10: 1
+            facility[01003 form] claims on 2026-03-09: 1
+            facility[01003 form] claims on 2026-03-10: 1
+            facility[01003 form] covered on 2026-03-09: 100000000
+            facility[01003 form] covered on 2026-03-10: 100000000
+            facility[01003 form] copay on 2026-03-09: 20000000
+            facility[01003 form] fund on 2026-03-09: 80000000
+            facility[01003 form] fund on 2026-03-10: 100000000
+            facility[01003 form] due on 2026-03-09: 20000000
+            facility[01003 form] exempted on 2026-03-10: 1
         "#]],
     );
 }
@@ -654,18 +646,18 @@ fn rates_and_thresholds_are_rows_of_policy() {
         &expect![[r#"
             commune[none GD 80%] insured 2026-01-01..2027-01-01: 1
             commune[none GD 80%] exempt 2026-03-02..2027-01-01: 1
-            facility[01003] claims on 2026-03-02: 1
-            facility[01003] covered on 2026-03-02: 4000000000
-            facility[01003] copay on 2026-03-02: 800000000
-            facility[01003] fund on 2026-03-02: 3200000000
-            facility[01003] due on 2026-03-02: 800000000
-            facility[01004] claims on 2026-03-02: 1
-            facility[01004] covered on 2026-03-02: 70000000
-            facility[01004] copay on 2026-03-02: 14000000
-            facility[01004] fund on 2026-03-02: 56000000
-            facility[01004] overcharged on 2026-03-02: 1
-            facility[01004] overcharge on 2026-03-02: 14000000
-            facility[01004] low_cost on 2026-03-02: 1
+            facility[01003 form] claims on 2026-03-02: 1
+            facility[01003 form] covered on 2026-03-02: 4000000000
+            facility[01003 form] copay on 2026-03-02: 800000000
+            facility[01003 form] fund on 2026-03-02: 3200000000
+            facility[01003 form] due on 2026-03-02: 800000000
+            facility[01004 form] claims on 2026-03-02: 1
+            facility[01004 form] covered on 2026-03-02: 70000000
+            facility[01004 form] copay on 2026-03-02: 14000000
+            facility[01004 form] fund on 2026-03-02: 56000000
+            facility[01004 form] overcharged on 2026-03-02: 1
+            facility[01004 form] overcharge on 2026-03-02: 14000000
+            facility[01004 form] low_cost on 2026-03-02: 1
         "#]],
     );
 }

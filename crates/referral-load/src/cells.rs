@@ -10,12 +10,10 @@ pub const PAIR: usize = 0;
 pub const TIER_PAIR: usize = 1;
 /// Days from issue to arrival, and days open so far, by tiers.
 pub const WAITING: usize = 2;
-/// Visits by facility and how the patient came.
-pub const FACILITY_VISITS: usize = 3;
-/// Visits by tier on the day and how the patient came.
-pub const TIER_VISITS: usize = 4;
+/// Visits by facility and how the patient came; by tier, as facilities were on the day, whoever reads adds them up.
+pub const VISITS: usize = 3;
 /// Inpatients by facility.
-pub const INPATIENTS: usize = 5;
+pub const INPATIENTS: usize = 4;
 
 /// Measures of [`PAIR`] and [`TIER_PAIR`].
 pub(crate) mod referral {
@@ -38,9 +36,9 @@ pub(crate) mod waiting {
     pub(crate) const INFERRED: usize = 2;
 }
 
-/// Measures of [`FACILITY_VISITS`] and [`TIER_VISITS`].
+/// Measures of [`VISITS`].
 pub(crate) mod visits {
-    pub(crate) const VISITS: usize = 0;
+    pub(crate) const ALL: usize = 0;
     pub(crate) const INPATIENT: usize = 1;
     pub(crate) const UNBILLED: usize = 2;
 }
@@ -73,12 +71,6 @@ const REFERRALS: &[Measure] = &[
     Measure::Flow("cancelled", Unit::Count),
     Measure::Flow("expired", Unit::Count),
     Measure::Flow("returned", Unit::Count),
-];
-
-const VISITS: &[Measure] = &[
-    Measure::Flow("visits", Unit::Count),
-    Measure::Flow("inpatient", Unit::Count),
-    Measure::Flow("unbilled", Unit::Count),
 ];
 
 /// The cubes.
@@ -114,15 +106,11 @@ pub const CUBES: &[CubeSpec] = &[
     CubeSpec {
         name: "visits",
         dimensions: &["facility", "came"],
-        measures: VISITS,
-        axis: AXIS,
-        storage: Storage::Dense,
-        stands: &[],
-    },
-    CubeSpec {
-        name: "tier_visits",
-        dimensions: &["tier", "came"],
-        measures: VISITS,
+        measures: &[
+            Measure::Flow("visits", Unit::Count),
+            Measure::Flow("inpatient", Unit::Count),
+            Measure::Flow("unbilled", Unit::Count),
+        ],
         axis: AXIS,
         storage: Storage::Dense,
         stands: &[],

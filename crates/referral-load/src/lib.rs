@@ -36,9 +36,7 @@ use policy::Bundle;
 use projection::{List, ListRow, Projection};
 use timeline::{CubeSpec, Sink};
 
-pub use cells::{
-    ARRIVAL_TIMES, CUBES, DIRECTIONS, FACILITY_VISITS, INPATIENTS, PAIR, TIER_PAIR, TIER_VISITS, WAITING,
-};
+pub use cells::{ARRIVAL_TIMES, CUBES, DIRECTIONS, INPATIENTS, PAIR, TIER_PAIR, VISITS, WAITING};
 pub use rows::{LISTS, OPEN, PRESENT};
 
 /// The projection.

@@ -3,13 +3,13 @@
 use contract::{Code, Day};
 use history::{Body, PersonView};
 use policy::Bundle;
-use projection::{NONE, Span, came, facility_on, known_facility, tier, tier_code};
+use projection::{NONE, Span, came, known_facility, tier, tier_code};
 use timeline::Sink;
 
 use crate::{
     cells::{
-        ARRIVAL_TIMES, FACILITY_VISITS, INPATIENTS, PAIR, TIER_PAIR, TIER_VISITS, WAITING, days_code,
-        direction, inpatients, referral, visits, waiting,
+        ARRIVAL_TIMES, INPATIENTS, PAIR, TIER_PAIR, VISITS, WAITING, days_code, direction, inpatients,
+        referral, visits, waiting,
     },
     referral::{Referral, Referrals},
     stay::{Stay, has_claim},
@@ -138,18 +138,13 @@ fn visit<S: Sink>(
     bundle: &Bundle,
     sink: &mut S,
 ) {
-    let (facility, span) = facility_on(facility, on, bundle);
-    let tier = tier_code(span.map(|span| span.tier));
-    let by_facility = sink.cell(FACILITY_VISITS, &[facility, came]);
-    let by_tier = sink.cell(TIER_VISITS, &[tier, came]);
-    for cell in [by_facility, by_tier] {
-        sink.flow(cell, visits::VISITS, on, 1);
-        if inpatient {
-            sink.flow(cell, visits::INPATIENT, on, 1);
-        }
-        if unbilled {
-            sink.flow(cell, visits::UNBILLED, on, 1);
-        }
+    let cell = sink.cell(VISITS, &[known_facility(facility, bundle), came]);
+    sink.flow(cell, visits::ALL, on, 1);
+    if inpatient {
+        sink.flow(cell, visits::INPATIENT, on, 1);
+    }
+    if unbilled {
+        sink.flow(cell, visits::UNBILLED, on, 1);
     }
 }
 

@@ -17,7 +17,7 @@ fn pairs(story: &str, expected: &Expect) {
 }
 
 fn visits(story: &str, expected: &Expect) {
-    check_cubes::<ReferralLoad>(&BUNDLE, &["visits", "tier_visits", "inpatients"], story, expected);
+    check_cubes::<ReferralLoad>(&BUNDLE, &["visits", "inpatients"], story, expected);
 }
 
 #[test]
@@ -455,11 +455,6 @@ fn self_referral_is_load_and_no_referral() {
             visits[01004 urgent] visits on 2026-03-06: 1
             visits[01004 unknown] visits on 2026-03-07: 1
             visits[unknown own] visits on 2026-03-08: 1
-            tier_visits[basic form] visits on 2026-03-05: 1
-            tier_visits[basic self] visits on 2026-03-03: 1
-            tier_visits[basic urgent] visits on 2026-03-06: 1
-            tier_visits[basic unknown] visits on 2026-03-07: 1
-            tier_visits[unknown own] visits on 2026-03-08: 1
         "#]],
     );
 }
@@ -476,9 +471,6 @@ fn a_visit_and_its_claim_are_one_visit() {
             visits[01004 own] visits on 2026-03-09: 1
             visits[01004 own] unbilled on 2026-03-09: 1
             visits[01004 slip] visits on 2026-03-03: 1
-            tier_visits[basic own] visits on 2026-03-09: 1
-            tier_visits[basic own] unbilled on 2026-03-09: 1
-            tier_visits[basic slip] visits on 2026-03-03: 1
         "#]],
     );
 }
@@ -493,8 +485,6 @@ fn an_inpatient_is_present_from_admission_until_before_discharge() {
         &expect![[r#"
             visits[01004 own] visits on 2026-03-03: 1
             visits[01004 own] inpatient on 2026-03-03: 1
-            tier_visits[basic own] visits on 2026-03-03: 1
-            tier_visits[basic own] inpatient on 2026-03-03: 1
             inpatients[01004] present 2026-03-03..2026-03-09: 1
             inpatients[01004] admitted on 2026-03-03: 1
             inpatients[01004] discharged on 2026-03-09: 1
@@ -517,12 +507,6 @@ fn a_stay_without_a_claim_is_stale_after_sixty_days() {
             visits[01004 own] visits on 2026-03-03: 1
             visits[01004 own] inpatient on 2026-03-03: 1
             visits[01004 own] unbilled on 2026-03-03: 1
-            tier_visits[basic own] visits on 2026-03-03: 1
-            tier_visits[basic own] inpatient on 2026-03-03: 1
-            tier_visits[basic own] unbilled on 2026-03-03: 1
-            tier_visits[special own] visits on 2026-03-03: 1
-            tier_visits[special own] inpatient on 2026-03-03: 1
-            tier_visits[special own] unbilled on 2026-03-03: 1
             inpatients[01003] present 2026-03-03..2026-03-20: 1
             inpatients[01003] admitted on 2026-03-03: 1
             inpatients[01004] present 2026-03-03..2026-05-02: 1

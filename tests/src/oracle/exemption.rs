@@ -192,11 +192,8 @@ fn charged(world: &World, facts: &[Fact<'_>], exemptions: &[Exemption], sums: &m
             ("exempted", i64::from(exempted)),
             ("unpriced", i64::from(due.is_none())),
         ];
-        let cubes: [(&str, &[&str]); 3] = [
-            ("fee-exemption/facility", &[&facility]),
-            ("fee-exemption/tier_group", &[&tier, &group]),
-            ("fee-exemption/route", &[&tier, came]),
-        ];
+        let cubes: [(&str, &[&str]); 2] =
+            [("fee-exemption/facility", &[&facility, came]), ("fee-exemption/tier_group", &[&tier, &group])];
         for (cube, codes) in cubes {
             for (measure, amount) in flows {
                 sums.flow(cube, codes, measure, ended, amount);

@@ -365,10 +365,8 @@ fn visit(
     unbilled: bool,
     sums: &mut Sums,
 ) {
-    let (known, tier) = (world.facility(facility), world.tier(facility, on));
-    for (cube, place) in [("referral-load/visits", &known), ("referral-load/tier_visits", &tier)] {
-        for (measure, counts) in [("visits", true), ("inpatient", inpatient), ("unbilled", unbilled)] {
-            sums.flow(cube, &[place, came], measure, on, i64::from(counts));
-        }
+    let place = world.facility(facility);
+    for (measure, counts) in [("visits", true), ("inpatient", inpatient), ("unbilled", unbilled)] {
+        sums.flow("referral-load/visits", &[&place, came], measure, on, i64::from(counts));
     }
 }
