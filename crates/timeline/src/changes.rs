@@ -50,13 +50,13 @@ pub(crate) struct Runs {
 impl Block {
     /// One that holds `sums`.
     fn of(sums: &[i64]) -> Block {
-        fn all<T: TryFrom<i64>>(sums: &[i64]) -> Option<Box<[T]>> {
-            sums.iter().map(|sum| T::try_from(*sum).ok()).collect()
-        }
-        match (all(sums), all(sums)) {
-            (Some(sums), _) => Block::Narrow(sums),
-            (None, Some(sums)) => Block::Middle(sums),
-            (None, None) => Block::Wide(sums.into()),
+        let within = |least: i64, most: i64| sums.iter().all(|sum| (least..=most).contains(sum));
+        if within(i16::MIN.into(), i16::MAX.into()) {
+            Block::Narrow(sums.iter().map(|sum| *sum as i16).collect())
+        } else if within(i32::MIN.into(), i32::MAX.into()) {
+            Block::Middle(sums.iter().map(|sum| *sum as i32).collect())
+        } else {
+            Block::Wide(sums.into())
         }
     }
 
