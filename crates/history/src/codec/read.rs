@@ -84,8 +84,8 @@ impl<'a, 'b> Reader<'a, 'b> {
     }
 
     #[inline(always)]
-    fn number(&mut self) -> u64 {
-        let length = (self.lengths & MASKS.len() as u64 - 1) as usize;
+    pub(super) fn number(&mut self) -> u64 {
+        let length = (self.lengths & 7) as usize;
         self.lengths >>= LENGTH_BITS;
         let number = self.word() & MASKS[length];
         self.at += length + (length + 1) / 8;
@@ -100,11 +100,6 @@ impl<'a, 'b> Reader<'a, 'b> {
     #[inline(always)]
     fn signed(&mut self) -> i64 {
         unzigzag(self.number())
-    }
-
-    #[inline(always)]
-    pub(super) fn offset(&mut self) -> u64 {
-        self.number()
     }
 
     #[inline(always)]
