@@ -77,10 +77,15 @@ impl<'a, 'b> Reader<'a, 'b> {
         }
     }
 
+    /// The same where fewer are left: as many as there are, and zeros.
     #[inline(never)]
     fn last_word(&self) -> u64 {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+        let past = self.at + 8 - self.bytes.len();
+        match self.bytes.last_chunk() {
+            // A fact that is not damaged has more than eight bytes.
+            Some(last) if past < 8 => u64::from_le_bytes(*last) >> (8 * past),
+            _ => 0,
+        }
     }
 
     #[inline(always)]
