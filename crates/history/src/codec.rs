@@ -160,7 +160,7 @@ impl History {
         let [b0, b1, b2, b3, b4, b5] = reader.bytes()?;
         let record = RecordHash(u64::from_le_bytes([b0, b1, b2, b3, b4, b5, 0, 0]));
         reader.begin(numbers(kind));
-        let offset = reader.offset();
+        let offset = reader.number();
         let emitter = reader.code()?;
         let occurred = Millis(reader.time()?.wrapping_add(EPOCH_MS));
         let asserted = Millis(reader.time()?.wrapping_add(occurred.0));

@@ -43,8 +43,9 @@ impl fmt::Display for Corrupt {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// A derived file is damaged or missing: the next to project throws all of them away and builds them from the log again.
-    #[error("{0}; it is derived from the log: project again, which builds it anew")]
+    /// A derived file is damaged or missing: all of them are thrown away and built from the log again, by a rebuild, or by the
+    /// next to project where it meets the damage.
+    #[error("{0}; it is derived from the log: rebuild it")]
     Corrupt(Corrupt),
     /// A derived file has another version's shape: it is built from the log again.
     #[error("{} has version {found}, this build reads {expected}; rebuild it from the log", path.display())]

@@ -5,7 +5,6 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, Sender, channel},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -94,32 +93,25 @@ impl Snapshots {
 }
 
 /// Merges that run beside the projector.
+#[derive(Default)]
 struct Merges {
-    sender: Sender<(MergeWork, Result<Merged, StoreError>)>,
-    receiver: Receiver<(MergeWork, Result<Merged, StoreError>)>,
-    running: usize,
+    /// One at a time: the projector itself needs a core.
+    running: Option<JoinHandle<(MergeWork, Result<Merged, StoreError>)>>,
     /// Failed, to be tried again.
     failed: Vec<(MergeWork, Instant)>,
     /// Base files that no longer serve; removed when no snapshot names them.
     obsolete: Vec<PathBuf>,
 }
 
-impl Merges {
-    fn new() -> Merges {
-        let (sender, receiver) = channel();
-        Merges { sender, receiver, running: 0, failed: Vec::new(), obsolete: Vec::new() }
-    }
-}
-
 impl Drop for Projector<'_> {
     /// Waits for what is written beside it: once the lock is released, another may write there.
     fn drop(&mut self) {
+        // They ended or they panicked: nobody is left to be told.
         if let Some(running) = self.snapshots.running.take() {
-            // It ended or it panicked: nobody is left to be told.
             let _ = running.join();
         }
-        while self.merges.running > 0 && self.merges.receiver.recv().is_ok() {
-            self.merges.running -= 1;
+        if let Some(running) = self.merges.running.take() {
+            let _ = running.join();
         }
     }
 }
@@ -140,8 +132,7 @@ impl<'a> Projector<'a> {
         files.create_dir(root).map_err(|source| StoreError::io(root, source))?;
         let lock = lock(files.as_ref(), root)?;
         let (serving, opened) = Serving::open(root, &files, log, bundle, options.workers)?;
-        let mut merges = Merges::new();
-        merges.obsolete = serving.tidy(files.as_ref(), root)?;
+        let merges = Merges { obsolete: serving.tidy(files.as_ref(), root)?, ..Merges::default() };
         let projector = Projector {
             log,
             files,
@@ -199,7 +190,10 @@ impl<'a> Projector<'a> {
     fn start_over(&mut self) -> Result<(), StoreError> {
         // What is being merged or written is of the old generation.
         self.end_snapshot(true)?;
-        self.merges = Merges::new();
+        if let Some(running) = self.merges.running.take() {
+            let _ = running.join();
+        }
+        self.merges = Merges::default();
         self.uncommitted_events = 0;
         self.snapshots.stale = true;
         let old = self.serving.generation.clone();
@@ -318,36 +312,30 @@ impl<'a> Projector<'a> {
     }
 
     fn begin_merges(&mut self) -> Result<(), StoreError> {
-        // One at a time: the projector itself needs a core.
-        while self.merges.running == 0 {
-            let wanting = |partition: &&mut Partition| partition.wants_merge(self.options.merge_facts_min);
-            let again = self.merges.failed.pop_if(|(_, since)| since.elapsed() > Duration::from_secs(10));
-            let work = match again {
-                Some((work, _)) => work,
-                None => match self.serving.partitions.iter_mut().find(wanting) {
-                    Some(partition) => partition.begin_merge(&self.serving.store)?,
-                    None => return Ok(()),
-                },
-            };
-            let (files, generation) = (Arc::clone(&self.files), self.serving.generation.clone());
-            let sender = self.merges.sender.clone();
-            self.merges.running += 1;
-            std::thread::spawn(move || {
-                let merged = work.run(&files, &generation);
-                // The projector may be gone: then nobody needs the merge.
-                let _ = sender.send((work, merged));
-            });
+        if self.merges.running.is_some() {
+            return Ok(());
         }
+        let wanting = |partition: &&mut Partition| partition.wants_merge(self.options.merge_facts_min);
+        let again = self.merges.failed.pop_if(|(_, since)| since.elapsed() > Duration::from_secs(10));
+        let work = match again {
+            Some((work, _)) => work,
+            None => match self.serving.partitions.iter_mut().find(wanting) {
+                Some(partition) => partition.begin_merge(&self.serving.store)?,
+                None => return Ok(()),
+            },
+        };
+        let (files, generation) = (Arc::clone(&self.files), self.serving.generation.clone());
+        self.merges.running = Some(std::thread::spawn(move || {
+            let merged = work.run(&files, &generation);
+            (work, merged)
+        }));
         Ok(())
     }
 
     /// Takes in what merges made; `all`: waits until none is left to do.
     fn end_merges(&mut self, all: bool) -> Result<(), StoreError> {
-        while self.merges.running > 0 {
-            let received =
-                if all { self.merges.receiver.recv().ok() } else { self.merges.receiver.try_recv().ok() };
-            let Some((work, merged)) = received else { return Ok(()) };
-            self.merges.running -= 1;
+        while let Some(running) = self.merges.running.take_if(|running| all || running.is_finished()) {
+            let (work, merged) = running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             match merged {
                 Ok(merged) => {
                     let partition = &mut self.serving.partitions[usize::from(merged.partition)];
@@ -444,7 +432,7 @@ impl<'a> Projector<'a> {
         self.end_merges(true)?;
         new.generation.serve(self.files.as_ref(), &self.root)?;
         let old = std::mem::replace(&mut self.serving, new);
-        self.merges = Merges::new();
+        self.merges = Merges::default();
         self.snapshots.stale = true;
         let generation = old.generation.clone();
         drop(old);

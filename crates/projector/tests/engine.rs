@@ -219,7 +219,7 @@ fn a_reader_finds_the_base_that_took_the_place_of_its_own_and_tells_one_that_is_
 
     fs::remove_file(&bases(&root)[0]).unwrap();
     let error = facts().unwrap_err().to_string();
-    assert!(error.contains(".base is missing; it is derived from the log: project again"), "{error}");
+    assert!(error.contains(".base is missing; it is derived from the log: rebuild it"), "{error}");
     drop(projector);
     let (mut projector, opened) = open(&root, &slow).unwrap();
     assert!(matches!(&opened, Opened::Discarded { why } if why.contains("is missing")), "{opened:?}");

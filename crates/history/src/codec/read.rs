@@ -77,15 +77,20 @@ impl<'a, 'b> Reader<'a, 'b> {
         }
     }
 
+    /// The same where fewer are left: as many as there are, and zeros.
     #[inline(never)]
     fn last_word(&self) -> u64 {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+        let past = self.at + 8 - self.bytes.len();
+        match self.bytes.last_chunk() {
+            // A fact that is not damaged has more than eight bytes.
+            Some(last) if past < 8 => u64::from_le_bytes(*last) >> (8 * past),
+            _ => 0,
+        }
     }
 
     #[inline(always)]
-    fn number(&mut self) -> u64 {
-        let length = (self.lengths & MASKS.len() as u64 - 1) as usize;
+    pub(super) fn number(&mut self) -> u64 {
+        let length = (self.lengths & 7) as usize;
         self.lengths >>= LENGTH_BITS;
         let number = self.word() & MASKS[length];
         self.at += length + (length + 1) / 8;
@@ -100,11 +105,6 @@ impl<'a, 'b> Reader<'a, 'b> {
     #[inline(always)]
     fn signed(&mut self) -> i64 {
         unzigzag(self.number())
-    }
-
-    #[inline(always)]
-    pub(super) fn offset(&mut self) -> u64 {
-        self.number()
     }
 
     #[inline(always)]
