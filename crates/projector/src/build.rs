@@ -15,7 +15,6 @@ use crate::{
     figures::{Figures, Fold},
     gather::Gathered,
     generation::Generation,
-    known::KnownTimes,
 };
 
 /// How far long work has come: records done of records in all.
@@ -96,7 +95,7 @@ impl Build<'_> {
             progress(Progress { done: done.fetch_add(records, Ordering::Relaxed) + records, total })
         };
         // The memory of one partition serves the next: giving it back costs as much as a tenth of the work.
-        let make = || (Vec::new(), shared.part(), Gathered::new(0, KnownTimes::default()));
+        let make = || (Vec::new(), shared.part(), Gathered::default());
         let accumulators =
             in_parallel(workers, partitions, make, |(built, figures, gathered), partition| {
                 built.push(self.partition(*partition, figures, gathered, &report)?);
@@ -117,7 +116,7 @@ impl Build<'_> {
         gathered: &mut Gathered,
         report: &dyn Fn(u64),
     ) -> Result<Built, StoreError> {
-        gathered.begin(0, KnownTimes::default());
+        gathered.begin(0);
         let read =
             gathered.read(self.log, number, self.ends[usize::from(number)], &mut |records| report(records));
         let stopped = read.err().map(|error| {

@@ -76,21 +76,34 @@ pub(crate) fn decode_facts(
 }
 
 /// One commit's new facts as bytes: what a delta row of the store holds.
+#[derive(Debug)]
 pub(crate) struct Row {
     people: Vec<u8>,
     count: u64,
+    copies: u64,
     samples_before: usize,
     set_aside_before: usize,
+    /// The codes of its facts.
+    pub(crate) dictionary: Dictionary,
 }
 
 impl Row {
     /// Begins a row: what is added to the known times and the set aside from here on belongs to it.
     pub(crate) fn begin(known: &KnownTimes, set_aside: usize) -> Row {
-        Row { people: Vec::new(), count: 0, samples_before: known.samples(), set_aside_before: set_aside }
+        Row {
+            people: Vec::new(),
+            count: 0,
+            copies: 0,
+            samples_before: known.samples(),
+            set_aside_before: set_aside,
+            dictionary: Dictionary::default(),
+        }
     }
 
-    pub(crate) fn push(&mut self, person: &GatheredPerson<'_>) {
+    /// Adds the facts of a person, encoded with [`Row::dictionary`]; `copies` of them are there already.
+    pub(crate) fn push(&mut self, person: &GatheredPerson<'_>, copies: u64) {
         self.count += 1;
+        self.copies += copies;
         self.people.extend_from_slice(&person.subject.0);
         self.people.push(person.history.kind() as i32 as u8);
         put(&mut self.people, person.history.facts().len() as u64);
@@ -102,14 +115,13 @@ impl Row {
     pub(crate) fn finish(
         self,
         next_offset: u64,
-        copies: u64,
-        codes: &CodeIndex,
         known: &KnownTimes,
         set_aside: &[SetAsideRecord],
     ) -> Vec<u8> {
         let mut out = vec![0; 4];
         put(&mut out, next_offset);
-        put(&mut out, copies);
+        put(&mut out, self.copies);
+        let codes = self.dictionary.codes();
         put(&mut out, codes.len() as u64);
         codes.iter().for_each(|code| out.extend_from_slice(&code.packed().to_le_bytes()));
         known.encode_from(self.samples_before, &mut out);

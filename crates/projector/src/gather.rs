@@ -16,6 +16,7 @@ const BUCKET_BITS: u32 = 8;
 const READ_BYTES: usize = 4 << 20;
 
 /// Facts of a stretch of a partition.
+#[derive(Debug)]
 pub(crate) struct Gathered {
     buckets: Vec<Bucket>,
     pub(crate) dictionary: Dictionary,
@@ -23,16 +24,25 @@ pub(crate) struct Gathered {
     pub(crate) set_aside: Vec<SetAsideRecord>,
     pub(crate) next_offset: u64,
     scratch: History,
+    visited: Visited,
 }
 
-#[derive(Default)]
+/// Memory for one person after the other.
+#[derive(Debug, Default)]
+struct Visited {
+    history: History,
+    facts: Vec<u8>,
+    in_order: InOrder,
+}
+
+#[derive(Debug, Default)]
 struct Bucket {
     /// Subject, kind and fact, one after the other.
     arena: Vec<u8>,
     entries: Vec<Entry>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Entry {
     /// The first bytes of the subject, so that their order is that of subjects.
     subject: u64,
@@ -57,26 +67,31 @@ pub(crate) struct GatheredPerson<'a> {
     pub(crate) copies: usize,
 }
 
-impl Gathered {
-    pub(crate) fn new(from: u64, known: KnownTimes) -> Gathered {
-        let buckets = (0..1 << BUCKET_BITS).map(|_| Bucket::default()).collect();
-        let set_aside = Vec::new();
+impl Default for Gathered {
+    fn default() -> Gathered {
         Gathered {
-            buckets,
+            buckets: (0..1 << BUCKET_BITS).map(|_| Bucket::default()).collect(),
             dictionary: Dictionary::default(),
-            known,
-            set_aside,
-            next_offset: from,
+            known: KnownTimes::default(),
+            set_aside: Vec::new(),
+            next_offset: 0,
             scratch: History::new(),
+            visited: Visited::default(),
         }
     }
+}
 
-    /// Begins another stretch with the memory of the last.
-    pub(crate) fn begin(&mut self, from: u64, known: KnownTimes) {
+impl Gathered {
+    /// Begins a stretch with the memory of the last.
+    pub(crate) fn begin(&mut self, from: u64) {
+        self.go_on(from, KnownTimes::default(), Dictionary::default());
+    }
+
+    /// The same, with codes and known times that stand already.
+    pub(crate) fn go_on(&mut self, from: u64, known: KnownTimes, dictionary: Dictionary) {
         // Left full only by a visit that failed.
         self.buckets.iter_mut().for_each(Bucket::clear);
-        self.dictionary = Dictionary::default();
-        (self.known, self.next_offset) = (known, from);
+        (self.known, self.dictionary, self.next_offset) = (known, dictionary, from);
         self.set_aside.clear();
     }
 
@@ -135,10 +150,8 @@ impl Gathered {
         &mut self,
         mut visit: impl FnMut(GatheredPerson<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let mut history = History::new();
-        let mut sorted = Vec::new();
-        let mut in_order = InOrder::default();
-        for bucket in &mut self.buckets {
+        let Visited { history, facts, in_order } = &mut self.visited;
+        for bucket in self.buckets.iter_mut().filter(|bucket| !bucket.entries.is_empty()) {
             let Bucket { arena, entries } = bucket;
             let mut rest = in_order.of(entries);
             while let Some(first) = rest.first() {
@@ -147,7 +160,7 @@ impl Gathered {
                 let (group, after) = rest.split_at_mut(same_prefix);
                 rest = after;
                 if group.iter().all(|entry| subject_at(arena, entry) == subject) {
-                    visit(person(arena, subject, group, &self.dictionary, &mut history, &mut sorted))?;
+                    visit(person(arena, subject, group, &self.dictionary, history, facts))?;
                 } else {
                     // Two subjects share their first eight bytes.
                     group.sort_by_key(|entry| subject_at(arena, entry));
@@ -155,7 +168,7 @@ impl Gathered {
                         group.chunk_by(|one, other| subject_at(arena, one) == subject_at(arena, other))
                     {
                         let subject = subject_at(arena, &group[0]);
-                        visit(person(arena, subject, group, &self.dictionary, &mut history, &mut sorted))?;
+                        visit(person(arena, subject, group, &self.dictionary, history, facts))?;
                     }
                 }
             }
@@ -174,7 +187,7 @@ impl Bucket {
 
 /// Puts entries in order of subject and time: first each where its subject's next bits say, so that what then still has to
 /// be compared are a few people's. Keeps its memory from bucket to bucket.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct InOrder {
     entries: Vec<Entry>,
     /// Where the entries of each slot begin, then where they end.

@@ -84,7 +84,8 @@ impl Histories {
         if self.next_offset >= until {
             return Ok(());
         }
-        let mut gathered = Gathered::new(self.next_offset, std::mem::take(&mut self.known));
+        let mut gathered = Gathered::default();
+        gathered.go_on(self.next_offset, std::mem::take(&mut self.known), history::Dictionary::default());
         gathered.read(log, partition, until, &mut |_| {})?;
         let deltas = &mut self.deltas;
         gathered.for_each_person(|person| {

@@ -36,8 +36,8 @@ pub(crate) struct Partition {
     /// Numbers of the delta rows in the store.
     rows: Vec<u64>,
     next_row: u64,
-    /// Rows made but not yet in the store.
-    uncommitted: Vec<(u64, Vec<u8>)>,
+    /// What was read since the last commit.
+    uncommitted: Option<Row>,
     /// Set: the log cannot be read further.
     pub(crate) stopped: Option<String>,
     pub(crate) quarantined: FxHashMap<Subject, Quarantined>,
@@ -56,6 +56,7 @@ pub(crate) struct Quarantined {
 /// Memory that is kept from person to person.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
+    gathered: Gathered,
     history: History,
     resolver: Resolver,
     last: LastBlock,
@@ -70,7 +71,7 @@ impl Partition {
             base_number: 0,
             rows: Vec::new(),
             next_row: 0,
-            uncommitted: Vec::new(),
+            uncommitted: None,
             stopped: None,
             quarantined: FxHashMap::default(),
         }
@@ -136,16 +137,16 @@ impl Partition {
         if until <= from || self.stopped.is_some() {
             return Ok(0);
         }
-        let mut row = Row::begin(&self.histories.known, self.histories.set_aside.len());
-        let mut gathered = Gathered::new(from, std::mem::take(&mut self.histories.known));
+        let (histories, quarantined) = (&mut self.histories, &mut self.quarantined);
+        let begin = || Row::begin(&histories.known, histories.set_aside.len());
+        let mut row = self.uncommitted.take().unwrap_or_else(begin);
+        let Scratch { gathered, history, resolver, last } = scratch;
+        gathered.go_on(from, std::mem::take(&mut histories.known), std::mem::take(&mut row.dictionary));
         if let Err(error) = gathered.read(log, self.number, until, &mut |_| {}) {
             tracing::error!(partition = self.number, offset = gathered.next_offset, %error, "the partition stopped");
             self.stopped = Some(error.to_string());
         }
-        let mut copies = 0;
-        let (histories, quarantined) = (&mut self.histories, &mut self.quarantined);
         gathered.for_each_person(|person| {
-            let Scratch { history, resolver, last } = scratch;
             histories.get(person.subject, history, last)?;
             let copies_before = history.copies();
             let waits = quarantined.get_mut(&person.subject).is_some_and(|quarantined| {
@@ -157,7 +158,7 @@ impl Partition {
             }
             history.extend(person.history);
             history.sort();
-            copies += (history.copies() - copies_before) as u64;
+            let copies = (history.copies() - copies_before) as u64;
             if !waits {
                 figures.add(person.subject, &resolver.view(history, None), bundle);
                 if history.facts().len() > QUARANTINE_FACTS {
@@ -167,22 +168,17 @@ impl Partition {
                     tracing::warn!(subject = %person.subject, facts = history.facts().len(), "a history is quarantined: it is refolded at most once a minute");
                 }
             }
-            row.push(&person);
+            row.push(&person, copies);
             histories.deltas.add(person.subject, person.history);
+            histories.deltas.copies += copies;
             Ok(())
         })?;
-        histories.deltas.copies += copies;
-        histories.known = gathered.known;
+        histories.known = std::mem::take(&mut gathered.known);
+        row.dictionary = std::mem::take(&mut gathered.dictionary);
         histories.next_offset = gathered.next_offset;
         histories.set_aside.append(&mut gathered.set_aside);
-        let read = gathered.next_offset - from;
-        if read > 0 {
-            let Histories { known, set_aside, next_offset, .. } = &self.histories;
-            let bytes = row.finish(*next_offset, copies, gathered.dictionary.codes(), known, set_aside);
-            self.uncommitted.push((self.next_row, bytes));
-            self.next_row += 1;
-        }
-        Ok(read)
+        self.uncommitted = Some(row);
+        Ok(gathered.next_offset - from)
     }
 
     /// Folds quarantined histories that changed: those that waited long enough, or `all`.
@@ -193,7 +189,7 @@ impl Partition {
         figures: &mut impl Fold,
         scratch: &mut Scratch,
     ) -> Result<(), StoreError> {
-        let Scratch { history, resolver, last } = scratch;
+        let Scratch { history, resolver, last, .. } = scratch;
         for (subject, quarantined) in &mut self.quarantined {
             if quarantined.stale && (all || quarantined.folded_at.elapsed() >= QUARANTINE_EVERY) {
                 self.histories.get(*subject, history, last)?;
@@ -216,11 +212,11 @@ impl Partition {
         figures: &mut impl Fold,
         scratch: &mut Scratch,
     ) -> Result<(), StoreError> {
-        let Scratch { history, resolver, last } = scratch;
+        let Scratch { gathered, history, resolver, last } = scratch;
         if from >= self.histories.next_offset {
             return Ok(());
         }
-        let mut gathered = Gathered::new(from, Default::default());
+        gathered.begin(from);
         gathered.read(log, self.number, self.histories.next_offset, &mut |_| {})?;
         gathered.for_each_person(|person| {
             self.histories.get(person.subject, history, last)?;
@@ -230,11 +226,14 @@ impl Partition {
         })
     }
 
-    /// Hands the new rows to the store. Durable after [`Store::sync`].
+    /// Hands what came since the last commit to the store, as one row. Durable after [`Store::sync`].
     pub(crate) fn commit(&mut self, store: &Store) -> Result<(), StoreError> {
-        for (number, row) in self.uncommitted.drain(..) {
-            store.commit(self.number, number, row, self.histories.next_offset)?;
+        if let Some(row) = self.uncommitted.take() {
+            let Histories { known, set_aside, next_offset, .. } = &self.histories;
+            let (number, bytes) = (self.next_row, row.finish(*next_offset, known, set_aside));
+            store.commit(self.number, number, bytes, *next_offset)?;
             self.rows.push(number);
+            self.next_row += 1;
         }
         Ok(())
     }

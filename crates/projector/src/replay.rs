@@ -6,7 +6,7 @@ use contract::Subject;
 use event_log::EventLog;
 use history::History;
 
-use crate::{error::StoreError, gather::Gathered, known::KnownTimes};
+use crate::{error::StoreError, gather::Gathered};
 
 /// What one partition of the log holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub fn replay_partition(
     until: u64,
     mut visit: impl FnMut(Subject, &History) -> Result<(), StoreError>,
 ) -> Result<Replayed, StoreError> {
-    let mut gathered = Gathered::new(0, KnownTimes::default());
+    let mut gathered = Gathered::default();
     let stopped = gathered.read(log, partition, until, &mut |_| {}).err().map(|error| error.to_string());
     let mut replayed =
         Replayed { partition, next_offset: gathered.next_offset, stopped, ..Replayed::default() };
