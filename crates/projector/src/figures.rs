@@ -146,7 +146,7 @@ impl Figures {
     pub fn digests(&mut self) -> Digests {
         self.post();
         Digests {
-            projections: self.timelines.each_ref().map(Timeline::digest),
+            projections: side_by_side(&self.timelines, Timeline::digest),
             events: self.events.to_be_bytes(),
         }
     }
@@ -176,12 +176,15 @@ impl Figures {
     pub(crate) fn encode(&mut self, out: &mut Vec<u8>) {
         self.post();
         out.extend_from_slice(&self.events.to_le_bytes());
-        self.timelines.iter().for_each(|timeline| {
+        let encoded = side_by_side(&self.timelines, |timeline| {
             let mut bytes = Vec::new();
             timeline.encode(&mut bytes);
+            bytes
+        });
+        for bytes in encoded {
             out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
             out.extend_from_slice(&bytes);
-        });
+        }
     }
 
     pub(crate) fn decode(mut bytes: &[u8]) -> Result<Figures, CodecError> {
@@ -190,12 +193,22 @@ impl Figures {
         let (events, rest) = bytes.split_first_chunk().ok_or_else(early)?;
         figures.events = u128::from_le_bytes(*events);
         bytes = rest;
-        for (timeline, projection) in figures.timelines.iter_mut().zip(&REGISTRY) {
+        let mut encoded = [&[][..]; PROJECTIONS];
+        for timeline in &mut encoded {
             let (length, rest) = bytes.split_first_chunk().ok_or_else(early)?;
-            let (timeline_bytes, rest) =
+            (*timeline, bytes) =
                 rest.split_at_checked(u64::from_le_bytes(*length) as usize).ok_or_else(early)?;
-            *timeline = Timeline::decode(projection.cubes, timeline_bytes)?;
-            bytes = rest;
+        }
+        let mut at = 0;
+        let numbered = encoded.map(|bytes| {
+            at += 1;
+            (at - 1, bytes)
+        });
+        let decoded = side_by_side(&numbered, |(at, bytes): &(usize, &[u8])| {
+            Timeline::decode(REGISTRY[*at].cubes, bytes)
+        });
+        for (timeline, decoded) in figures.timelines.iter_mut().zip(decoded) {
+            *timeline = decoded?;
         }
         Ok(figures)
     }
@@ -239,6 +252,14 @@ impl Fold for Part<'_, '_> {
         self.pending.subtract(subject, person, bundle);
         self.pending.full().for_each(|(at, postings)| self.figures.timelines[at].post(postings));
     }
+}
+
+/// Does `work` for every projection, each on a thread of its own.
+fn side_by_side<T: Sync, R: Send>(all: &[T; PROJECTIONS], work: impl Fn(&T) -> R + Sync) -> [R; PROJECTIONS] {
+    std::thread::scope(|scope| {
+        let threads = all.each_ref().map(|one| scope.spawn(|| work(one)));
+        threads.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 /// A hash of who it is and of the events in force, in the order of the history.
