@@ -199,11 +199,7 @@ impl Figures {
             (*timeline, bytes) =
                 rest.split_at_checked(u64::from_le_bytes(*length) as usize).ok_or_else(early)?;
         }
-        let mut at = 0;
-        let numbered = encoded.map(|bytes| {
-            at += 1;
-            (at - 1, bytes)
-        });
+        let numbered = std::array::from_fn(|at| (at, encoded[at]));
         let decoded = side_by_side(&numbered, |(at, bytes): &(usize, &[u8])| {
             Timeline::decode(REGISTRY[*at].cubes, bytes)
         });
