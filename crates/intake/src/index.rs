@@ -21,8 +21,9 @@ use std::{
 
 use contract::{EventId, EventView, IdHash, Kind, Millis, Subject, v1::SubjectKind};
 use event_log::{EventLog, Position};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch};
-use xxhash_rust::xxh3::xxh3_128;
+use fastbloom::BloomFilter;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, config::PartitioningPolicy};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 pub use error::IndexError;
 
@@ -37,6 +38,8 @@ const CATCH_UP_BYTES: usize = 4 << 20;
 /// memory, where half of the time would go.
 const BULK_EVENTS: usize = 20_000;
 const CACHE_BYTES: u64 = 32 << 20;
+/// Bits for each row: one false alarm in a hundred.
+const SEEN_BITS: usize = 10;
 /// What the store keeps in memory before it writes a table, for each tree: small, because searching it is what an insert
 /// costs.
 const MEMORY_TABLE_BYTES: u64 = 16 << 20;
@@ -138,6 +141,23 @@ impl Pending {
     }
 }
 
+/// What was noted since the index began, give or take one in a hundred: two looks into the store for each record of the log
+/// would take most of the time of building it.
+struct Seen(BloomFilter);
+
+impl Seen {
+    /// For the rows of so many records.
+    fn new(records: u64) -> Seen {
+        let rows = usize::try_from(records).unwrap_or(usize::MAX / 32).max(1) * 2;
+        Seen(BloomFilter::with_num_bits(rows * SEEN_BITS).expected_items(rows))
+    }
+
+    /// Whether a row of this key was certainly not noted before; it is now.
+    fn first(&mut self, key: &[u8]) -> bool {
+        !self.0.insert_hash(xxh3_64(key))
+    }
+}
+
 /// The index.
 pub(crate) struct Index {
     path: PathBuf,
@@ -189,7 +209,14 @@ impl Index {
             .worker_threads(1)
             .open()
             .map_err(failed)?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMORY_TABLE_BYTES);
+        // Filters and indexes of large tables in pieces: a whole filter is a megabyte, and a lookup needs four kilobytes of it.
+        let in_pieces = || PartitioningPolicy::new([false, true]);
+        let options = || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(MEMORY_TABLE_BYTES)
+                .filter_block_partitioning_policy(in_pieces())
+                .index_block_partitioning_policy(in_pieces())
+        };
         let keyspace = |name: &str| database.keyspace(name, options).map_err(failed);
         let (events, records, persons, meta) =
             (keyspace("events")?, keyspace("records")?, keyspace("persons")?, keyspace("meta")?);
@@ -247,6 +274,8 @@ impl Index {
     /// Reads what the log has beyond the index. Says how many records that were.
     pub(crate) fn catch_up(&mut self, log: &dyn EventLog) -> Result<u64, IndexError> {
         let ends = log.ends()?;
+        let is_new = self.next.iter().all(|next| *next == 0);
+        let mut seen = is_new.then(|| Seen::new(ends.iter().sum()));
         let (mut count, mut records) = (0, 0);
         let mut pending = Pending::default();
         for partition in 0..log.partitions() {
@@ -257,7 +286,8 @@ impl Index {
             let mut reader = log.reader(partition, from)?;
             while let Some(batch) = reader.next_batch(CATCH_UP_BYTES)? {
                 for record in batch {
-                    self.learn(&mut pending, Position { partition, offset: record.offset }, record.bytes)?;
+                    let position = Position { partition, offset: record.offset };
+                    self.learn(&mut pending, seen.as_mut(), position, record.bytes)?;
                 }
                 pending.reached(partition, batch.next_offset());
                 records += batch.len();
@@ -272,8 +302,14 @@ impl Index {
         Ok(count)
     }
 
-    /// Notes what one record of the log says.
-    fn learn(&self, pending: &mut Pending, position: Position, bytes: &[u8]) -> Result<(), IndexError> {
+    /// Notes what one record of the log says. `seen`: all that the index may hold.
+    fn learn(
+        &self,
+        pending: &mut Pending,
+        seen: Option<&mut Seen>,
+        position: Position,
+        bytes: &[u8],
+    ) -> Result<(), IndexError> {
         let view = match EventView::parse(bytes) {
             Ok(view) => view,
             Err(error) => {
@@ -286,7 +322,12 @@ impl Index {
         if view.kind == Kind::CarriedEvent {
             return Ok(());
         }
-        if self.event(pending, view.event_id)?.is_none() {
+        let name = RecordName::new(view.emitter.as_str(), view.record_key.as_str());
+        let (event_is_new, record_is_new) = match seen {
+            Some(seen) => (seen.first(&view.event_id.0), seen.first(&name.row(view.kind))),
+            None => (false, false),
+        };
+        if event_is_new || self.event(pending, view.event_id)?.is_none() {
             pending.events.insert(view.event_id, position);
         }
         if view.kind == Kind::Retraction {
@@ -301,8 +342,9 @@ impl Index {
             occurred_at: view.occurred_at,
             withdrawn: view.withdrawn,
         };
-        let name = RecordName::new(view.emitter.as_str(), view.record_key.as_str());
-        if self.version(pending, name, view.kind)?.is_none_or(|known| known.order() < version.order()) {
+        if record_is_new
+            || self.version(pending, name, view.kind)?.is_none_or(|known| known.order() < version.order())
+        {
             pending.note(name, view.kind, version);
         }
         Ok(())
