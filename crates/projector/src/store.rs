@@ -16,6 +16,7 @@ const MANIFEST: &[u8] = b"manifest";
 /// Keys of delta rows: this and the commit's number, big-endian, so that they come in order.
 const ROW: u8 = b'd';
 const CACHE_BYTES: u64 = 64 << 20;
+const SEGMENT_BYTES: usize = 4 << 20;
 
 /// The store of one generation.
 #[derive(Debug, Clone)]
@@ -51,6 +52,8 @@ impl Store {
             .path(path)
             .cache_capacity(CACHE_BYTES)
             .mode(sled::Mode::HighThroughput)
+            // A commit fits into what sled buffers, a segment: else it waits for the disk in the middle of its rows.
+            .segment_size(SEGMENT_BYTES)
             // Commits sync themselves.
             .flush_every_ms(None);
         let db = config.open().map_err(failed)?;
