@@ -326,6 +326,7 @@ impl<'a> Projector<'a> {
         };
         let (files, generation) = (Arc::clone(&self.files), self.serving.generation.clone());
         self.merges.running = Some(std::thread::spawn(move || {
+            give_way();
             let merged = work.run(&files, &generation);
             (work, merged)
         }));
@@ -377,6 +378,7 @@ impl<'a> Projector<'a> {
         let (store, obsolete) = (self.serving.store.clone(), std::mem::take(&mut self.merges.obsolete));
         let begun_at = Instant::now();
         let write = move || {
+            give_way();
             let result = store.settle(files.as_ref()).and_then(|()| frozen.write(files.as_ref(), &path));
             Written { result, took: begun_at.elapsed(), obsolete }
         };
@@ -462,6 +464,15 @@ pub struct Commit {
     pub events: u64,
     /// How long it took.
     pub took: Duration,
+}
+
+/// What runs beside the projector gives way to it, so that commits don't wait for a merge or a snapshot: on Linux a thread
+/// has a priority of its own, and those it starts inherit it.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, 10) {
+        tracing::debug!(%error, "the thread keeps its priority");
+    }
 }
 
 fn lock(files: &dyn Files, root: &Path) -> Result<Box<dyn FileLock>, StoreError> {
