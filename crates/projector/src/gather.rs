@@ -4,6 +4,8 @@
 //! facts as they are read, and facts go into buckets by the first bits of their subject, small enough to sort and decode
 //! within the processor's caches.
 
+use std::fmt;
+
 use contract::{EventView, Subject, v1::SubjectKind};
 use event_log::{EventLog, Record};
 use history::{Dictionary, Fact, History, append_short};
@@ -16,7 +18,6 @@ const BUCKET_BITS: u32 = 8;
 const READ_BYTES: usize = 4 << 20;
 
 /// Facts of a stretch of a partition.
-#[derive(Debug)]
 pub(crate) struct Gathered {
     buckets: Vec<Bucket>,
     pub(crate) dictionary: Dictionary,
@@ -28,21 +29,21 @@ pub(crate) struct Gathered {
 }
 
 /// Memory for one person after the other.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Visited {
     history: History,
     facts: Vec<u8>,
     in_order: InOrder,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Bucket {
     /// Subject, kind and fact, one after the other.
     arena: Vec<u8>,
     entries: Vec<Entry>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 struct Entry {
     /// The first bytes of the subject, so that their order is that of subjects.
     subject: u64,
@@ -65,6 +66,13 @@ pub(crate) struct GatheredPerson<'a> {
     pub(crate) history: &'a mut History,
     pub(crate) facts: &'a [u8],
     pub(crate) copies: usize,
+}
+
+impl fmt::Debug for Gathered {
+    // Never the facts: they are about people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gathered").field("next_offset", &self.next_offset).finish_non_exhaustive()
+    }
 }
 
 impl Default for Gathered {
@@ -187,7 +195,7 @@ impl Bucket {
 
 /// Puts entries in order of subject and time: first each where its subject's next bits say, so that what then still has to
 /// be compared are a few people's. Keeps its memory from bucket to bucket.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct InOrder {
     entries: Vec<Entry>,
     /// Where the entries of each slot begin, then where they end.
