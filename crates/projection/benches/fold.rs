@@ -43,6 +43,21 @@ impl Sink for Nothing {
     }
 }
 
+/// What takes a person's contributions and is told when they are all there.
+trait Sums: Sink {
+    fn person_is_whole(&mut self) {}
+}
+
+impl Sums for Nothing {}
+
+impl Sums for Point {
+    fn person_is_whole(&mut self) {
+        if self.is_full() {
+            self.settle();
+        }
+    }
+}
+
 /// A timeline with the postings on their way to it.
 struct Posting {
     timeline: Timeline,
@@ -53,9 +68,6 @@ impl Sink for Posting {
     type Cell = <Postings as Sink>::Cell;
 
     fn cell(&mut self, cube: usize, key: &[Code]) -> Self::Cell {
-        if self.postings.is_full() {
-            self.timeline.post(&mut self.postings);
-        }
         self.postings.cell(cube, key)
     }
 
@@ -65,6 +77,14 @@ impl Sink for Posting {
 
     fn flow(&mut self, cell: Self::Cell, measure: usize, day: Day, weight: i64) {
         self.postings.flow(cell, measure, day, weight);
+    }
+}
+
+impl Sums for Posting {
+    fn person_is_whole(&mut self) {
+        if self.postings.is_full() {
+            self.timeline.post(&mut self.postings);
+        }
     }
 }
 
@@ -122,7 +142,7 @@ fn measure<P: Projection>(histories: &[History], bundle: &Bundle) {
 
 /// Nanoseconds a person, of the view and of the projection. A few people at a time, seen once before the projection is timed: in
 /// a rebuild the facts were just read and are in the processor's cache.
-fn fold<P: Projection, S: Sink>(
+fn fold<P: Projection, S: Sums>(
     histories: &[History],
     bundle: &Bundle,
     mut sink: Option<&mut S>,
@@ -142,7 +162,10 @@ fn fold<P: Projection, S: Sink>(
             .collect();
         let between = worked_ns();
         if let Some(sink) = sink.as_deref_mut() {
-            views.iter().for_each(|view| P::project(view, bundle, sink));
+            for view in &views {
+                P::project(view, bundle, sink);
+                sink.person_is_whole();
+            }
         }
         viewed += between - before;
         projected += worked_ns() - between;

@@ -44,10 +44,11 @@ impl Sums {
         }
     }
 
-    /// Makes reads cheap. Before [`Sums::rows`].
+    /// Makes them ready to be read. Before [`Sums::rows`].
     pub(crate) fn settle(&mut self) {
-        if let Sums::Series(figures, _) = self {
-            figures.settle();
+        match self {
+            Sums::Point(points) => points.settle(),
+            Sums::Series(figures, _) => figures.settle(),
         }
     }
 

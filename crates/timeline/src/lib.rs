@@ -9,6 +9,7 @@
 mod changes;
 mod codec;
 mod cube;
+mod drawers;
 mod index;
 mod point;
 mod postings;
@@ -19,6 +20,7 @@ pub use codec::CodecError;
 pub use cube::{
     Axis, CubeSpec, DIMENSIONS_MAX, Key, MEASURES_MAX, Measure, Row, StandsFor, Storage, Unit, key,
 };
+pub use drawers::Cell;
 pub use point::{Period, Point};
 pub use postings::{Postings, TakingOut};
 pub use sink::{Collected, Collector, Negated, Sink};

@@ -2,7 +2,13 @@
 
 use contract::{Code, Day};
 
-use crate::{CubeSpec, Row, Sink, index::CellIndex};
+use rustc_hash::FxHashMap;
+
+use crate::{
+    CubeSpec, Key, Row, Sink,
+    changes::Change,
+    drawers::{Cell, Drawers, Target},
+};
 
 /// What a figure is asked for: levels on a day, flows over a period with both ends inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,79 +26,124 @@ pub struct Period {
 #[derive(Debug, Clone)]
 pub struct Point {
     period: Period,
+    drawers: Drawers,
     cubes: Vec<Counters>,
 }
 
 #[derive(Debug, Clone)]
 struct Counters {
     spec: CubeSpec,
-    cells: CellIndex,
+    cells: FxHashMap<Key, u32>,
     /// A value a measure, cell after cell.
     values: Vec<i64>,
 }
+
+/// 40 MB, about.
+const GATHERED_MAX: usize = 1 << 21;
 
 impl Point {
     /// Empty sums for `specs`.
     #[must_use]
     pub fn new(specs: &[CubeSpec], period: Period) -> Point {
         let counters =
-            |spec: &CubeSpec| Counters { spec: *spec, cells: CellIndex::default(), values: Vec::new() };
-        Point { period, cubes: specs.iter().map(counters).collect() }
+            |spec: &CubeSpec| Counters { spec: *spec, cells: FxHashMap::default(), values: Vec::new() };
+        Point { period, drawers: Drawers::new(), cubes: specs.iter().map(counters).collect() }
     }
 
     /// Adds everything `other` holds; both of one projection and period.
-    pub fn merge(&mut self, other: &Point) {
+    pub fn merge(&mut self, other: &mut Point) {
+        other.settle();
         for (cube, from) in self.cubes.iter_mut().zip(&other.cubes) {
-            let measures = cube.spec.measures.len();
-            for (key, values) in from.cells.keys().iter().zip(from.values.chunks_exact(measures)) {
-                let at = cube.cell(key) as usize * measures;
-                cube.values[at..at + measures].iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+            for (key, values) in from.cells() {
+                let at = cube.place(*key);
+                cube.values[at..at + values.len()]
+                    .iter_mut()
+                    .zip(values)
+                    .for_each(|(sum, value)| *sum += value);
             }
         }
     }
 
+    /// Whether it is time to settle.
+    #[must_use]
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.drawers.gathered() >= GATHERED_MAX
+    }
+
+    /// Takes in what is on its way: between two people when it is full, and before [`Point::rows`].
+    pub fn settle(&mut self) {
+        self.drawers.empty(&mut self.cubes);
+    }
+
     /// The rows of cube number `cube`, as [`Timeline::rows`](crate::Timeline::rows) gives them.
+    ///
+    /// # Panics
+    /// If something was added since [`Point::settle`].
     #[must_use]
     pub fn rows(&self, cube: usize) -> Vec<Row> {
+        assert!(self.drawers.gathered() == 0, "settle before reading");
         let cube = &self.cubes[cube];
-        let values = cube.values.chunks_exact(cube.spec.measures.len());
-        cube.spec.rows(cube.cells.keys().iter().zip(values).map(|(key, values)| (*key, values.to_vec())))
+        cube.spec.rows(cube.cells().map(|(key, values)| (*key, values.to_vec())))
+    }
+
+    #[inline]
+    fn push(&mut self, cell: Cell, measure: usize, weight: i64) {
+        self.drawers.push(cell, Change { day: 0, measure: measure as u16, weight });
     }
 }
 
 impl Counters {
-    #[inline]
-    fn cell(&mut self, codes: &[Code]) -> u32 {
-        let cell = self.cells.at(codes);
-        self.values.resize(self.cells.keys().len() * self.spec.measures.len(), 0);
-        cell
+    /// Every cell with its values.
+    fn cells(&self) -> impl Iterator<Item = (&Key, &[i64])> {
+        let measures = self.spec.measures.len();
+        self.cells.iter().map(move |(key, at)| (key, &self.values[*at as usize..*at as usize + measures]))
+    }
+
+    /// Where the values of the cell at `key` begin.
+    fn place(&mut self, key: Key) -> usize {
+        *self.cells.entry(key).or_insert_with(|| {
+            let at = self.values.len();
+            self.values.resize(at + self.spec.measures.len(), 0);
+            at as u32
+        }) as usize
+    }
+}
+
+impl Target for Vec<Counters> {
+    fn place(&mut self, cube: usize, key: Key) -> u32 {
+        self[cube].place(key) as u32
+    }
+
+    fn add(&mut self, cube: usize, place: u32, changes: &[Change]) {
+        let values = &mut self[cube].values[place as usize..];
+        changes.iter().for_each(|change| values[usize::from(change.measure)] += change.weight);
     }
 }
 
 impl Sink for Point {
-    type Cell = (u32, u32);
+    type Cell = Cell;
 
     #[inline]
-    fn cell(&mut self, cube: usize, codes: &[Code]) -> (u32, u32) {
-        let cell = self.cubes[cube].cell(codes);
-        (cube as u32, cell)
+    fn cell(&mut self, cube: usize, codes: &[Code]) -> Cell {
+        self.drawers.cell(cube, codes)
     }
 
     #[inline]
-    fn level(&mut self, (cube, cell): (u32, u32), measure: usize, from: Day, until: Day, weight: i64) {
-        let cube = &mut self.cubes[cube as usize];
+    fn level(&mut self, cell: Cell, measure: usize, from: Day, until: Day, weight: i64) {
         // The axis clips here as it does in a timeline, so that both give the same answer for any day.
-        let on = self.period.on.min(cube.spec.axis.horizon);
-        if from <= on && on < until && on >= cube.spec.axis.first {
-            cube.values[cell as usize * cube.spec.measures.len() + measure] += weight;
+        let axis = self.cubes[usize::from(cell.cube)].spec.axis;
+        let on = self.period.on.min(axis.horizon);
+        if from <= on && on < until && on >= axis.first {
+            self.push(cell, measure, weight);
         }
     }
 
     #[inline]
-    fn flow(&mut self, (cube, cell): (u32, u32), measure: usize, day: Day, weight: i64) {
-        let cube = &mut self.cubes[cube as usize];
-        if day >= self.period.from && day <= self.period.to && cube.spec.axis.slot(day).is_some() {
-            cube.values[cell as usize * cube.spec.measures.len() + measure] += weight;
+    fn flow(&mut self, cell: Cell, measure: usize, day: Day, weight: i64) {
+        let axis = self.cubes[usize::from(cell.cube)].spec.axis;
+        if day >= self.period.from && day <= self.period.to && axis.slot(day).is_some() {
+            self.push(cell, measure, weight);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! All cells of one projection, by day.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use contract::Day;
 use rustc_hash::FxHashMap;
@@ -9,6 +9,7 @@ use crate::{
     CubeSpec, Key, MEASURES_MAX, Period, Postings, Row,
     changes::{BLOCK_DAYS, Change, Changes},
     cube::text_of,
+    drawers::Target,
 };
 
 /// The sums by day of every cell of one projection's cubes.
@@ -100,10 +101,6 @@ impl Cube {
         cell.changes.add_all(changes);
     }
 
-    fn post(&mut self, number: usize, postings: &mut Postings) {
-        postings.drain(number, self, |cube, key| cube.cell(key), |cube, at, changes| cube.add(at, changes));
-    }
-
     /// The changes of the cell at `key`; none where there is no such cell.
     fn changes(&self, key: &Key) -> Vec<(usize, i64)> {
         let mut changes = Vec::new();
@@ -181,10 +178,7 @@ impl Timeline {
 
     /// Adds what `postings` holds.
     pub fn post(&mut self, postings: &mut Postings) {
-        postings.settle();
-        for (number, cube) in self.cubes.iter_mut().enumerate() {
-            cube.post(number, postings);
-        }
+        postings.empty(&mut self.cubes);
     }
 
     /// For several threads to fill.
@@ -267,14 +261,35 @@ impl Timeline {
     }
 }
 
-impl SharedTimeline<'_> {
+impl<'t> SharedTimeline<'t> {
     /// Adds what `postings` holds.
     pub fn post(&self, postings: &mut Postings) {
-        postings.settle();
-        for (number, cube) in self.cubes.iter().enumerate() {
-            // A thread that panicked ends the whole work: nobody reads what it left.
-            cube.lock().unwrap_or_else(PoisonError::into_inner).post(number, postings);
-        }
+        postings.empty(&mut &*self);
+    }
+
+    fn cube(&self, number: usize) -> MutexGuard<'_, &'t mut Cube> {
+        // A thread that panicked ends the whole work: nobody reads what it left.
+        self.cubes[number].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Target for Vec<Cube> {
+    fn place(&mut self, cube: usize, key: Key) -> u32 {
+        self[cube].cell(key)
+    }
+
+    fn add(&mut self, cube: usize, place: u32, changes: &[Change]) {
+        self[cube].add(place, changes);
+    }
+}
+
+impl Target for &SharedTimeline<'_> {
+    fn place(&mut self, cube: usize, key: Key) -> u32 {
+        self.cube(cube).cell(key)
+    }
+
+    fn add(&mut self, cube: usize, place: u32, changes: &[Change]) {
+        self.cube(cube).add(place, changes);
     }
 }
 

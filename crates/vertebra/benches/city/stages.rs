@@ -168,7 +168,8 @@ impl Bench<'_> {
             )
             .unwrap();
         let mut all = Points::new(period);
-        folded.iter().for_each(|points| all.merge(points));
+        folded.into_iter().for_each(|mut points| all.merge(&mut points));
+        all.settle();
         let cubes = REGISTRY.iter().enumerate();
         let rows: usize = cubes
             .flat_map(|(at, projection)| (0..projection.cubes.len()).map(move |cube| (at, cube)))

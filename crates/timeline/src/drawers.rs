@@ -1,0 +1,145 @@
+//! Contributions put where those of the same cells are.
+//!
+//! A person's contributions go to a dozen of some ten thousand cells, which lie far apart in memory, as do the slots of the
+//! table that would number them: one at a time, each would wait for memory. So they first go into drawers by a hash of
+//! their cell, each at a drawer's end. When many have come, a drawer is emptied at once: its few hundred cells are numbered
+//! by a small table, and the changes of each are added together.
+
+use contract::Code;
+
+use crate::{
+    Key,
+    changes::Change,
+    index::{CellIndex, CellKey},
+};
+
+/// Few enough that their ends stay in the processor's cache, enough that the cells of one do.
+const DRAWERS: usize = 1 << DRAWER_BITS;
+const DRAWER_BITS: u32 = 7;
+
+/// A cell that was asked for: only good until the drawers are emptied.
+#[derive(Debug, Clone, Copy)]
+pub struct Cell {
+    pub(crate) cube: u16,
+    drawer: u16,
+    asked: u32,
+}
+
+/// Where the changes of cells go.
+pub(crate) trait Target {
+    /// The place of a cell, made if there is none; asked for once a cell.
+    fn place(&mut self, cube: usize, key: Key) -> u32;
+    /// Adds `changes` at a place of `cube`.
+    fn add(&mut self, cube: usize, place: u32, changes: &[Change]);
+}
+
+/// Changes on their way to one [`Target`].
+#[derive(Debug, Clone)]
+pub(crate) struct Drawers {
+    drawers: Box<[Drawer]>,
+    gathered: usize,
+    sorted: Sorted,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Drawer {
+    /// Every cell that was asked for, as often as it was.
+    asked: Vec<CellKey>,
+    changes: Vec<Gathered>,
+    /// Its cells, by number.
+    cells: CellIndex,
+    /// Where the target has them.
+    places: Vec<u32>,
+}
+
+/// A change of the cell that was the `asked`th to be asked for.
+#[derive(Debug, Clone, Copy)]
+struct Gathered {
+    asked: u32,
+    day: u16,
+    measure: u16,
+    weight: i64,
+}
+
+/// The changes of a drawer in the order of their cells: memory that is kept.
+#[derive(Debug, Clone, Default)]
+struct Sorted {
+    changes: Vec<Change>,
+    /// The number of each cell that was asked for.
+    numbers: Vec<u32>,
+    ends: Vec<u32>,
+}
+
+impl Drawers {
+    pub(crate) fn new() -> Drawers {
+        Drawers { drawers: vec![Drawer::default(); DRAWERS].into(), gathered: 0, sorted: Sorted::default() }
+    }
+
+    /// How much there is: changes and cells asked for, some 20 bytes each.
+    #[inline]
+    pub(crate) fn gathered(&self) -> usize {
+        self.gathered
+    }
+
+    #[inline]
+    pub(crate) fn cell(&mut self, cube: usize, codes: &[Code]) -> Cell {
+        let key = CellKey::new(cube, codes);
+        let drawer = (key.hash() >> (u64::BITS - DRAWER_BITS)) as usize;
+        let asked = &mut self.drawers[drawer].asked;
+        asked.push(key);
+        self.gathered += 1;
+        Cell { cube: cube as u16, drawer: drawer as u16, asked: asked.len() as u32 - 1 }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, cell: Cell, Change { day, measure, weight }: Change) {
+        let change = Gathered { asked: cell.asked, day, measure, weight };
+        self.drawers[usize::from(cell.drawer)].changes.push(change);
+        self.gathered += 1;
+    }
+
+    /// Whether both are the same cell.
+    #[inline]
+    pub(crate) fn same(&self, one: Cell, other: Cell) -> bool {
+        let asked = &self.drawers[usize::from(one.drawer)].asked;
+        one.drawer == other.drawer && asked[one.asked as usize] == asked[other.asked as usize]
+    }
+
+    /// Hands over everything.
+    pub(crate) fn empty(&mut self, target: &mut impl Target) {
+        for drawer in self.drawers.iter_mut().filter(|drawer| !drawer.asked.is_empty()) {
+            drawer.empty(&mut self.sorted, target);
+        }
+        self.gathered = 0;
+    }
+}
+
+impl Drawer {
+    fn empty(&mut self, Sorted { changes, numbers, ends }: &mut Sorted, target: &mut impl Target) {
+        numbers.clear();
+        numbers.extend(self.asked.drain(..).map(|key| self.cells.at(&key)));
+        let keys = self.cells.keys();
+        let known = self.places.len();
+        self.places.extend(keys[known..].iter().map(|cell| target.place(cell.cube(), cell.key)));
+        ends.clear();
+        ends.resize(keys.len() + 1, 0);
+        self.changes.iter().for_each(|change| ends[numbers[change.asked as usize] as usize + 1] += 1);
+        for cell in 1..ends.len() {
+            ends[cell] += ends[cell - 1];
+        }
+        // `ends[cell]` begins as where the cell's changes start, and is where they end once all are placed.
+        changes.resize(changes.len().max(self.changes.len()), Change::default());
+        for Gathered { asked, day, measure, weight } in self.changes.drain(..) {
+            let at = &mut ends[numbers[asked as usize] as usize];
+            changes[*at as usize] = Change { day, measure, weight };
+            *at += 1;
+        }
+        let mut start = 0;
+        for ((cell, place), end) in keys.iter().zip(&self.places).zip(ends.iter()) {
+            if start < *end {
+                target.add(cell.cube(), *place, &changes[start as usize..*end as usize]);
+                start = *end;
+            }
+        }
+    }
+}
