@@ -10,7 +10,7 @@ use crate::cells::WINDOW;
 /// Visit types (MA_LOAI_KCB, QD 1804) whose claim is a check-up: periodic check-up, screening.
 const CHECK_UP_TYPES: [&str; 2] = ["15", "16"];
 
-/// What figures and lists need of a person. Every interval lies inside the life, and the life inside the axis.
+/// What figures and lists need of a person. Cards and places lie inside the life, and the life inside the axis.
 #[derive(Debug)]
 pub(crate) struct Person {
     pub(crate) life: Span,
@@ -81,8 +81,6 @@ impl Person {
         let begins = [residences.begins(), holdings.begins()].into_iter().flatten().fold(known, Day::min);
         let life = on_axis(Span { from: birth.unwrap_or(begins), until: died });
         holdings.settle(life);
-        let alive = Spans::from(life);
-        let record = record.and(&alive);
         Person {
             life,
             birth,
@@ -90,7 +88,7 @@ impl Person {
             insured: holdings.insured(),
             holdings,
             managed: record.and(&contacts),
-            checked_up: checked_up.and(&alive),
+            checked_up,
             record,
             places: residences.places(life, bundle),
             last_check_up,

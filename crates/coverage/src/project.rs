@@ -24,111 +24,78 @@ pub(crate) fn project<S: Sink>(view: &PersonView<'_>, bundle: &Bundle, sink: &mu
     if person.life.is_empty() {
         return;
     }
-    let everybody = Levels {
-        people: Spans::from(person.life),
-        insured: person.insured.clone(),
-        managed: person.managed.clone(),
-        checked_up: person.checked_up.clone(),
-        record: person.record.clone(),
-    };
-    let insured = everybody.on(&person.insured);
-    communes(&person, &everybody, &insured, sink);
-    groups(&person, &everybody, &insured, bundle, sink);
+    communes(&person, sink);
+    groups(&person, bundle, sink);
     registrations(&person, bundle, sink);
 }
 
-/// The levels of one set of people: in each cell, those of its days.
-struct Levels {
-    people: Spans,
-    insured: Spans,
-    managed: Spans,
-    checked_up: Spans,
-    record: Spans,
-}
-
-impl Levels {
-    /// On `days` only.
-    fn on(&self, days: &Spans) -> Levels {
-        Levels {
-            people: self.people.and(days),
-            insured: self.insured.and(days),
-            managed: self.managed.and(days),
-            checked_up: self.checked_up.and(days),
-            record: self.record.and(days),
-        }
-    }
-
-    /// On other days than `days`.
-    fn off(&self, days: &Spans) -> Levels {
-        Levels {
-            people: self.people.without(days),
-            insured: self.insured.without(days),
-            managed: self.managed.without(days),
-            checked_up: self.checked_up.without(days),
-            record: self.record.without(days),
-        }
-    }
-
-    /// Whether nobody is there on any day of `window`.
+impl Person {
+    /// Adds to `cell` what [`COMMUNE`] and [`GROUP`] both measure, on the days of `days`.
     #[inline]
-    fn is_empty(&self, window: Span) -> bool {
-        self.people.within(window).next().is_none()
+    fn add<S: Sink>(&self, sink: &mut S, cell: S::Cell, days: Span) {
+        level(sink, cell, PEOPLE, days);
+        for (measure, spans) in
+            [(INSURED, &self.insured), (MANAGED, &self.managed), (CHECKED_UP, &self.checked_up)]
+        {
+            spans.within(days).for_each(|span| level(sink, cell, measure, span));
+        }
     }
 
-    /// Adds what [`COMMUNE`] and [`GROUP`] both measure.
-    #[inline]
-    fn add<S: Sink>(&self, sink: &mut S, cell: S::Cell, window: Span) {
-        let levels = [
-            (PEOPLE, &self.people),
-            (INSURED, &self.insured),
-            (MANAGED, &self.managed),
-            (CHECKED_UP, &self.checked_up),
-        ];
-        for (measure, spans) in levels {
-            add(sink, cell, measure, spans, window);
+    /// The days of `window` without a card.
+    fn uninsured(&self, window: Span) -> SmallVec<[Span; 4]> {
+        let mut days: SmallVec<[Span; 4]> = SmallVec::new();
+        let mut from = window.from;
+        for insured in self.insured.within(window) {
+            days.push(Span { from, until: insured.from });
+            from = insured.until;
         }
+        days.push(Span { from, until: window.until });
+        days.retain(|span| !span.is_empty());
+        days
     }
 }
 
 #[inline]
-fn add<S: Sink>(sink: &mut S, cell: S::Cell, measure: usize, spans: &Spans, window: Span) {
-    for span in spans.within(window) {
-        sink.level(cell, measure, span.from, span.until, 1);
-    }
+fn level<S: Sink>(sink: &mut S, cell: S::Cell, measure: usize, span: Span) {
+    sink.level(cell, measure, span.from, span.until, 1);
 }
 
-fn communes<S: Sink>(person: &Person, everybody: &Levels, insured: &Levels, sink: &mut S) {
+fn communes<S: Sink>(person: &Person, sink: &mut S) {
     let bands = bands(person);
     let sex = Code::new(match person.sex {
         Sex::Male => "male",
         Sex::Female => "female",
         Sex::Unspecified => UNKNOWN,
     });
-    let mut put = |bases: &str, levels: &Levels, commune: Code, days: Span| {
-        for (band, age) in &bands {
-            let window = days.and(*band);
-            if !levels.is_empty(window) {
-                let cell = sink.cell(COMMUNE, &[Code::new(bases), commune, *age, sex]);
-                levels.add(sink, cell, window);
-                add(sink, cell, RECORD, &levels.record, window);
-            }
-        }
-    };
-    let uninsured = everybody.off(&person.insured);
     let permanent = person.places.permanent.as_slice();
     for (days, commune) in person.actual().as_slice() {
         // The parts of these days on which the permanent residence is the same commune, and the rest.
         for (registered, permanent) in permanent.iter().map(|(span, code)| (span.and(*days), *code)) {
-            if registered.is_empty() {
-                continue;
-            }
-            if permanent == *commune {
-                put(EVERY_BASIS, insured, *commune, registered);
-                put(BOTH_RESIDENCES, &uninsured, *commune, registered);
-            } else {
-                put(ACTUAL_INSURED, insured, *commune, registered);
-                put("actual", &uninsured, *commune, registered);
-                put("perm", everybody, permanent, registered);
+            for (band, age) in &bands {
+                let window = registered.and(*band);
+                if window.is_empty() {
+                    continue;
+                }
+                let mut put = |bases: &str, commune: Code, days: &[Span]| {
+                    if days.is_empty() {
+                        return;
+                    }
+                    let cell = sink.cell(COMMUNE, &[Code::new(bases), commune, *age, sex]);
+                    for days in days {
+                        person.add(sink, cell, *days);
+                        person.record.within(*days).for_each(|span| level(sink, cell, RECORD, span));
+                    }
+                };
+                let insured: SmallVec<[Span; 4]> = person.insured.within(window).collect();
+                let uninsured = person.uninsured(window);
+                if permanent == *commune {
+                    put(EVERY_BASIS, *commune, &insured);
+                    put(BOTH_RESIDENCES, *commune, &uninsured);
+                } else {
+                    put(ACTUAL_INSURED, *commune, &insured);
+                    put("actual", *commune, &uninsured);
+                    put("perm", permanent, &[window]);
+                }
             }
         }
     }
@@ -158,7 +125,7 @@ fn bands(person: &Person) -> SmallVec<[(Span, Code); 3]> {
     bands
 }
 
-fn groups<S: Sink>(person: &Person, everybody: &Levels, insured: &Levels, bundle: &Bundle, sink: &mut S) {
+fn groups<S: Sink>(person: &Person, bundle: &Bundle, sink: &mut S) {
     let mut groups: SmallVec<[(Code, Spans); 3]> = SmallVec::new();
     let cards = person.holdings.cards.iter().map(|card| (card.group, card.span));
     let statuses = person.holdings.entitlements.iter().map(|held| (held.group, held.span));
@@ -169,32 +136,28 @@ fn groups<S: Sink>(person: &Person, everybody: &Levels, insured: &Levels, bundle
             None => groups.push((group, Spans::from(span))),
         }
     }
-    match groups.as_slice() {
-        // Most people's only group is that of their cards.
-        [(group, days)] if *days == person.insured => {
-            in_group(person, insured, MEMBER_AND_MAIN, *group, sink)
-        }
-        [(group, days)] => in_group(person, &everybody.on(days), MEMBER_AND_MAIN, *group, sink),
-        several => {
-            let mains = person.holdings.main_groups(bundle);
-            for (group, days) in several {
-                let mut main = Spans::new();
-                mains
-                    .iter()
-                    .filter(|main| known_group(main.group, bundle) == *group)
-                    .for_each(|held| main.add(held.span));
-                in_group(person, &everybody.on(&main), MEMBER_AND_MAIN, *group, sink);
-                in_group(person, &everybody.on(&days.without(&main)), "member", *group, sink);
-            }
-        }
+    if let [(group, days)] = groups.as_slice() {
+        in_group(person, days, MEMBER_AND_MAIN, *group, sink);
+        return;
+    }
+    let mains = person.holdings.main_groups(bundle);
+    for (group, days) in &groups {
+        let mut main = Spans::new();
+        mains
+            .iter()
+            .filter(|main| known_group(main.group, bundle) == *group)
+            .for_each(|held| main.add(held.span));
+        in_group(person, &main, MEMBER_AND_MAIN, *group, sink);
+        in_group(person, &days.without(&main), "member", *group, sink);
     }
 }
 
-fn in_group<S: Sink>(person: &Person, levels: &Levels, kind: &str, group: Code, sink: &mut S) {
+fn in_group<S: Sink>(person: &Person, days: &Spans, kind: &str, group: Code, sink: &mut S) {
     for (place, commune) in person.actual().as_slice() {
-        if !levels.is_empty(*place) {
+        let mut days = days.within(*place).peekable();
+        if days.peek().is_some() {
             let cell = sink.cell(GROUP, &[*commune, Code::new(kind), group]);
-            levels.add(sink, cell, *place);
+            days.for_each(|days| person.add(sink, cell, days));
         }
     }
 }
