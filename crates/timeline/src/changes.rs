@@ -12,12 +12,61 @@ pub(crate) enum Changes {
     Sparse(Runs),
 }
 
-/// One change: on a day of the axis, of a measure, by how much.
+/// One change of a cell: from a day of the axis on, of a measure, by how much; a level goes back on the day it ends.
+///
+/// Short, for there are hundreds of millions: measure and weight share a word.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Change {
     pub(crate) day: u16,
-    pub(crate) measure: u16,
-    pub(crate) weight: i64,
+    /// The day on which it goes back, or [`Change::STAYS`].
+    pub(crate) back: u16,
+    /// The measure in the lowest bits, the weight above.
+    pub(crate) measured: i64,
+}
+
+impl Change {
+    /// Where a change never goes back.
+    pub(crate) const STAYS: u16 = u16::MAX;
+    const MEASURE_BITS: u32 = 8;
+    const WEIGHT_MAX: i64 = i64::MAX >> Change::MEASURE_BITS;
+
+    /// Gives what together changes `measure` by `weight`: a single change but for weights above 56 bits.
+    #[inline]
+    pub(crate) fn each(day: u16, back: u16, measure: usize, weight: i64, mut take: impl FnMut(Change)) {
+        let mut rest = weight;
+        loop {
+            let part = rest.clamp(-Change::WEIGHT_MAX, Change::WEIGHT_MAX);
+            take(Change { day, back, measured: part << Change::MEASURE_BITS | measure as i64 });
+            rest -= part;
+            if rest == 0 {
+                break;
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn measure(self) -> usize {
+        (self.measured & ((1 << Change::MEASURE_BITS) - 1)) as usize
+    }
+
+    #[inline]
+    pub(crate) fn weight(self) -> i64 {
+        self.measured >> Change::MEASURE_BITS
+    }
+
+    /// The opposite.
+    #[inline]
+    pub(crate) fn turned_round(self) -> Change {
+        let measured = -self.weight() << Change::MEASURE_BITS | self.measure() as i64;
+        Change { measured, ..self }
+    }
+
+    /// Whether each takes the other back.
+    #[inline]
+    pub(crate) fn cancels(self, other: Change) -> bool {
+        let other = other.turned_round();
+        (self.day, self.back, self.measured) == (other.day, other.back, other.measured)
+    }
 }
 
 /// Changes of a busy cell: a block for every [`BLOCK_DAYS`] days, a slot a day and measure.
@@ -167,15 +216,28 @@ impl Changes {
         match self {
             Changes::Dense(Blocks { blocks, measures }) => {
                 let measures = *measures;
-                for Change { day, measure, weight } in changes {
-                    let day = usize::from(*day);
-                    let at = day % BLOCK_DAYS * measures + usize::from(*measure);
-                    blocks[day / BLOCK_DAYS].add(at, *weight, BLOCK_DAYS * measures);
+                let mut add = |day: u16, measure: usize, weight: i64| {
+                    let day = usize::from(day);
+                    let at = day % BLOCK_DAYS * measures + measure;
+                    blocks[day / BLOCK_DAYS].add(at, weight, BLOCK_DAYS * measures);
+                };
+                for change in changes {
+                    let (measure, weight) = (change.measure(), change.weight());
+                    add(change.day, measure, weight);
+                    if change.back != Change::STAYS {
+                        add(change.back, measure, -weight);
+                    }
                 }
             }
             Changes::Sparse(runs) => {
-                for Change { day, measure, weight } in changes {
-                    runs.add(u32::from(*day) * runs.measures + u32::from(*measure), *weight);
+                let measures = runs.measures;
+                let slot = |day: u16, measure: usize| u32::from(day) * measures + measure as u32;
+                for change in changes {
+                    let (measure, weight) = (change.measure(), change.weight());
+                    runs.add(slot(change.day, measure), weight);
+                    if change.back != Change::STAYS {
+                        runs.add(slot(change.back, measure), -weight);
+                    }
                 }
             }
         }

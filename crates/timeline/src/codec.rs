@@ -80,8 +80,9 @@ impl Timeline {
                     if slot >= slots {
                         return Err(CodecError::Damaged("a day outside the axis"));
                     }
-                    let (day, measure) = ((slot / measures) as u16, (slot % measures) as u16);
-                    changes.push(Change { day, measure, weight: unzigzag(take(bytes)?) });
+                    let weight = unzigzag(take(bytes)?);
+                    let day = (slot / measures) as u16;
+                    Change::each(day, Change::STAYS, slot % measures, weight, |change| changes.push(change));
                 }
                 let at = cube.cell(key);
                 cube.add(at, &changes);

@@ -55,10 +55,10 @@ struct Drawer {
 /// A change of the cell that was the `asked`th to be asked for.
 #[derive(Debug, Clone, Copy)]
 struct Gathered {
-    asked: u32,
     day: u16,
-    measure: u16,
-    weight: i64,
+    back: u16,
+    asked: u32,
+    measured: i64,
 }
 
 /// The changes of a drawer in the order of their cells: memory that is kept.
@@ -92,8 +92,8 @@ impl Drawers {
     }
 
     #[inline]
-    pub(crate) fn push(&mut self, cell: Cell, Change { day, measure, weight }: Change) {
-        let change = Gathered { asked: cell.asked, day, measure, weight };
+    pub(crate) fn push(&mut self, cell: Cell, Change { day, back, measured }: Change) {
+        let change = Gathered { day, back, asked: cell.asked, measured };
         self.drawers[usize::from(cell.drawer)].changes.push(change);
         self.gathered += 1;
     }
@@ -129,9 +129,9 @@ impl Drawer {
         }
         // `ends[cell]` begins as where the cell's changes start, and is where they end once all are placed.
         changes.resize(changes.len().max(self.changes.len()), Change::default());
-        for Gathered { asked, day, measure, weight } in self.changes.drain(..) {
+        for Gathered { day, back, asked, measured } in self.changes.drain(..) {
             let at = &mut ends[numbers[asked as usize] as usize];
-            changes[*at as usize] = Change { day, measure, weight };
+            changes[*at as usize] = Change { day, back, measured };
             *at += 1;
         }
         let mut start = 0;

@@ -89,7 +89,8 @@ impl Point {
 
     #[inline]
     fn push(&mut self, cell: Cell, measure: usize, weight: i64) {
-        self.drawers.push(cell, Change { day: 0, measure: measure as u16, weight });
+        let Point { drawers, .. } = self;
+        Change::each(0, Change::STAYS, measure, weight, |change| drawers.push(cell, change));
     }
 }
 
@@ -117,7 +118,7 @@ impl Target for Vec<Counters> {
 
     fn add(&mut self, cube: usize, place: u32, changes: &[Change]) {
         let values = &mut self[cube].values[place as usize..];
-        changes.iter().for_each(|change| values[usize::from(change.measure)] += change.weight);
+        changes.iter().for_each(|change| values[change.measure()] += change.weight());
     }
 }
 

@@ -81,19 +81,15 @@ impl Postings {
     }
 
     #[inline]
-    fn push(&mut self, cell: Cell, slot: usize, measure: usize, weight: i64) {
-        let change = Change { day: slot as u16, measure: measure as u16, weight };
+    fn push(&mut self, cell: Cell, change: Change) {
         if self.settled == self.taken.len() || !self.comes_back(cell, change) {
             self.drawers.push(cell, change);
         }
     }
 
     /// Whether this is what was taken out: then both are nothing.
-    fn comes_back(&mut self, cell: Cell, Change { day, measure, weight }: Change) -> bool {
-        let same = |taken: &Taken| {
-            (taken.change.day, taken.change.measure, taken.change.weight) == (day, measure, -weight)
-                && self.drawers.same(taken.cell, cell)
-        };
+    fn comes_back(&mut self, cell: Cell, change: Change) -> bool {
+        let same = |taken: &Taken| taken.change.cancels(change) && self.drawers.same(taken.cell, cell);
         let Some(ahead) = self.taken[self.settled..].iter().take(LOOK_AHEAD).position(same) else {
             return false;
         };
@@ -104,22 +100,36 @@ impl Postings {
         true
     }
 
+    /// The changes of a level, on the axis.
     #[inline]
-    fn slots(&self, cell: Cell, from: Day, until: Day) -> Option<(usize, Option<usize>)> {
-        self.cubes[usize::from(cell.cube)].axis.clip(from, until)
+    fn put_level(
+        &mut self,
+        cell: Cell,
+        measure: usize,
+        (from, until): (Day, Day),
+        weight: i64,
+        push: impl Fn(&mut Postings, Change),
+    ) {
+        let axis = self.cubes[usize::from(cell.cube)].axis;
+        if let Some((opens, closes)) = axis.clip(from, until) {
+            let back = closes.map_or(Change::STAYS, |day| day as u16);
+            Change::each(opens as u16, back, measure, weight, |change| push(self, change));
+        }
     }
 
+    /// The changes of a flow, if it is on the axis.
     #[inline]
-    fn slot(&self, cell: Cell, day: Day) -> Option<usize> {
-        self.cubes[usize::from(cell.cube)].axis.slot(day)
-    }
-}
-
-impl TakingOut<'_> {
-    #[inline]
-    fn push(&mut self, cell: Cell, slot: usize, measure: usize, weight: i64) {
-        let change = Change { day: slot as u16, measure: measure as u16, weight: -weight };
-        self.0.taken.push(Taken { cell, change });
+    fn put_flow(
+        &mut self,
+        cell: Cell,
+        measure: usize,
+        day: Day,
+        weight: i64,
+        push: impl Fn(&mut Postings, Change),
+    ) {
+        if let Some(slot) = self.cubes[usize::from(cell.cube)].axis.slot(day) {
+            Change::each(slot as u16, Change::STAYS, measure, weight, |change| push(self, change));
+        }
     }
 }
 
@@ -133,17 +143,16 @@ impl Sink for TakingOut<'_> {
 
     #[inline]
     fn level(&mut self, cell: Cell, measure: usize, from: Day, until: Day, weight: i64) {
-        let Some((opens, closes)) = self.0.slots(cell, from, until) else { return };
-        self.push(cell, opens, measure, weight);
-        if let Some(closes) = closes {
-            self.push(cell, closes, measure, -weight);
-        }
+        self.0.put_level(cell, measure, (from, until), -weight, |postings, change| {
+            postings.taken.push(Taken { cell, change });
+        });
     }
 
     #[inline]
     fn flow(&mut self, cell: Cell, measure: usize, day: Day, weight: i64) {
-        let Some(slot) = self.0.slot(cell, day) else { return };
-        self.push(cell, slot, measure, weight);
+        self.0.put_flow(cell, measure, day, -weight, |postings, change| {
+            postings.taken.push(Taken { cell, change });
+        });
     }
 }
 
@@ -157,16 +166,11 @@ impl Sink for Postings {
 
     #[inline]
     fn level(&mut self, cell: Cell, measure: usize, from: Day, until: Day, weight: i64) {
-        let Some((opens, closes)) = self.slots(cell, from, until) else { return };
-        self.push(cell, opens, measure, weight);
-        if let Some(closes) = closes {
-            self.push(cell, closes, measure, -weight);
-        }
+        self.put_level(cell, measure, (from, until), weight, |postings, change| postings.push(cell, change));
     }
 
     #[inline]
     fn flow(&mut self, cell: Cell, measure: usize, day: Day, weight: i64) {
-        let Some(slot) = self.slot(cell, day) else { return };
-        self.push(cell, slot, measure, weight);
+        self.put_flow(cell, measure, day, weight, |postings, change| postings.push(cell, change));
     }
 }

@@ -164,7 +164,7 @@ impl Timeline {
     #[must_use]
     pub fn new(specs: &[CubeSpec]) -> Timeline {
         assert!(specs.iter().all(|spec| spec.measures.len() <= MEASURES_MAX), "a cube has too many measures");
-        assert!(specs.iter().all(|spec| spec.axis.days() <= 1 << 16), "a cube has too many days");
+        assert!(specs.iter().all(|spec| spec.axis.days() < 1 << 16), "a cube has too many days");
         Timeline { cubes: specs.iter().map(|spec| Cube::new(*spec)).collect() }
     }
 
@@ -194,8 +194,8 @@ impl Timeline {
             for cell in from.cells() {
                 changes.clear();
                 cell.changes.for_each(|slot, weight| {
-                    let (day, measure) = ((slot / measures) as u16, (slot % measures) as u16);
-                    changes.push(Change { day, measure, weight });
+                    let day = (slot / measures) as u16;
+                    Change::each(day, Change::STAYS, slot % measures, weight, |change| changes.push(change));
                 });
                 let at = cube.cell(cell.key);
                 cube.add(at, &changes);
