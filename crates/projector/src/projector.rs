@@ -167,20 +167,34 @@ impl<'a> Projector<'a> {
         self.serving.figures.digests()
     }
 
+    /// [`Projector::read_to_end`], then merges what is due and writes a snapshot, which readers in other processes answer from.
+    ///
+    /// # Errors
+    /// When the disk refuses; open again.
+    pub fn catch_up(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<u64, StoreError> {
+        let read = self.read_to_end(progress)?;
+        if self.snapshots.stale {
+            self.begin_merges()?;
+            self.end_merges(true)?;
+            self.write_snapshot()?;
+        }
+        Ok(read)
+    }
+
     /// Reads everything the log holds now: builds from nothing, or drains one partition after the other, each read, folded
-    /// and committed once. Returns how many records were read. Ends with everything durable and a snapshot.
+    /// and committed once. Returns how many records were read. Ends with everything durable and in the figures.
     ///
     /// A base file that turns out damaged only now, where a person is read from it, is no reason to stop: everything is
     /// thrown away and built anew.
     ///
     /// # Errors
     /// When the disk refuses; open again.
-    pub fn catch_up(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<u64, StoreError> {
-        match self.catch_up_on_store(progress) {
+    pub fn read_to_end(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<u64, StoreError> {
+        match self.read_on_store(progress) {
             Err(error @ StoreError::Corrupt(_)) => {
                 tracing::warn!(%error, "the store is thrown away and built again from the log");
                 self.start_over()?;
-                self.catch_up_on_store(progress)
+                self.read_on_store(progress)
             }
             result => result,
         }
@@ -203,33 +217,29 @@ impl<'a> Projector<'a> {
         old.remove(self.files.as_ref())
     }
 
-    fn catch_up_on_store(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<u64, StoreError> {
+    fn read_on_store(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<u64, StoreError> {
         let ends = self.log.ends()?;
         let behind: u64 = ends.iter().zip(self.positions()).map(|(end, at)| end.saturating_sub(at)).sum();
-        if behind == 0 && !self.snapshots.stale {
+        if behind == 0 {
             return Ok(0);
         }
         // A base that stands already is never replaced under its own name: a crash would leave a manifest that names another.
         let is_new = |partition: &Partition| {
             partition.histories.next_offset == 0 && partition.histories.base.is_none()
         };
-        if behind > 0 && self.serving.partitions.iter().all(is_new) {
+        self.snapshots.stale = true;
+        if self.serving.partitions.iter().all(is_new) {
             self.serving.build(self.log, &self.files, self.bundle, &ends, self.options.workers, progress)?;
         } else {
             self.serving.drain(self.log, self.bundle, &ends, self.options.workers, progress)?;
-            self.snapshots.stale = true;
         }
-        for partition in &mut self.serving.partitions {
-            partition.refold(true, self.bundle, &mut self.serving.figures, &mut self.scratch)?;
-        }
-        self.begin_merges()?;
-        self.end_merges(true)?;
-        self.write_snapshot()?;
+        self.refold(true)?;
         Ok(behind)
     }
 
     /// Follows the log until `shutdown`: figures change at once, the store commits every so often, base files are merged
-    /// beside it, and a snapshot is written now and then and at the end. `observe` sees each commit.
+    /// beside it, and a snapshot is written at once if the last one is older, then now and then and at the end. `observe`
+    /// sees each commit.
     ///
     /// # Errors
     /// When the disk refuses, or a base file turns out damaged: open again and catch up.
@@ -238,6 +248,10 @@ impl<'a> Projector<'a> {
         shutdown: &AtomicBool,
         observe: &mut dyn FnMut(Commit),
     ) -> Result<(), StoreError> {
+        if self.snapshots.stale {
+            self.end_snapshot(true)?;
+            self.begin_snapshot();
+        }
         let mut ends = self.log.ends()?;
         while !shutdown.load(Ordering::Relaxed) {
             let mut positions = self.positions();

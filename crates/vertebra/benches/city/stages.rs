@@ -126,9 +126,10 @@ impl Bench<'_> {
         let log = self.reader();
         let begun = Instant::now();
         let (mut projector, _) = self.projector(&log);
-        let events = projector.catch_up(&|_| ()).unwrap();
+        let events = projector.read_to_end(&|_| ()).unwrap();
         projector.digests();
         let seconds = begun.elapsed().as_secs_f64();
+        projector.write_snapshot().unwrap();
         let memory = Figure::new("rebuild_rss_gb", machine::peak_gb());
         let times = self.setting.dir.join("rebuilds");
         let mut all: Vec<f64> = fs::read_to_string(&times)
@@ -242,7 +243,7 @@ impl Bench<'_> {
         let log = self.reader();
         let (mut projector, _) = self.projector(&log);
         let begun = Instant::now();
-        let events = projector.catch_up(&|_| ()).unwrap();
+        let events = projector.read_to_end(&|_| ()).unwrap();
         let rate = events as f64 / begun.elapsed().as_secs_f64();
         // On to where most partitions are about to be merged: the next stage wants a merge running.
         let pending = projector.positions().iter().sum::<u64>() * 7 / 100;

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use projector::{Commit, Manifest, Opened, Options, Projector};
+use projector::{Commit, Manifest, Opened, Options, Progress, Projector};
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -66,11 +66,12 @@ impl Project {
             tracing::warn!(%why, "the derived files are thrown away and built again");
         }
         let watched = Watched::new("projecting", "records");
-        let read = projector.catch_up(&|progress| watched.at(progress.done, progress.total))?;
+        let told = |progress: Progress| watched.at(progress.done, progress.total);
+        // Whoever follows merges and writes snapshots beside it.
+        let read = if self.follow { projector.read_to_end(&told) } else { projector.catch_up(&told) }?;
         let mut differences = Vec::new();
         if self.rebuild {
-            differences =
-                projector.rebuild(&|progress| watched.at(progress.done, progress.total))?.differences;
+            differences = projector.rebuild(&told)?.differences;
         }
         drop(watched);
         let took = begun.elapsed();
