@@ -1,9 +1,9 @@
 //! Claims as charged, against what policy asks for.
 
-use contract::Day;
+use contract::{Code, Day};
 use history::{Body, Claim, Fact, PersonView, Segment};
-use policy::{Bundle, Case, Money, NoRate, Raised, Rate, RouteCase};
-use reference::FacilitySpan;
+use policy::{Bundle, Case, Money, Raised, RouteCase};
+use reference::FacilityClass;
 use smallvec::SmallVec;
 
 use crate::person::Exemptions;
@@ -24,9 +24,24 @@ pub(crate) struct Verdict {
 
 impl Verdict {
     /// How much was charged above what is due; below it, negative; 0 within the tolerance and where nothing is known.
+    #[inline]
     pub(crate) fn difference(&self, copay: i64) -> i64 {
         let difference = self.due.map_or(0, |due| copay.saturating_sub(due));
         if difference.abs() <= TOLERANCE { 0 } else { difference }
+    }
+
+    /// Adds a segment of this covered cost.
+    #[inline]
+    fn add(&mut self, covered: i64, case: &Case, bundle: &Bundle) {
+        match bundle.policy.rate(case) {
+            Ok(rate) => {
+                let due = due(covered, rate.basis_points);
+                self.due = self.due.map(|sum| sum.saturating_add(due));
+                self.low_cost |= matches!(rate.raised, Some(Raised::LowCost(_)));
+                self.exempted |= matches!(rate.raised, Some(Raised::AnnualExemption(_)));
+            }
+            Err(_) => self.due = None,
+        }
     }
 }
 
@@ -39,8 +54,8 @@ pub(crate) fn claims<'a>(view: &PersonView<'a>) -> impl Iterator<Item = (&'a Fac
 }
 
 /// What the facility was on the last day of the claim.
-pub(crate) fn facility<'b>(claim: &Claim, bundle: &'b Bundle) -> Option<&'b FacilitySpan> {
-    bundle.reference.facility(claim.facility)?.on(claim.ended)
+pub(crate) fn facility(claim: &Claim, bundle: &Bundle) -> Option<FacilityClass> {
+    bundle.reference.facility_class(claim.facility, claim.ended)?
 }
 
 /// The day that decides about a segment: the claim's last day, within the segment's calendar year (a stay over New Year
@@ -49,6 +64,15 @@ pub(crate) fn decides_on(claim: &Claim, segment: &Segment) -> Day {
     match i32::try_from(segment.year) {
         Ok(year @ 1..=9998) if claim.ended.year() > year => Day::new_year(year + 1) - 1,
         _ => claim.ended,
+    }
+}
+
+/// At most so much copay of this claim counts toward a threshold.
+#[inline]
+pub(crate) fn copay_at_most(view: &PersonView<'_>, claim: &Claim) -> i64 {
+    match view.parts(claim) {
+        [] => claim.copay.max(0),
+        parts => parts.iter().fold(0, |sum: i64, part| sum.saturating_add(part.copay.max(0))),
     }
 }
 
@@ -69,23 +93,35 @@ pub(crate) fn counted_copays(view: &PersonView<'_>, bundle: &Bundle) -> SmallVec
 }
 
 /// Whether copay of this claim on that day counts toward the threshold.
-pub(crate) fn counts(claim: &Claim, facility: Option<&FacilitySpan>, on: Day, bundle: &Bundle) -> bool {
+pub(crate) fn counts(claim: &Claim, facility: Option<FacilityClass>, on: Day, bundle: &Bundle) -> bool {
     let case = RouteCase { code: claim.route, on, inpatient: claim.admitted.is_some(), facility };
-    bundle.policy.route(&case).is_ok_and(|route| bundle.policy.copay_counts(&route, on).0)
+    bundle.policy.route(&case).is_ok_and(|route| route.copay.counts)
 }
 
 /// The case of a segment.
-pub(crate) fn case<'f>(
+pub(crate) fn case(
     claim: &Claim,
     segment: &Segment,
-    facility: Option<&'f FacilitySpan>,
+    facility: Option<FacilityClass>,
     exemptions: &Exemptions<'_>,
-) -> Case<'f> {
+) -> Case {
     let on = decides_on(claim, segment);
+    case_of(claim, segment.group, segment.rate_digit, on, facility, exemptions)
+}
+
+#[inline]
+fn case_of(
+    claim: &Claim,
+    group: Code,
+    digit: Code,
+    on: Day,
+    facility: Option<FacilityClass>,
+    exemptions: &Exemptions<'_>,
+) -> Case {
     Case {
         on,
-        group: segment.group,
-        digit: segment.rate_digit,
+        group,
+        digit,
         route: claim.route,
         inpatient: claim.admitted.is_some(),
         facility,
@@ -95,32 +131,35 @@ pub(crate) fn case<'f>(
 }
 
 /// The copay of a covered cost at a rate: what the fund does not pay, its share rounded to the hundredth.
+#[inline]
 pub(crate) fn due(covered: i64, basis_points: u32) -> i64 {
-    let fund = (i128::from(covered) * i128::from(basis_points) + 5_000).div_euclid(10_000);
+    // Hardly a cost needs the longer numbers, whose division is slow.
+    let short = covered.checked_mul(i64::from(basis_points)).and_then(|share| share.checked_add(5_000));
+    let fund = match short {
+        Some(share) => i128::from(share.div_euclid(10_000)),
+        None => (i128::from(covered) * i128::from(basis_points) + 5_000).div_euclid(10_000),
+    };
     (i128::from(covered) - fund) as i64
 }
 
 /// A claim against policy; `facility` is what it was on the claim's last day.
+#[inline]
 pub(crate) fn verdict(
     view: &PersonView<'_>,
     claim: &Claim,
-    facility: Option<&FacilitySpan>,
+    facility: Option<FacilityClass>,
     exemptions: &Exemptions<'_>,
     bundle: &Bundle,
 ) -> Verdict {
     let mut verdict = Verdict { due: Some(0), ..Verdict::default() };
-    for segment in view.segments(claim) {
-        let rate: Result<Rate<'_>, NoRate<'_>> =
-            bundle.policy.rate(&case(claim, &segment, facility, exemptions));
-        match rate {
-            Ok(rate) => {
-                let due = due(segment.covered, rate.basis_points);
-                verdict.due = verdict.due.map(|sum| sum.saturating_add(due));
-                verdict.low_cost |= matches!(rate.raised, Some(Raised::LowCost(_)));
-                verdict.exempted |= matches!(rate.raised, Some(Raised::AnnualExemption(_)));
-            }
-            Err(_) => verdict.due = None,
-        }
+    let parts = view.parts(claim);
+    if parts.is_empty() {
+        // The claim is the one segment, in the year it ended.
+        let case = case_of(claim, claim.group, claim.rate_digit, claim.ended, facility, exemptions);
+        verdict.add(claim.covered, &case, bundle);
+    }
+    for segment in parts {
+        verdict.add(segment.covered, &case(claim, segment, facility, exemptions), bundle);
     }
     verdict
 }

@@ -234,7 +234,7 @@ fn last_day(until: Day) -> String {
     if until == Day::MAX { until } else { until - 1 }.to_string()
 }
 
-fn holds(person: &Person, bundle: &Bundle, on: Day) -> Vec<CardNow> {
+fn holds(person: &Person<'_>, bundle: &Bundle, on: Day) -> Vec<CardNow> {
     let now = |kind, group: Code, digit: Code, span: Span| {
         let rate = bundle.policy.card_rate(group, digit, on);
         CardNow {
@@ -253,7 +253,7 @@ fn holds(person: &Person, bundle: &Bundle, on: Day) -> Vec<CardNow> {
     cards.chain(statuses.map(|held| now("entitlement", held.group, Code::EMPTY, held.span))).collect()
 }
 
-fn continuity(person: &Person, bundle: &Bundle, on: Day) -> Continuity {
+fn continuity(person: &Person<'_>, bundle: &Bundle, on: Day) -> Continuity {
     match person.five_years(on, bundle) {
         Some(known) => Continuity {
             answer: if known.complete_on <= on { "yes" } else { "no" },
@@ -278,7 +278,7 @@ fn annual_step(annual: Option<AnnualCopay<'_>>, bundle: &Bundle, on: Day) -> Ann
     }
 }
 
-fn payer(person: &Person, on: Day) -> PayerSays {
+fn payer(person: &Person<'_>, on: Day) -> PayerSays {
     let of_year = person.payer.iter().filter(|said| said.year == on.year() && said.on <= on);
     let mut says = PayerSays { copay: String::new(), exempt_from: String::new() };
     for said in of_year {

@@ -1,21 +1,25 @@
 //! A person's history, read once: cards, places, the copay of each year and what follows from it.
 
 use contract::Day;
-use history::{Body, PersonView};
+use history::{Body, Claim, PersonView};
 use policy::{AnnualCopay, Bundle, Money};
 use projection::{Holdings, Residences, Span, Spans};
 use smallvec::SmallVec;
 
-use crate::claims::counted_copays;
+use crate::claims::{copay_at_most, counted_copays};
 
 /// What figures, lists and explanations need of a person.
 #[derive(Debug)]
-pub(crate) struct Person {
+pub(crate) struct Person<'v> {
     /// Not cut to the axis: five years reach back.
     pub(crate) life: Span,
     pub(crate) holdings: Holdings,
     pub(crate) residences: Residences,
     pub(crate) insured: Spans,
+    /// In the order of the facts.
+    pub(crate) claims: SmallVec<[&'v Claim; 6]>,
+    /// No more copay counts, of all years together.
+    copay_at_most: Money,
     /// Copay that counts toward the threshold, by day.
     pub(crate) copays: SmallVec<[(Day, Money); 4]>,
     pub(crate) payer: SmallVec<[Payer; 1]>,
@@ -57,7 +61,18 @@ pub(crate) struct Exemptions<'b> {
 impl Exemptions<'_> {
     /// Since when the person paid no more copay, if that was so for a visit that ended on `on`. By our reckoning the claim
     /// that passes the threshold is still paid; the payer, who knows of copay we do not, names the first day itself.
+    #[inline]
     pub(crate) fn since(&self, on: Day) -> Option<Day> {
+        if self.is_empty() { None } else { self.earliest(on) }
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.reckoned.is_empty() && self.confirmed.is_empty()
+    }
+
+    fn earliest(&self, on: Day) -> Option<Day> {
         let holds = |(span, annual): &&(Span, AnnualCopay<'_>)| {
             span.contains(on) && (span.from < on || annual.passed_on.is_some_and(|passed| passed < on))
         };
@@ -67,27 +82,55 @@ impl Exemptions<'_> {
     }
 }
 
-impl Person {
-    pub(crate) fn read(view: &PersonView<'_>, bundle: &Bundle) -> Person {
-        let (mut residences, mut holdings) = (Residences::default(), Holdings::default());
-        let mut died = Day::MAX;
-        let mut charged = false;
-        let mut payer = SmallVec::new();
+impl<'v> Person<'v> {
+    /// All there is to know of a person.
+    pub(crate) fn read(view: &PersonView<'v>, bundle: &Bundle) -> Person<'v> {
+        let mut person = Person::gather(view);
+        person.copays = counted_copays(view, bundle);
+        person
+    }
+
+    /// What sums need of a person: copay is only counted where it can have passed a threshold, which is seldom.
+    #[inline]
+    pub(crate) fn read_for_sums(view: &PersonView<'v>, bundle: &Bundle) -> Person<'v> {
+        let mut person = Person::gather(view);
+        if bundle.policy.least_threshold().is_none_or(|least| least <= person.copay_at_most) {
+            person.copays = counted_copays(view, bundle);
+        }
+        person
+    }
+
+    #[inline]
+    fn gather(view: &PersonView<'v>) -> Person<'v> {
+        let mut person = Person {
+            life: Span { from: Day::MIN, until: Day::MAX },
+            holdings: Holdings::default(),
+            residences: Residences::default(),
+            insured: Spans::new(),
+            claims: SmallVec::new(),
+            copay_at_most: Money(0),
+            copays: SmallVec::new(),
+            payer: SmallVec::new(),
+        };
         for fact in view.facts {
             match &fact.body {
-                Body::ResidenceChanged { .. } => residences.take(fact),
+                Body::ResidenceChanged { .. } => person.residences.take(fact),
                 Body::InsuranceGranted { .. }
                 | Body::InsuranceEnded { .. }
                 | Body::EntitlementGranted { .. }
-                | Body::EntitlementEnded { .. } => holdings.take(fact),
-                Body::PersonDied { on } => died = died.min(*on),
-                Body::ClaimSubmitted(claim) => charged |= claim.copay != 0,
-                Body::CopayBalanceReported { year, copay } => payer.push(Payer {
+                | Body::EntitlementEnded { .. } => person.holdings.take(fact),
+                Body::PersonDied { on } => person.life.until = person.life.until.min(*on),
+                Body::ClaimSubmitted(claim) => {
+                    person.claims.push(claim);
+                    let most = &mut person.copay_at_most.0;
+                    *most = most.saturating_add(copay_at_most(view, claim));
+                }
+                Body::CopayBalanceReported { year, copay } => person.payer.push(Payer {
                     year: *year as i32,
                     says: Says::Copay(Money(*copay)),
                     on: fact.occurred.day(),
                 }),
-                Body::ExemptionConfirmed { year, from } => payer.push(Payer {
+                Body::ExemptionConfirmed { year, from } => person.payer.push(Payer {
                     year: *year as i32,
                     says: Says::Exempt(from.unwrap_or(fact.occurred.day())),
                     on: fact.occurred.day(),
@@ -95,16 +138,9 @@ impl Person {
                 _ => {}
             }
         }
-        let life = Span { from: Day::MIN, until: died };
-        holdings.settle(life);
-        Person {
-            life,
-            insured: holdings.insured(),
-            holdings,
-            residences,
-            copays: if charged { counted_copays(view, bundle) } else { SmallVec::new() },
-            payer,
-        }
+        person.holdings.settle(person.life);
+        person.insured = person.holdings.insured();
+        person
     }
 
     /// When five years in a row complete, by the cards that began up to the end of the year of `on`; `None`: it is not known.
@@ -141,6 +177,7 @@ impl Person {
     }
 
     /// The days without copay, by our reckoning and by the payer's word.
+    #[inline]
     pub(crate) fn exemptions<'b>(&self, bundle: &'b Bundle) -> Exemptions<'b> {
         let mut reckoned = SmallVec::new();
         let mut last = i32::MIN;

@@ -80,7 +80,7 @@ pub(crate) fn rows(view: &PersonView<'_>, bundle: &Bundle, on: Day, list: usize,
     }
 }
 
-fn exempt(person: &Person, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
+fn exempt(person: &Person<'_>, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
     let annual = person.annual(on, bundle)?;
     let exemption = annual.exemption?;
     let confirmed = person.exemptions(bundle).confirmed.at(on).is_some();
@@ -96,7 +96,7 @@ fn exempt(person: &Person, main: &Main, bundle: &Bundle, on: Day) -> Option<List
     Some(ListRow { values, event: None })
 }
 
-fn covered(person: &Person, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
+fn covered(person: &Person<'_>, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
     if main.rate != Some(10_000) {
         return None;
     }
@@ -110,7 +110,7 @@ fn covered(person: &Person, main: &Main, bundle: &Bundle, on: Day) -> Option<Lis
     Some(ListRow { values, event: card.map(|card| card.event) })
 }
 
-fn near(person: &Person, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
+fn near(person: &Person<'_>, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
     let annual = person.annual(on, bundle)?;
     let is_near = i128::from(annual.paid.0) * 100 >= i128::from(annual.threshold.0) * i128::from(NEAR_SHARE);
     if annual.exemption.is_some() || !is_near {

@@ -27,8 +27,8 @@ impl<'a> PersonView<'a> {
 
     /// The segments of a claim of this view; a claim without any is one segment itself, in the year it ended.
     pub fn segments(&self, claim: &Claim) -> impl Iterator<Item = Segment> + use<'a> {
-        let (start, count) = (claim.segments.0 as usize, claim.segments.1 as usize);
-        let whole = (count == 0).then(|| Segment {
+        let parts = self.parts(claim);
+        let whole = parts.is_empty().then(|| Segment {
             group: claim.group,
             rate_digit: claim.rate_digit,
             charged_rate: claim.charged_rate,
@@ -37,6 +37,14 @@ impl<'a> PersonView<'a> {
             copay: claim.copay,
             fund: claim.fund,
         });
-        self.segments[start..start + count].iter().copied().chain(whole)
+        parts.iter().copied().chain(whole)
+    }
+
+    /// The segments that a claim of this view was sent in; none: the claim itself is the one segment.
+    #[must_use]
+    #[inline]
+    pub fn parts(&self, claim: &Claim) -> &'a [Segment] {
+        let (start, count) = (claim.segments.0 as usize, claim.segments.1 as usize);
+        &self.segments[start..start + count]
     }
 }

@@ -1,13 +1,13 @@
 //! A whole claim: card rate times route, unless the visit is cheap or the year's copay is behind the person; explained.
 
 use contract::{Code, Day};
-use reference::FacilitySpan;
+use reference::FacilityClass;
 
 use crate::{CardRate, Money, NoRate, Percent, Policy, RouteCase, RouteRate, Rule};
 
 /// What is asked about a claim, or about one segment of it.
 #[derive(Debug, Clone, Copy)]
-pub struct Case<'f> {
+pub struct Case {
     /// The day that decides: the end of the visit.
     pub on: Day,
     /// First two letters of the card.
@@ -19,7 +19,7 @@ pub struct Case<'f> {
     /// Admitted to a ward.
     pub inpatient: bool,
     /// What the facility was on that day; `None`: not known.
-    pub facility: Option<&'f FacilitySpan>,
+    pub facility: Option<FacilityClass>,
     /// T_TONGCHI_BH of the whole visit.
     pub covered_cost: Money,
     /// The day since which the person pays no more copay this year, if that was so when this visit ended.
@@ -86,10 +86,10 @@ impl Policy {
     /// # Errors
     /// [`NoRate`] with its reason: the route has none, or the card is not known.
     #[inline]
-    pub fn rate(&self, case: &Case<'_>) -> Result<Rate<'_>, NoRate<'_>> {
+    pub fn rate(&self, case: &Case) -> Result<Rate<'_>, NoRate<'_>> {
         let Case { on, inpatient, facility, .. } = *case;
         let route = self.route(&RouteCase { code: case.route, on, inpatient, facility })?;
-        if route.flat || route.factor_basis_points == 0 && self.low_cost_is_of_the_card(on) {
+        if route.flat || route.factor_basis_points == 0 && !self.low_cost_raises_claim(on) {
             // The card cannot change it: flat is all, and any share of nothing is nothing.
             return Ok(Rate { basis_points: route.factor_basis_points, route, card: None, raised: None });
         }
@@ -105,13 +105,13 @@ impl Policy {
             return Ok(rate);
         }
         if let Some(rule) = self.low_cost(case.covered_cost, on) {
-            if Policy::low_cost_raises_claim(rule) {
+            if self.low_cost_raises_claim(on) {
                 (rate.basis_points, rate.raised) = (ALL, Some(Raised::LowCost(rule)));
                 return Ok(rate);
             }
             rate.raised = Some(Raised::LowCost(rule));
         } else if case.exempt_since.is_some()
-            && self.exemption_covers(&route, on).0
+            && route.copay.exempts
             && let Some(years) = self.five_years(on)
         {
             rate.raised = Some(Raised::AnnualExemption(years.rule));
@@ -122,13 +122,9 @@ impl Policy {
         Ok(rate)
     }
 
-    fn low_cost_is_of_the_card(&self, on: Day) -> bool {
-        self.low_cost.first(&[], on).is_none_or(|rule| !Policy::low_cost_raises_claim(rule))
-    }
-
     /// What the fund pays, line by line: the same answer as [`Policy::rate`].
     #[must_use]
-    pub fn decide(&self, case: &Case<'_>) -> Decision<'_> {
+    pub fn decide(&self, case: &Case) -> Decision<'_> {
         let mut steps = Vec::new();
         let rate = match self.rate(case) {
             Ok(rate) => rate,
@@ -153,7 +149,7 @@ impl Policy {
         Decision { basis_points: Some(rate.basis_points), steps }
     }
 
-    fn explain_raise<'p>(&'p self, case: &Case<'_>, rate: &Rate<'p>, steps: &mut Vec<Step<'p>>) {
+    fn explain_raise<'p>(&'p self, case: &Case, rate: &Rate<'p>, steps: &mut Vec<Step<'p>>) {
         match rate.raised {
             Some(Raised::LowCost(rule)) => {
                 let bound = self.low_cost_bound(case.on).map_or(Money(0), |bound| bound.value);
@@ -173,10 +169,10 @@ impl Policy {
                 steps.push(Step { what: "annual exemption", value, rule: Some(rule) });
             }
             None if case.exempt_since.is_some() && rate.basis_points < ALL => {
-                let (covered, rule) = self.exemption_covers(&rate.route, case.on);
-                if !covered {
+                let copay = rate.route.copay;
+                if !copay.exempts {
                     let value = "does not cover care on this route".to_owned();
-                    steps.push(Step { what: "annual exemption", value, rule });
+                    steps.push(Step { what: "annual exemption", value, rule: copay.rule });
                 }
             }
             None => {}

@@ -2,7 +2,7 @@
 
 use contract::Day;
 
-use crate::{Money, Policy, RouteRate, Rule, rule::MISSING};
+use crate::{Money, Policy, Rule, rule::MISSING};
 
 /// A person's copay of one calendar year against the threshold, as of a day in it.
 #[derive(Debug, Clone, Copy)]
@@ -52,8 +52,6 @@ const MONTHS: usize = 2;
 const STRICTLY_ABOVE: usize = 3;
 const MID_YEAR: usize = 4;
 const REMAINING_MONTHS: i64 = 0;
-const COUNTS: usize = 0;
-const EXEMPTS: usize = 1;
 
 /// The threshold as the year goes: what is left of it, in months of the reference level, as an exact fraction.
 #[derive(Clone, Copy)]
@@ -112,24 +110,20 @@ impl Policy {
         Some(FiveYears { years: rule.number(YEARS)?, gap_months: rule.number(GAP_MONTHS)?, rule })
     }
 
-    /// Whether copay on this route counts toward the threshold, and the row that says so.
-    #[must_use]
+    /// Copay under which nobody has passed the threshold of any year: the least months of the least level. Passing means that copay in
+    /// months of the level of its day adds up to those months, and no level is lower.
     #[inline]
-    pub fn copay_counts(&self, route: &RouteRate<'_>, on: Day) -> (bool, Option<&Rule>) {
-        self.copay_column(COUNTS, route, on)
+    #[must_use]
+    pub fn least_threshold(&self) -> Option<Money> {
+        self.least_threshold
     }
 
-    /// Whether the exemption covers care on this route, and the row that says so.
-    #[must_use]
-    #[inline]
-    pub fn exemption_covers(&self, route: &RouteRate<'_>, on: Day) -> (bool, Option<&Rule>) {
-        self.copay_column(EXEMPTS, route, on)
-    }
-
-    fn copay_column(&self, column: usize, route: &RouteRate<'_>, on: Day) -> (bool, Option<&Rule>) {
-        let facts = [route.kind as i64, i64::from(route.factor_basis_points)];
-        let rule = self.copay_counting.first(&facts, on);
-        (rule.is_some_and(|rule| rule.number(column) == Some(1)), rule)
+    pub(crate) fn least_threshold_of_all(&self) -> Option<Money> {
+        let months = self.annual_exemption.rules().filter(|rule| rule.in_force());
+        let months = months.filter_map(|rule| rule.number(MONTHS)).min()?;
+        let days = self.base_salary.change_days().chain([Day::MIN]);
+        let level = days.filter_map(|day| self.reference_level(day)).map(|level| level.value.0).min()?;
+        months.checked_mul(level).map(Money)
     }
 
     /// A person's year as of `on`: `copays` are those that count, ordered by day; other years and later days are not looked at. A

@@ -7,6 +7,7 @@ use reference::BundleFault;
 
 use crate::{
     Money, Policy, Rule,
+    rows::{ByDay, Rows},
     schema::{MEASURES, PARAMETERS},
     table::Table,
 };
@@ -72,6 +73,18 @@ impl FromStr for Parameter {
 #[derive(Debug, Clone)]
 pub(crate) struct Parameters {
     table: Table,
+    /// Each parameter's value and row.
+    values: [Rows<(i64, u16)>; Parameter::ALL.len()],
+}
+
+/// When a visit is cheap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LowCost {
+    /// Below it; `None`: no reference level is known.
+    bound: Option<Money>,
+    /// Whether the rule raises the whole claim rather than the card's part of it.
+    raises_claim: bool,
+    rule: u16,
 }
 
 impl Parameters {
@@ -88,7 +101,12 @@ impl Parameters {
                 }
             }
         }
-        Parameters { table }
+        let values = Parameter::ALL.map(|parameter| {
+            table.answers(Some(parameter as i64), &[], |at, _| {
+                (table.rule(at as u16).number(VALUE).unwrap_or_default(), at as u16)
+            })
+        });
+        Parameters { table, values }
     }
 
     pub(crate) fn table(&self) -> &Table {
@@ -139,23 +157,35 @@ impl Policy {
     /// The cost of one visit under which nothing is to pay.
     #[must_use]
     pub fn low_cost_bound(&self, on: Day) -> Option<Figure<'_, Money>> {
-        let rule = self.low_cost.first(&[], on)?;
-        let level = i128::from(self.reference_level(on)?.value.0);
-        // Costs are whole hundredths: below the exact bound is below the bound rounded up.
-        let bound = (level * i128::from(rule.number(LOW_COST_BELOW)?)).div_ceil_10_000();
-        Some(Figure { value: Money(bound as i64), rule })
+        let known = self.low_costs.on(on).as_ref()?;
+        Some(Figure { value: known.bound?, rule: self.low_cost.rule(known.rule) })
+    }
+
+    /// The low-cost rule as it goes.
+    pub(crate) fn low_costs_by_day(&self) -> ByDay<Option<LowCost>> {
+        let changes = self.low_cost.change_days().chain(self.base_salary.change_days());
+        ByDay::new(changes, |on| {
+            let (at, rule) = self.low_cost.first_numbered(&[], on)?;
+            let bound = self.reference_level(on).zip(rule.number(LOW_COST_BELOW)).map(|(level, share)| {
+                // Costs are whole hundredths: below the exact bound is below the bound rounded up.
+                Money((i128::from(level.value.0) * i128::from(share)).div_ceil_10_000() as i64)
+            });
+            Some(LowCost { bound, raises_claim: rule.number(LOW_COST_RAISES) == Some(1), rule: at })
+        })
     }
 
     /// The rule that makes a visit of this covered cost free of copay, if it is cheap enough: strictly below the bound.
     #[must_use]
     #[inline]
     pub fn low_cost(&self, covered_cost: Money, on: Day) -> Option<&Rule> {
-        self.low_cost_bound(on).filter(|bound| covered_cost < bound.value).map(|bound| bound.rule)
+        let known = self.low_costs.on(on).as_ref()?;
+        known.bound.is_some_and(|bound| covered_cost < bound).then(|| self.low_cost.rule(known.rule))
     }
 
-    /// Whether the low-cost rule raises the whole claim rather than the card's part of it.
-    pub(crate) fn low_cost_raises_claim(rule: &Rule) -> bool {
-        rule.number(LOW_COST_RAISES) == Some(1)
+    /// Whether the low-cost rule of a day raises the whole claim rather than the card's part of it.
+    #[inline]
+    pub(crate) fn low_cost_raises_claim(&self, on: Day) -> bool {
+        self.low_costs.on(on).is_some_and(|known| known.raises_claim)
     }
 
     /// A number that a figure is defined by, by its name in `parameters.toml`; `None`: no such name, or no row on that day.
@@ -168,8 +198,8 @@ impl Policy {
     #[must_use]
     #[inline]
     pub fn number(&self, parameter: Parameter, on: Day) -> Option<Figure<'_, i64>> {
-        let rule = self.parameters.table.first(&[parameter as i64], on)?;
-        Some(Figure { value: rule.number(VALUE)?, rule })
+        let (value, at) = self.parameters.values[parameter as usize].first(&[parameter as i64], on)?;
+        Some(Figure { value: *value, rule: self.parameters.table.rule(*at) })
     }
 }
 

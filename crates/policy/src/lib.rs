@@ -16,6 +16,7 @@ mod money;
 mod read;
 mod referral;
 mod route;
+mod rows;
 mod rule;
 mod schema;
 mod switches;
@@ -33,10 +34,11 @@ pub use exemption::{AnnualCopay, Exemption, FiveYears};
 pub use figures::{Figure, Parameter};
 pub use money::{Money, Percent};
 pub use referral::Validity;
-pub use route::{NoRate, RouteCase, RouteKind, RouteRate};
+pub use route::{CopayCounts, NoRate, RouteCase, RouteKind, RouteRate};
 pub use rule::{Confidence, Rule};
 pub use switches::Switch;
 
+use rows::ByDay;
 use table::Table;
 
 /// Every table of `policy/`, checked and indexed.
@@ -52,7 +54,11 @@ pub struct Policy {
     route: Table,
     self_referral: Table,
     low_cost: Table,
+    /// The low-cost bound, day by day.
+    low_costs: ByDay<Option<figures::LowCost>>,
     annual_exemption: Table,
+    /// Copay under which nobody has passed the threshold of any year; `None`: no such amount is known.
+    least_threshold: Option<Money>,
     copay_counting: Table,
     referral_validity: Table,
     parameters: figures::Parameters,
@@ -158,7 +164,8 @@ fn read_policy(files: &BTreeMap<String, Vec<u8>>, calendar: Calendar) -> Result<
     let referral_validity = table(&schema::REFERRAL_VALIDITY);
     let parameters = table(&schema::PARAMETERS_SCHEMA);
     let groups = card::Groups::new(groups, &card_rates, &mut faults);
-    let route_codes = route::Codes::new(route_codes, &[&route, &self_referral], &mut faults);
+    let route_codes =
+        route::Codes::new(route_codes, &route, &[&route, &self_referral], &copay_counting, &mut faults);
     let parameters = figures::Parameters::new(parameters, &mut faults);
     if !faults.is_empty() {
         return Err(faults);
@@ -176,7 +183,9 @@ fn read_policy(files: &BTreeMap<String, Vec<u8>>, calendar: Calendar) -> Result<
         route,
         self_referral,
         low_cost,
+        low_costs: ByDay::new([], |_| None),
         annual_exemption,
+        least_threshold: None,
         copay_counting,
         referral_validity,
         parameters,
@@ -184,5 +193,7 @@ fn read_policy(files: &BTreeMap<String, Vec<u8>>, calendar: Calendar) -> Result<
         card_rate_changes,
     };
     policy.levels = policy.levels_by_day();
+    policy.low_costs = policy.low_costs_by_day();
+    policy.least_threshold = policy.least_threshold_of_all();
     Ok(policy)
 }

@@ -1,10 +1,9 @@
 //! How the patient came, and what share of the card's rate that route pays.
 
 use contract::{Code, Day};
-use reference::{BundleFault, FacilitySpan};
-use rustc_hash::FxHashMap;
+use reference::{BundleFault, CodeIndex, FacilityClass, FacilitySpan};
 
-use crate::{Policy, Rule, read::code_number, rule::MISSING, schema::ROUTE_KINDS, table::Table};
+use crate::{Policy, Rule, read::code_number, rows::Rows, rule::MISSING, schema::ROUTE_KINDS, table::Table};
 
 /// What a route code says of how the patient came, as figures count it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,7 +36,7 @@ pub enum RouteKind {
 
 /// What is asked about a route.
 #[derive(Debug, Clone, Copy)]
-pub struct RouteCase<'f> {
+pub struct RouteCase {
     /// MA_DOITUONG_KCB.
     pub code: Code,
     /// The day that decides.
@@ -45,7 +44,7 @@ pub struct RouteCase<'f> {
     /// Admitted to a ward.
     pub inpatient: bool,
     /// What the facility was on that day; `None`: not known.
-    pub facility: Option<&'f FacilitySpan>,
+    pub facility: Option<FacilityClass>,
 }
 
 /// What a route pays.
@@ -57,8 +56,21 @@ pub struct RouteRate<'p> {
     pub flat: bool,
     /// How the patient came.
     pub kind: RouteKind,
+    /// What its copay counts for.
+    pub copay: CopayCounts<'p>,
     /// The row that says so.
     pub rule: &'p Rule,
+}
+
+/// What copay on a route counts for in the year's exemption.
+#[derive(Debug, Clone, Copy)]
+pub struct CopayCounts<'p> {
+    /// Whether it counts toward the threshold.
+    pub counts: bool,
+    /// Whether the exemption then covers care on this route.
+    pub exempts: bool,
+    /// The row that says so; `None`: no row fits, and neither holds.
+    pub rule: Option<&'p Rule>,
 }
 
 /// Why a route has no share.
@@ -96,7 +108,49 @@ impl RouteKind {
 #[derive(Debug, Clone)]
 pub(crate) struct Codes {
     table: Table,
-    kinds: FxHashMap<Code, RouteKind>,
+    by_code: CodeIndex<Known>,
+    /// What routes pay, code by code.
+    shares: Vec<Rows<Share>>,
+}
+
+/// A route code that the table names.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    kind: RouteKind,
+    /// Where its shares stand.
+    shares: u16,
+    /// What it pays, and since when, where nothing more is to ask.
+    settled: Option<(Day, Share)>,
+}
+
+/// What a row of the routes says.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    /// `None`: it says why there is none.
+    factor_basis_points: Option<u32>,
+    flat: bool,
+    counts: bool,
+    exempts: bool,
+    copay_rule: Option<u16>,
+    rule: u16,
+}
+
+impl Share {
+    /// What row `at` says of a route of this kind on a day.
+    fn of(at: u16, kind: RouteKind, on: Day, route: &Table, copay_counting: &Table) -> Share {
+        let rule = route.rule(at);
+        let factor = rule.number(ROUTE_FACTOR);
+        let copay = factor.and_then(|factor| copay_counting.first_numbered(&[kind as i64, factor], on));
+        let says = |column| copay.is_some_and(|(_, rule)| rule.number(column) == Some(1));
+        Share {
+            factor_basis_points: factor.map(|factor| factor as u32),
+            flat: rule.number(ROUTE_FLAT) == Some(1),
+            counts: says(COPAY_COUNTS),
+            exempts: says(COPAY_EXEMPTS),
+            copay_rule: copay.map(|(at, _)| at),
+            rule: at,
+        }
+    }
 }
 
 const CODE_KIND: usize = 0;
@@ -105,31 +159,48 @@ const ROUTE_FACTOR: usize = 0;
 const ROUTE_FLAT: usize = 1;
 const ROUTE_NONE: usize = 2;
 const SELF_REFERRAL_CODE: usize = 0;
+const COPAY_COUNTS: usize = 0;
+const COPAY_EXEMPTS: usize = 1;
 
 impl Codes {
     /// Codes that `others` name and this table doesn't are faults.
-    pub(crate) fn new(table: Table, others: &[&Table], faults: &mut Vec<BundleFault>) -> Codes {
-        let mut kinds = FxHashMap::default();
+    pub(crate) fn new(
+        table: Table,
+        route: &Table,
+        others: &[&Table],
+        copay_counting: &Table,
+        faults: &mut Vec<BundleFault>,
+    ) -> Codes {
+        let cuts: Vec<Day> = copay_counting.change_days().collect();
+        let mut by_code: Vec<(Code, Known)> = Vec::new();
+        let mut shares = Vec::new();
         for (code, rule) in table.codes_asked("code") {
             let kind = rule.number(CODE_KIND).and_then(|at| RouteKind::ALL.get(at as usize).copied());
-            if kinds.insert(code, kind.unwrap_or(RouteKind::Own)).is_some() {
+            let kind = kind.unwrap_or(RouteKind::Own);
+            let share = |at: usize, on: Day| Share::of(at as u16, kind, on, route, copay_counting);
+            let of_code = route.answers(Some(code_number(code)), &cuts, share);
+            let known = Known { kind, shares: shares.len() as u16, settled: of_code.settled() };
+            shares.push(of_code);
+            if by_code.iter().any(|(known, _)| *known == code) {
                 let reason = format!("the code {code} is there twice");
                 faults.push(BundleFault::new(rule.file(), rule.line(), "when.code", reason));
             }
+            by_code.push((code, known));
         }
+        let by_code = CodeIndex::new(by_code);
         for other in others {
             let asked = other.codes_asked("code").into_iter().map(|(code, rule)| (code, rule, "when.code"));
             let given = other.rules().filter(|rule| rule.file() == crate::schema::SELF_REFERRAL.file);
             let given = given.filter_map(|rule| rule.number(SELF_REFERRAL_CODE).map(|code| (code, rule)));
             let given = given.map(|(code, rule)| (Code::from_packed(code as u64), rule, "then.code"));
             for (code, rule, column) in asked.chain(given) {
-                if !kinds.contains_key(&code) && !kinds.is_empty() {
+                if by_code.get(code).is_none() && !shares.is_empty() {
                     let reason = format!("the code {code} is not in route_codes.toml");
                     faults.push(BundleFault::new(rule.file(), rule.line(), column, reason));
                 }
             }
         }
-        Codes { table, kinds }
+        Codes { table, by_code, shares }
     }
 
     pub(crate) fn table(&self) -> &Table {
@@ -138,15 +209,24 @@ impl Codes {
 }
 
 /// The facts of a facility, in the order in which both tables name them.
-fn facility_facts(facility: Option<&FacilitySpan>) -> [i64; 5] {
-    let Some(span) = facility else { return [MISSING; 5] };
+#[inline]
+fn facility_facts(facility: Option<FacilityClass>) -> [i64; 5] {
+    let Some(class) = facility else { return [MISSING; 5] };
     [
-        span.tier as i64,
-        span.score.map_or(MISSING, i64::from),
-        span.former_level as i64,
-        i64::from(span.provisional),
-        i64::from(span.station),
+        class.tier as i64,
+        class.score.map_or(MISSING, i64::from),
+        class.former_level as i64,
+        i64::from(class.provisional),
+        i64::from(class.station),
     ]
+}
+
+/// The facts of a case, in the order in which the table of routes names them.
+#[inline]
+fn route_facts(kind: RouteKind, case: &RouteCase) -> [i64; 8] {
+    let [tier, score, former_level, provisional, station] = facility_facts(case.facility);
+    let inpatient = i64::from(case.inpatient);
+    [code_number(case.code), kind as i64, inpatient, tier, score, former_level, provisional, station]
 }
 
 impl Policy {
@@ -154,7 +234,7 @@ impl Policy {
     #[must_use]
     #[inline]
     pub fn route_kind(&self, code: Code) -> Option<RouteKind> {
-        self.route_codes.kinds.get(&code).copied()
+        self.route_codes.by_code.get(code).map(|known| known.kind)
     }
 
     /// A route code in words; empty where it is not known.
@@ -166,8 +246,8 @@ impl Policy {
 
     /// The route codes, in table order.
     pub fn route_codes(&self) -> impl Iterator<Item = (Code, RouteKind, &str)> {
-        let codes = self.route_codes.table.codes_asked("code");
-        codes.into_iter().map(|(code, rule)| (code, self.route_codes.kinds[&code], rule.text(CODE_NAME)))
+        let codes = self.route_codes.table.codes_asked("code").into_iter();
+        codes.filter_map(|(code, rule)| Some((code, self.route_kind(code)?, rule.text(CODE_NAME))))
     }
 
     /// What the route pays.
@@ -176,32 +256,37 @@ impl Policy {
     /// [`NoRate`] with its reason: an unknown code, a withdrawal, what the law leaves open, or a facility whose former level is
     /// needed and not known.
     #[inline]
-    pub fn route(&self, case: &RouteCase<'_>) -> Result<RouteRate<'_>, NoRate<'_>> {
-        match self.route_kind(case.code) {
-            Some(kind) => self.route_by_kind(code_number(case.code), kind, case),
-            None => Err(NoRate { reason: "the route code is not known", rule: None }),
+    pub fn route(&self, case: &RouteCase) -> Result<RouteRate<'_>, NoRate<'_>> {
+        let Some(known) = self.route_codes.by_code.get(case.code) else {
+            return Err(NoRate { reason: "the route code is not known", rule: None });
+        };
+        if let Some((since, share)) = &known.settled
+            && *since <= case.on
+        {
+            return self.share(Some(share), known.kind);
         }
+        let shares = &self.route_codes.shares[usize::from(known.shares)];
+        self.share(shares.first(&route_facts(known.kind, case), case.on), known.kind)
     }
 
-    fn route_by_kind(
-        &self,
-        code: i64,
-        kind: RouteKind,
-        case: &RouteCase<'_>,
-    ) -> Result<RouteRate<'_>, NoRate<'_>> {
-        let [tier, score, former_level, provisional, station] = facility_facts(case.facility);
-        let inpatient = i64::from(case.inpatient);
-        let facts = [code, kind as i64, inpatient, tier, score, former_level, provisional, station];
-        let Some(rule) = self.route.first(&facts, case.on) else {
+    #[inline]
+    fn share(&self, share: Option<&Share>, kind: RouteKind) -> Result<RouteRate<'_>, NoRate<'_>> {
+        let Some(share) = share else {
             let reason =
                 "no row fits: before 2025 the former level of the facility decides, and it is not known";
             return Err(NoRate { reason, rule: None });
         };
-        match rule.number(ROUTE_FACTOR) {
-            Some(factor) => Ok(RouteRate {
-                factor_basis_points: factor as u32,
-                flat: rule.number(ROUTE_FLAT) == Some(1),
+        let rule = self.route.rule(share.rule);
+        match share.factor_basis_points {
+            Some(factor_basis_points) => Ok(RouteRate {
+                factor_basis_points,
+                flat: share.flat,
                 kind,
+                copay: CopayCounts {
+                    counts: share.counts,
+                    exempts: share.exempts,
+                    rule: share.copay_rule.map(|at| self.copay_counting.rule(at)),
+                },
                 rule,
             }),
             None => Err(NoRate { reason: rule.text(ROUTE_NONE), rule: Some(rule) }),
@@ -217,7 +302,7 @@ impl Policy {
         inpatient: bool,
         on: Day,
     ) -> Option<(Code, &Rule)> {
-        let [tier, score, former_level, provisional, station] = facility_facts(Some(facility));
+        let [tier, score, former_level, provisional, station] = facility_facts(Some(facility.class()));
         let facts = [i64::from(inpatient), tier, score, former_level, provisional, station];
         let rule = self.self_referral.first(&facts, on)?;
         Some((Code::from_packed(rule.number(SELF_REFERRAL_CODE)? as u64), rule))
@@ -234,8 +319,72 @@ impl Policy {
         on: Day,
     ) -> Result<RouteRate<'_>, NoRate<'_>> {
         let code = self.self_referral_code(facility, inpatient, on).map_or(Code::EMPTY, |(code, _)| code);
-        let case = RouteCase { code, on, inpatient, facility: Some(facility) };
-        let kind = self.route_kind(code).unwrap_or(RouteKind::SelfReferral);
-        self.route_by_kind(code_number(code), kind, &case)
+        let case = RouteCase { code, on, inpatient, facility: Some(facility.class()) };
+        if self.route_kind(code).is_some() {
+            return self.route(&case);
+        }
+        let kind = RouteKind::SelfReferral;
+        let row = self.route.first_numbered(&route_facts(kind, &case), on);
+        let share = row.map(|(at, _)| Share::of(at, kind, on, &self.route, &self.copay_counting));
+        self.share(share.as_ref(), kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::LazyLock};
+
+    use proptest::prelude::*;
+    use reference::{FormerLevel, Tier};
+
+    use super::*;
+    use crate::Bundle;
+
+    static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let paths = Policy::FILES.into_iter().chain(reference::Reference::FILES);
+        let files: BTreeMap<_, _> =
+            paths.map(|path| (path.to_owned(), std::fs::read(folder.join(path)).unwrap())).collect();
+        Bundle::parse(&files).unwrap()
+    });
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+        #[test]
+        fn what_is_laid_out_by_code_is_what_the_tables_say(
+            (route, group) in (0usize..28, 0usize..60),
+            digit in prop::sample::select(vec!["", "1", "4", "9"]),
+            on in 15_000i32..22_000,
+            inpatient: bool,
+            class in prop::option::of((0usize..4, prop::option::of(0u8..=100), 0usize..4, any::<bool>(), any::<bool>())),
+        ) {
+            let (policy, on) = (&BUNDLE.policy, Day(on));
+            let facility = class.map(|(tier, score, former_level, provisional, station)| FacilityClass {
+                tier: Tier::NAMED[tier].1,
+                score,
+                former_level: FormerLevel::NAMED[former_level].1,
+                provisional,
+                station,
+            });
+            let Some((code, kind, _)) = policy.route_codes().nth(route) else { return Ok(()) };
+            let case = RouteCase { code, on, inpatient, facility };
+            let row = policy.route.first(&route_facts(kind, &case), on);
+            let said = policy.route(&case);
+            prop_assert_eq!(
+                said.map_or_else(|none| none.rule, |rate| Some(rate.rule)).map(Rule::id),
+                row.map(Rule::id)
+            );
+            if let Ok(rate) = said {
+                let copay = policy.copay_counting.first(&[kind as i64, i64::from(rate.factor_basis_points)], on);
+                prop_assert_eq!(rate.copay.rule.map(Rule::id), copay.map(Rule::id));
+            }
+
+            let group = policy.known_groups().nth(group).map_or(Code::new("ZZ"), |group| group.code);
+            let digit = Code::new(digit);
+            let row = policy.card_rates.first(&[code_number(group), code_number(digit)], on);
+            let said = policy.card_rate(group, digit, on).map(|rate| rate.rule.id());
+            prop_assert_eq!(said, row.map(Rule::id));
+        }
     }
 }

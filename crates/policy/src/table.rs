@@ -9,7 +9,8 @@ use rustc_hash::FxHashMap;
 use crate::{
     Rule, Switch,
     read::Source,
-    rule::{Condition, Test, read_rule},
+    rows::{Row, Rows},
+    rule::{Test, read_rule},
     schema::Schema,
 };
 
@@ -19,25 +20,9 @@ pub(crate) struct Table {
     schema: &'static Schema,
     rules: Vec<Rule>,
     /// For each value that some row asks the first fact for: the rows in force that can fit it, in table order.
-    by_first: FxHashMap<i64, Box<[Candidate]>>,
+    by_first: FxHashMap<i64, Rows<u16>>,
     /// The rows in force for any other value.
-    otherwise: Box<[Candidate]>,
-}
-
-/// What is left to look at of a row once the first fact is known.
-#[derive(Clone)]
-struct Candidate {
-    valid_from: Day,
-    valid_until: Day,
-    rule: u16,
-    conditions: Box<[Condition]>,
-}
-
-impl Candidate {
-    #[inline]
-    fn fits(&self, facts: &[i64], on: Day) -> bool {
-        self.valid_from <= on && on <= self.valid_until && self.conditions.iter().all(|c| c.holds(facts))
-    }
+    otherwise: Rows<u16>,
 }
 
 impl fmt::Debug for Table {
@@ -53,8 +38,12 @@ impl Table {
         switches: &[Switch],
         faults: &mut Vec<BundleFault>,
     ) -> Table {
-        let mut table =
-            Table { schema, rules: Vec::new(), by_first: FxHashMap::default(), otherwise: Box::new([]) };
+        let mut table = Table {
+            schema,
+            rules: Vec::new(),
+            by_first: FxHashMap::default(),
+            otherwise: Rows::from_iter([]),
+        };
         let Some(source) = Source::new(schema.file, files.get(schema.file), faults) else { return table };
         let Some(root) = source.parse(faults) else { return table };
         for entry in source.entries(&root, "row", faults) {
@@ -90,53 +79,78 @@ impl Table {
 
     /// Builds the index; the rows do not change after it.
     pub(crate) fn compile(&mut self) {
-        let mut values: Vec<i64> = Vec::new();
-        let first = |rule: &Rule| {
-            rule.conditions.iter().find_map(|condition| match &condition.test {
-                Test::OneOf(values) if condition.fact == 0 => Some(values.to_vec()),
-                _ => None,
-            })
-        };
-        let asked: Vec<_> = self.rules.iter().map(first).collect();
-        asked.iter().flatten().for_each(|some| values.extend(some));
-        let rows = |value: Option<i64>| -> Box<[Candidate]> {
-            let can_fit = |at: usize| match (&asked[at], value) {
-                (None, _) => true,
-                (Some(_), None) => false,
-                (Some(some), Some(value)) => some.contains(&value),
-            };
-            let in_force = self.rules.iter().enumerate().filter(|(at, rule)| rule.in_force && can_fit(*at));
-            let candidates = in_force.map(|(at, rule)| Candidate {
-                valid_from: rule.valid_from,
-                valid_until: rule.valid_until,
-                rule: at as u16,
-                // What a row asks of the first fact the index has answered.
-                conditions: rule
-                    .conditions
-                    .iter()
-                    .filter(|c| asked[at].is_none() || c.fact > 0)
-                    .cloned()
-                    .collect(),
-            });
-            candidates.collect()
-        };
-        self.by_first = values.into_iter().map(|value| (value, rows(Some(value)))).collect();
-        self.otherwise = rows(None);
+        let asked = self.rules.iter().filter_map(Table::asks_first).flatten();
+        let number = |at: usize, _: Day| at as u16;
+        self.by_first = asked.map(|value| (*value, self.answers(Some(*value), &[], number))).collect();
+        self.otherwise = self.answers(None, &[], number);
+    }
+
+    /// The values that a row asks the first fact for; `None`: it doesn't, or names those that it isn't.
+    fn asks_first(rule: &Rule) -> Option<&[i64]> {
+        rule.conditions.iter().find_map(|condition| match &condition.test {
+            Test::OneOf(values) if condition.fact == 0 => Some(&**values),
+            _ => None,
+        })
+    }
+
+    /// The rows in force that can fit this first fact (`None`: one that no row asks for), in table order, each with what `answer`
+    /// makes of its number and of a day on which it holds. A row is cut on the days of `cuts`, where its answer may change.
+    pub(crate) fn answers<A>(
+        &self,
+        first: Option<i64>,
+        cuts: &[Day],
+        answer: impl Fn(usize, Day) -> A,
+    ) -> Rows<A> {
+        let mut rows = Vec::new();
+        for (at, rule) in self.rules.iter().enumerate().filter(|(_, rule)| rule.in_force) {
+            let asked = Table::asks_first(rule);
+            if asked.is_some_and(|asked| first.is_none_or(|first| !asked.contains(&first))) {
+                continue;
+            }
+            // What a row asks of the first fact is answered.
+            let left = rule.conditions.iter().filter(|condition| asked.is_none() || condition.fact > 0);
+            let inside =
+                cuts.iter().copied().filter(|cut| rule.valid_from < *cut && *cut <= rule.valid_until);
+            let mut begins: Vec<Day> = inside.chain([rule.valid_from]).collect();
+            begins.sort_unstable();
+            begins.dedup();
+            for (part, valid_from) in begins.iter().enumerate() {
+                rows.push(Row {
+                    valid_from: *valid_from,
+                    valid_until: begins.get(part + 1).map_or(rule.valid_until, |next| *next - 1),
+                    conditions: left.clone().cloned().collect(),
+                    answer: answer(at, *valid_from),
+                });
+            }
+        }
+        rows.into_iter().collect()
     }
 
     pub(crate) fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
     }
 
+    /// The row of this number.
+    #[inline]
+    pub(crate) fn rule(&self, at: u16) -> &Rule {
+        &self.rules[usize::from(at)]
+    }
+
     /// The first row in force that fits the facts, in the order of the schema, on `on`.
     #[inline]
     pub(crate) fn first(&self, facts: &[i64], on: Day) -> Option<&Rule> {
+        self.first_numbered(facts, on).map(|(_, rule)| rule)
+    }
+
+    /// The same, with the number of the row.
+    #[inline]
+    pub(crate) fn first_numbered(&self, facts: &[i64], on: Day) -> Option<(u16, &Rule)> {
         debug_assert_eq!(facts.len(), self.schema.facts.len(), "{}", self.schema.file);
         let rows = match facts.first() {
             Some(first) => self.by_first.get(first).unwrap_or(&self.otherwise),
             None => &self.otherwise,
         };
-        rows.iter().find(|row| row.fits(facts, on)).map(|row| &self.rules[usize::from(row.rule)])
+        rows.first(facts, on).map(|at| (*at, self.rule(*at)))
     }
 
     /// The codes that rows ask the fact `name` for, with the row that asks.

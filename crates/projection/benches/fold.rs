@@ -1,6 +1,7 @@
 //! What folding a person costs: a simulated city through each projection, into nothing, a timeline and a point.
 //!
-//! `PEOPLE=100000 ROUNDS=3 cargo bench -p projection --bench fold`
+//! `PEOPLE=100000 ROUNDS=3 cargo bench -p projection --bench fold`; with `ALONE=1` into nothing only. The sum of what came out
+//! stays the same when only the speed changes.
 #![allow(clippy::print_stdout, reason = "a bench prints")]
 
 use std::{collections::BTreeMap, hint::black_box};
@@ -122,10 +123,17 @@ fn number(name: &str, otherwise: u64) -> u64 {
 fn measure<P: Projection>(histories: &[History], bundle: &Bundle) {
     let mut nothing = Nothing::default();
     let (_, logic) = fold::<P, _>(histories, bundle, Some(&mut nothing));
-    black_box(nothing.sum);
     let each = |count: u64| count as f64 / (histories.len() as u64 * number("ROUNDS", 1)) as f64;
     let (cells, levels, flows) = (each(nothing.cells), each(nothing.levels), each(nothing.flows));
-    println!("{:<16} {cells:.1} cells, {levels:.1} levels, {flows:.1} flows a person", P::NAME);
+    println!(
+        "{:<16} {cells:.1} cells, {levels:.1} levels, {flows:.1} flows a person; sum {:016x}",
+        P::NAME,
+        nothing.sum,
+    );
+    if number("ALONE", 0) == 1 {
+        println!("{:<16} {logic:>6.0} ns a person alone", P::NAME);
+        return;
+    }
     let mut posting = Posting { timeline: Timeline::new(P::CUBES), postings: Postings::new(P::CUBES) };
     // Once to make the cells, once to time: a rebuild makes them once and adds millions of people.
     fold::<P, _>(histories, bundle, Some(&mut posting));

@@ -3,7 +3,7 @@
 
 use contract::{Code, Day};
 use policy::{Bundle, RouteKind};
-use reference::{FacilitySpan, Tier};
+use reference::{FacilityClass, Tier};
 
 /// What reference data doesn't know counts as this, however many codes are sent.
 pub const UNKNOWN: &str = "unknown";
@@ -66,16 +66,16 @@ fn known(code: Code, is_known: bool) -> Code {
 /// A facility on a day: its code as cells have it, and what it was; `None`: the reference doesn't say.
 #[must_use]
 #[inline]
-pub fn facility_on(code: Code, on: Day, bundle: &Bundle) -> (Code, Option<&FacilitySpan>) {
-    let facility = bundle.reference.facility(code);
-    (known(code, facility.is_some()), facility.and_then(|facility| facility.on(on)))
+pub fn facility_on(code: Code, on: Day, bundle: &Bundle) -> (Code, Option<FacilityClass>) {
+    let facility = bundle.reference.facility_class(code, on);
+    (known(code, facility.is_some()), facility.flatten())
 }
 
 /// The tier of a facility on a day; `None`: the reference doesn't know it.
 #[must_use]
 #[inline]
 pub fn tier(facility: Code, on: Day, bundle: &Bundle) -> Option<Tier> {
-    Some(bundle.reference.facility(facility)?.on(on)?.tier)
+    Some(bundle.reference.facility_class(facility, on)??.tier)
 }
 
 /// A tier as cells write it.

@@ -3,7 +3,7 @@
 use contract::{Code, Day};
 use rustc_hash::FxHashMap;
 
-use crate::{BundleFault, sheet::Sheet};
+use crate::{BundleFault, CodeIndex, sheet::Sheet};
 
 /// A ward or commune: the lower of the two tiers of administration since 2025-07-01.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub(crate) const DISTRICT_COLUMNS: &[&str] =
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Areas {
     communes: Vec<Commune>,
-    by_code: FxHashMap<Code, u32>,
+    by_code: CodeIndex<u32>,
     districts: Vec<District>,
 }
 
@@ -144,7 +144,8 @@ impl Areas {
             });
         }
         areas.communes.sort_by_key(|commune| commune.code);
-        areas.by_code = areas.communes.iter().zip(0..).map(|(commune, at)| (commune.code, at)).collect();
+        let codes = areas.communes.iter().zip(0..).map(|(commune, at)| (commune.code, at));
+        areas.by_code = CodeIndex::new(codes.collect());
         areas
     }
 
@@ -158,6 +159,6 @@ impl Areas {
 
     #[inline]
     pub(crate) fn commune(&self, code: Code) -> Option<&Commune> {
-        self.by_code.get(&code).map(|at| &self.communes[*at as usize])
+        self.by_code.get(code).map(|at| &self.communes[*at as usize])
     }
 }

@@ -4,7 +4,7 @@ use contract::{Code, Day};
 use rustc_hash::FxHashMap;
 
 use crate::{
-    BundleFault,
+    BundleFault, CodeIndex,
     areas::Areas,
     sheet::{Row, Sheet},
 };
@@ -49,6 +49,21 @@ pub struct FacilitySpan {
     pub assumed: bool,
     /// How it is known, or how it was inferred.
     pub basis: String,
+}
+
+/// What rules ask of a facility.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FacilityClass {
+    /// As [`FacilitySpan::tier`].
+    pub tier: Tier,
+    /// As [`FacilitySpan::score`].
+    pub score: Option<u8>,
+    /// As [`FacilitySpan::former_level`].
+    pub former_level: FormerLevel,
+    /// As [`FacilitySpan::provisional`].
+    pub provisional: bool,
+    /// As [`FacilitySpan::station`].
+    pub station: bool,
 }
 
 /// The three tiers of care since 2025-01-01 (Law 15/2023, Decree 96/2023).
@@ -140,6 +155,15 @@ impl Organisation {
     }
 }
 
+impl FacilitySpan {
+    /// What rules ask of it.
+    #[must_use]
+    pub fn class(&self) -> FacilityClass {
+        let FacilitySpan { tier, score, former_level, provisional, station, .. } = *self;
+        FacilityClass { tier, score, former_level, provisional, station }
+    }
+}
+
 impl Facility {
     /// What the facility was on `day`; `None`: the reference does not say.
     #[must_use]
@@ -187,7 +211,32 @@ pub(crate) const SPAN_COLUMNS: &[&str] = &[
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facilities {
     all: Vec<Facility>,
-    by_code: FxHashMap<Code, u32>,
+    by_code: CodeIndex<Newest>,
+}
+
+/// A facility's number, and what it has been lately: most questions are about now.
+#[derive(Debug, Clone, Copy)]
+struct Newest {
+    facility: u32,
+    /// First and last day of its newest span; nothing lies between them where it has none.
+    valid_from: Day,
+    valid_until: Day,
+    class: FacilityClass,
+}
+
+impl Newest {
+    fn of(facility: &Facility, number: u32) -> Newest {
+        let (valid_from, valid_until, class) = match facility.spans.last() {
+            Some(span) => (span.valid_from, span.valid_until, span.class()),
+            None => {
+                let (tier, former_level) = (Tier::Unranked, FormerLevel::Commune);
+                let class =
+                    FacilityClass { tier, score: None, former_level, provisional: false, station: false };
+                (Day::MAX, Day::MIN, class)
+            }
+        };
+        Newest { facility: number, valid_from, valid_until, class }
+    }
 }
 
 impl Facilities {
@@ -252,6 +301,8 @@ impl Facilities {
         for (facility, span, _) in read {
             all[facility as usize].spans.push(span);
         }
+        let newest = all.iter().zip(0..).map(|(facility, at)| (facility.code, Newest::of(facility, at)));
+        let by_code = CodeIndex::new(newest.collect());
         Facilities { all, by_code }
     }
 
@@ -261,7 +312,16 @@ impl Facilities {
 
     #[inline]
     pub(crate) fn get(&self, code: Code) -> Option<&Facility> {
-        self.by_code.get(&code).map(|at| &self.all[*at as usize])
+        self.by_code.get(code).map(|newest| &self.all[newest.facility as usize])
+    }
+
+    #[inline]
+    pub(crate) fn class(&self, code: Code, on: Day) -> Option<Option<FacilityClass>> {
+        let newest = self.by_code.get(code)?;
+        if newest.valid_from <= on && on <= newest.valid_until {
+            return Some(Some(newest.class));
+        }
+        Some(self.all[newest.facility as usize].on(on).map(FacilitySpan::class))
     }
 }
 

@@ -7,6 +7,7 @@ mod areas;
 mod calendar;
 mod facilities;
 mod fault;
+mod index;
 mod populations;
 mod sheet;
 #[cfg(test)]
@@ -18,8 +19,9 @@ use contract::{Code, Day};
 
 pub use areas::{Commune, CommuneKind, District};
 pub use calendar::{Calendar, Holiday};
-pub use facilities::{Facility, FacilitySpan, FormerLevel, Organisation, Tier};
+pub use facilities::{Facility, FacilityClass, FacilitySpan, FormerLevel, Organisation, Tier};
 pub use fault::BundleFault;
+pub use index::CodeIndex;
 pub use populations::{Counted, Population};
 
 use areas::Areas;
@@ -120,6 +122,14 @@ impl Reference {
     #[inline]
     pub fn facility(&self, code: Code) -> Option<&Facility> {
         self.facilities.get(code)
+    }
+
+    /// What rules ask of the facility with this code on a day; `None`: the code is unknown; `Some(None)`: the reference does not say
+    /// what it was on that day.
+    #[must_use]
+    #[inline]
+    pub fn facility_class(&self, code: Code, on: Day) -> Option<Option<FacilityClass>> {
+        self.facilities.class(code, on)
     }
 
     /// Days off and working days.

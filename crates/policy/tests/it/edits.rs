@@ -88,7 +88,7 @@ fn answers(policy: &Policy) -> Vec<u64> {
                 told(policy.card_rate(*group, digit, on).map(|rate| (rate.basis_points, rate.ratio_caps)))
             }));
         }
-        let facilities = || classes.iter().map(Some).chain([None]);
+        let facilities = || classes.iter().map(|span| Some(span.class())).chain([None]);
         for (route, ..) in policy.route_codes() {
             for (facility, inpatient) in
                 facilities().flat_map(|facility| [(facility, false), (facility, true)])
@@ -96,7 +96,7 @@ fn answers(policy: &Policy) -> Vec<u64> {
                 let case = RouteCase { code: route, on, inpatient, facility };
                 answers.push(match policy.route(&case) {
                     Ok(rate) => {
-                        let copay = (policy.copay_counts(&rate, on).0, policy.exemption_covers(&rate, on).0);
+                        let copay = (rate.copay.counts, rate.copay.exempts);
                         told((rate.factor_basis_points, rate.flat, rate.kind, copay))
                     }
                     Err(none) => told(none.reason),

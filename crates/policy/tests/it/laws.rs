@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use contract::Day;
 use policy::{Bundle, Case, Money};
 use proptest::prelude::*;
+use reference::FacilitySpan;
 
 use crate::{code, day};
 
@@ -20,7 +21,7 @@ prop_compose! {
         facility in prop::option::of(0usize..645),
         covered_cost in prop_oneof![0i64..100_000_000, Just(0), Just(i64::MAX)],
         exempt in prop::option::of(0i32..300),
-    ) -> Case<'static> {
+    ) -> Case {
         let on = Day(on);
         let groups: Vec<_> = BUNDLE.policy.known_groups().map(|group| group.code).collect();
         let routes: Vec<_> = BUNDLE.policy.route_codes().map(|(code, ..)| code).collect();
@@ -30,7 +31,7 @@ prop_compose! {
             digit: code(digit),
             route: routes.get(route).copied().unwrap_or(code("0")),
             inpatient,
-            facility: facility.and_then(|at| BUNDLE.reference.facilities()[at].on(on)),
+            facility: facility.and_then(|at| BUNDLE.reference.facilities()[at].on(on)).map(FacilitySpan::class),
             covered_cost: Money(covered_cost),
             exempt_since: exempt.map(|days| on - days),
         }
@@ -56,8 +57,25 @@ proptest! {
     }
 
     #[test]
+    fn nobody_passes_below_the_least_threshold(
+        copays in prop::collection::vec((19_000i32..21_000, -2_000_000i64..9_000_000), 0..9),
+    ) {
+        let policy = &BUNDLE.policy;
+        let mut copays: Vec<_> =
+            copays.into_iter().map(|(on, dong)| (Day(on), Money::dong(dong))).collect();
+        copays.sort_unstable();
+        let paid = copays.iter().map(|(_, copay)| copay.0.max(0)).sum();
+        let least = policy.least_threshold().expect("there are levels");
+        for year in 2022..2028 {
+            let told = policy.annual_copay(Day::new_year(year + 1) - 1, &copays, Some(Day(0)));
+            let passed = told.is_some_and(|told| told.passed_on.is_some());
+            prop_assert!(!passed || least <= Money(paid), "{year}");
+        }
+    }
+
+    #[test]
     fn an_exemption_never_costs_the_patient(case in cases()) {
-        let rate = |case: &Case<'_>| BUNDLE.policy.rate(case).ok().map(|rate| rate.basis_points);
+        let rate = |case: &Case| BUNDLE.policy.rate(case).ok().map(|rate| rate.basis_points);
         let without = Case { exempt_since: None, ..case };
         prop_assert!(rate(&case) >= rate(&without));
         let dearer = Case { covered_cost: Money(i64::MAX), ..case };

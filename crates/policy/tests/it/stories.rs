@@ -118,8 +118,12 @@ fn self_referred_care_by_class_of_facility() {
 fn the_switch_decides_whichever_code_was_written() {
     let class = facility(Tier::Basic, Some(60), FormerLevel::District);
     let factor = |bundle: &Bundle, route| {
-        let case =
-            RouteCase { code: code(route), on: day("2026-07-01"), inpatient: false, facility: Some(&class) };
+        let case = RouteCase {
+            code: code(route),
+            on: day("2026-07-01"),
+            inpatient: false,
+            facility: Some(class.class()),
+        };
         bundle.policy.route(&case).unwrap().factor_basis_points
     };
     let (topmost, law) = (bundle(), under("ex-district-50-to-70", "law"));
@@ -173,6 +177,7 @@ fn a_fact_that_is_not_known_fits_no_comparison_not_even_a_negative_one() {
     let row = "code = \"1.11\"";
     let bundle = crate::with("route.toml", row, "code = \"1.11\", former_level = { not = [\"central\"] }");
     let pays = |facility: Option<&FacilitySpan>| {
+        let facility = facility.map(FacilitySpan::class);
         let case = RouteCase { code: code("1.11"), on: day("2026-07-01"), inpatient: false, facility };
         bundle.policy.route(&case).is_ok()
     };
@@ -223,7 +228,7 @@ fn a_bound_with_a_fraction_is_not_cut() {
     assert!(!low(37_975_316));
 }
 
-fn case(group: &str, route: &str, on: &str) -> Case<'static> {
+fn case(group: &str, route: &str, on: &str) -> Case {
     Case {
         on: day(on),
         group: code(group),
@@ -244,7 +249,7 @@ fn told(decision: &Decision<'_>) -> String {
     decision.steps.iter().map(line).collect()
 }
 
-fn check(case: Case<'_>, expected: Expect) {
+fn check(case: Case, expected: Expect) {
     expected.assert_eq(&told(&bundle().policy.decide(&case)));
 }
 
@@ -416,7 +421,7 @@ fn each_calendar_year_starts_anew() {
 fn copay_of_self_referred_care_does_not_count_unless_switched() {
     let counts = |bundle: &Bundle, route, on| {
         let case = RouteCase { code: code(route), on: day(on), inpatient: false, facility: None };
-        bundle.policy.copay_counts(&bundle.policy.route(&case).unwrap(), day(on)).0
+        bundle.policy.route(&case).unwrap().copay.counts
     };
     let excluded = bundle();
     assert!(!counts(&excluded, "1.18", "2026-07-01"));
