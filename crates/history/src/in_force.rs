@@ -80,22 +80,30 @@ impl Resolver {
         let visible = |fact: &Fact| until.is_none_or(|until| fact.offset < until);
         let facts = &history.facts;
         let plain = is_plain(facts);
-        if plain == Plain::Whole && facts.iter().all(visible) {
+        if plain == Plain::Whole && (until.is_none() || facts.iter().all(visible)) {
             return PersonView { kind: history.kind, facts, segments: &history.segments };
         }
         self.kept.clear();
-        if plain == Plain::No {
-            let standings = self.standings(history, until);
-            let in_force =
-                facts.iter().zip(&standings).filter(|(_, standing)| **standing == Standing::InForce);
-            self.kept.extend(in_force.map(|(fact, _)| *fact));
-            if self.kept.iter().any(|fact| matches!(fact.body, Body::IdentityLinked { away: true, .. })) {
-                self.kept.clear();
+        match plain {
+            Plain::Whole => self.kept.extend(facts.iter().filter(|fact| visible(fact))),
+            Plain::Versions { again } => {
+                let counts = greatest(facts, again, visible);
+                let in_force = facts.iter().enumerate().filter(|(at, _)| counts >> at & 1 == 1);
+                self.kept.extend(in_force.map(|(_, fact)| *fact));
             }
-        } else {
-            // Only versions of records: the greatest counts.
-            self.kept.extend(facts.iter().filter(|fact| visible(fact)));
-            keep_greatest(&mut self.kept);
+            Plain::ManyVersions => {
+                self.kept.extend(facts.iter().filter(|fact| visible(fact)));
+                keep_greatest(&mut self.kept);
+            }
+            Plain::No => {
+                let standings = self.standings(history, until);
+                let in_force =
+                    facts.iter().zip(&standings).filter(|(_, standing)| **standing == Standing::InForce);
+                self.kept.extend(in_force.map(|(fact, _)| *fact));
+                if self.kept.iter().any(|fact| matches!(fact.body, Body::IdentityLinked { away: true, .. })) {
+                    self.kept.clear();
+                }
+            }
         }
         PersonView { kind: history.kind, facts: &self.kept, segments: &history.segments }
     }
@@ -131,74 +139,117 @@ impl Resolver {
 enum Plain {
     /// Every fact is in force.
     Whole,
-    /// Some records have several versions, or a withdrawal; nothing refers to anything, nothing is there twice.
-    Versions,
+    /// Some records have several versions, or a withdrawal; nothing refers to anything, nothing is there twice. `again`: the
+    /// facts, as bits, whose record may stand before them; no other's does.
+    Versions { again: u64 },
+    /// The same for more facts than a word has bits.
+    ManyVersions,
     /// All of them.
     No,
 }
 
-/// Above this many facts pairs are not compared one by one.
-const PAIRS_MAX: usize = 48;
-
 fn is_plain(facts: &[Fact]) -> Plain {
-    let mut plain = Plain::Whole;
-    for fact in facts {
-        let refers = fact.corrects.is_some() | fact.voids.is_some() | (fact.path != 0);
-        if refers | matches!(fact.kind, Kind::IdentityLinked | Kind::IdentityUnlinked) {
-            return Plain::No;
-        }
-        if fact.withdrawn {
-            plain = Plain::Versions;
-        }
+    if facts.len() > u64::BITS as usize {
+        return is_plain_of_many(facts);
     }
-    if facts.len() <= PAIRS_MAX {
-        for (at, fact) in facts.iter().enumerate() {
-            for other in &facts[..at] {
-                if other.record == fact.record {
-                    if other.id == fact.id {
-                        return Plain::No;
-                    }
-                    if other.kind == fact.kind {
-                        plain = Plain::Versions;
-                    }
-                } else if other.id == fact.id {
-                    return Plain::No;
-                }
-            }
-        }
-        return plain;
+    let (mut ids, mut records) = (Seen::default(), Seen::default());
+    let (mut refers, mut withdrawn, mut ids_again, mut again) = (false, false, 0, 0);
+    for (at, fact) in facts.iter().enumerate() {
+        refers |= fact.refers();
+        withdrawn |= fact.withdrawn;
+        ids_again |= u64::from(ids.add(fact.id.0)) << at;
+        // A visit and its claim share a record: they are no versions of each other.
+        again |= u64::from(records.add(fact.record.0.wrapping_add(17 * fact.kind as u64))) << at;
     }
+    if refers || bits(ids_again).any(|at| facts[..at].iter().any(|fact| fact.id == facts[at].id)) {
+        Plain::No
+    } else if withdrawn || bits(again).any(|at| facts[..at].iter().any(|fact| is_version(fact, &facts[at]))) {
+        Plain::Versions { again }
+    } else {
+        Plain::Whole
+    }
+}
+
+fn is_plain_of_many(facts: &[Fact]) -> Plain {
     let mut ids: Vec<IdHash> = facts.iter().map(|fact| fact.id).collect();
     ids.sort_unstable();
-    if ids.windows(2).any(|pair| pair[0] == pair[1]) { Plain::No } else { Plain::Versions }
+    if facts.iter().any(Fact::refers) || ids.windows(2).any(|pair| pair[0] == pair[1]) {
+        Plain::No
+    } else {
+        Plain::ManyVersions
+    }
+}
+
+impl Fact {
+    /// Whether it decides about other events, or hangs on them.
+    #[inline]
+    fn refers(&self) -> bool {
+        self.corrects.is_some()
+            | self.voids.is_some()
+            | (self.path != 0)
+            | matches!(self.kind, Kind::IdentityLinked | Kind::IdentityUnlinked)
+    }
+}
+
+/// Which hashes may have come before: one that did is always told, one that did not, seldom. Comparing every fact of a
+/// history with every other would take longer than all the rest.
+#[derive(Default)]
+struct Seen([u64; 16]);
+
+impl Seen {
+    /// Adds a hash; whether it may have been there.
+    #[inline]
+    fn add(&mut self, hash: u64) -> bool {
+        let word = &mut self.0[hash as usize % 16];
+        let bit = 1 << (hash >> 4 & 63);
+        let there = *word & bit != 0;
+        *word |= bit;
+        there
+    }
+}
+
+/// The places of the bits of a word that are set.
+fn bits(mut word: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let at = (word != 0).then(|| word.trailing_zeros() as usize);
+        word &= word.wrapping_sub(1);
+        at
+    })
+}
+
+fn is_version(fact: &Fact, other: &Fact) -> bool {
+    fact.record == other.record && fact.kind == other.kind
+}
+
+/// Of several versions of a record the greatest counts.
+fn version(fact: &Fact) -> (Millis, Millis, IdHash) {
+    (fact.asserted, fact.recorded, fact.id)
+}
+
+/// The facts, as bits, that are the greatest version of their record and don't withdraw it. `again` as in [`Plain`].
+fn greatest(facts: &[Fact], again: u64, visible: impl Fn(&Fact) -> bool) -> u64 {
+    let bit = |at: usize, is_set: bool| u64::from(is_set) << at;
+    let visible = facts.iter().enumerate().fold(0, |word, (at, fact)| word | bit(at, visible(fact)));
+    let mut counts = visible;
+    for at in bits(again & visible) {
+        for before in bits(visible & ((1 << at) - 1)) {
+            let (one, other) = (&facts[before], &facts[at]);
+            if is_version(one, other) {
+                counts &= !bit(if version(one) < version(other) { before } else { at }, true);
+            }
+        }
+    }
+    facts.iter().enumerate().fold(counts, |word, (at, fact)| word & !bit(at, fact.withdrawn))
 }
 
 /// Keeps of each record the greatest version, unless it withdraws the record. The order stays.
 fn keep_greatest(facts: &mut Vec<Fact>) {
-    let version = |fact: &Fact| (fact.asserted, fact.recorded, fact.id);
-    if facts.len() <= PAIRS_MAX {
-        let mut counts = [true; PAIRS_MAX];
-        for at in 1..facts.len() {
-            for before in 0..at {
-                let (one, other) = (&facts[before], &facts[at]);
-                if one.record == other.record && one.kind == other.kind {
-                    counts[if version(one) < version(other) { before } else { at }] = false;
-                }
-            }
-        }
-        let mut at = 0;
-        facts.retain(|fact| {
-            at += 1;
-            counts[at - 1] && !fact.withdrawn
-        });
-    } else {
-        let mut greatest: FxHashMap<(RecordHash, Kind), (Millis, Millis, IdHash)> = FxHashMap::default();
-        for fact in facts.iter() {
-            let best = greatest.entry((fact.record, fact.kind)).or_insert(version(fact));
-            *best = (*best).max(version(fact));
-        }
-        facts.retain(|fact| !fact.withdrawn && greatest[&(fact.record, fact.kind)] == version(fact));
+    let mut greatest: FxHashMap<(RecordHash, Kind), (Millis, Millis, IdHash)> = FxHashMap::default();
+    for fact in facts.iter() {
+        let best = greatest.entry((fact.record, fact.kind)).or_insert(version(fact));
+        *best = (*best).max(version(fact));
     }
+    facts.retain(|fact| !fact.withdrawn && greatest[&(fact.record, fact.kind)] == version(fact));
 }
 
 /// One event: its copies taken together.
@@ -210,6 +261,8 @@ struct Event {
     recorded: Millis,
     direct: bool,
     paths: Vec<u32>,
+    /// Where those of its record stand among [`Graph::by_record`].
+    versions: (usize, usize),
 }
 
 /// Which events decide about which.
@@ -217,11 +270,18 @@ struct Graph<'a> {
     history: &'a History,
     events: Vec<Event>,
     by_id: FxHashMap<IdHash, usize>,
-    by_record: FxHashMap<(RecordHash, Kind), Vec<usize>>,
+    /// All events, those of one record and kind together.
+    by_record: Vec<((RecordHash, Kind), usize)>,
     /// Events that refer to an id.
-    referrers: FxHashMap<IdHash, Vec<usize>>,
-    linked: FxHashMap<LinkHash, Vec<usize>>,
-    unlinked: FxHashMap<LinkHash, Vec<usize>>,
+    referrers: Vec<(IdHash, usize)>,
+    linked: Vec<(LinkHash, usize)>,
+    unlinked: Vec<(LinkHash, usize)>,
+}
+
+/// The part of a sorted table that stands under `key`.
+fn under<'t, K: Ord>(table: &'t [(K, usize)], key: &K) -> &'t [(K, usize)] {
+    let rest = &table[table.partition_point(|(known, _)| known < key)..];
+    &rest[..rest.partition_point(|(known, _)| known == key)]
 }
 
 impl<'a> Graph<'a> {
@@ -230,10 +290,10 @@ impl<'a> Graph<'a> {
             history,
             events: Vec::new(),
             by_id: FxHashMap::default(),
-            by_record: FxHashMap::default(),
-            referrers: FxHashMap::default(),
-            linked: FxHashMap::default(),
-            unlinked: FxHashMap::default(),
+            by_record: Vec::new(),
+            referrers: Vec::new(),
+            linked: Vec::new(),
+            unlinked: Vec::new(),
         };
         for (at, fact) in history.facts.iter().enumerate() {
             if until.is_none_or(|until| fact.offset < until) {
@@ -242,23 +302,38 @@ impl<'a> Graph<'a> {
         }
         for (number, event) in graph.events.iter().enumerate() {
             let fact = &history.facts[event.fact];
-            graph.by_record.entry((fact.record, fact.kind)).or_default().push(number);
-            for target in fact.corrects.iter().chain(&fact.voids) {
-                graph.referrers.entry(*target).or_default().push(number);
-            }
+            graph.by_record.push(((fact.record, fact.kind), number));
+            graph.referrers.extend(fact.corrects.iter().chain(&fact.voids).map(|target| (*target, number)));
             match fact.body {
-                Body::IdentityLinked { link, .. } => graph.linked.entry(link).or_default().push(number),
-                Body::IdentityUnlinked { link } => graph.unlinked.entry(link).or_default().push(number),
+                Body::IdentityLinked { link, .. } => graph.linked.push((link, number)),
+                Body::IdentityUnlinked { link } => graph.unlinked.push((link, number)),
                 _ => {}
             }
         }
+        graph.by_record.sort_unstable();
+        let mut start = 0;
+        for versions in graph.by_record.chunk_by(|(one, _), (other, _)| one == other) {
+            let place = (start, start + versions.len());
+            versions.iter().for_each(|(_, event)| graph.events[*event].versions = place);
+            start = place.1;
+        }
+        graph.referrers.sort_unstable();
+        graph.linked.sort_unstable();
+        graph.unlinked.sort_unstable();
         graph
     }
 
     fn add_copy(&mut self, at: usize, fact: &Fact, set_aside: &mut Vec<SetAside>) {
         let number = *self.by_id.entry(fact.id).or_insert_with(|| {
             let recorded = fact.recorded;
-            self.events.push(Event { id: fact.id, fact: at, recorded, direct: false, paths: Vec::new() });
+            self.events.push(Event {
+                id: fact.id,
+                fact: at,
+                recorded,
+                direct: false,
+                paths: Vec::new(),
+                versions: (0, 0),
+            });
             self.events.len() - 1
         });
         let event = &mut self.events[number];
@@ -291,27 +366,27 @@ impl<'a> Graph<'a> {
         (self.fact(event).asserted, self.events[event].recorded, self.events[event].id)
     }
 
-    fn versions(&self, event: usize) -> &[usize] {
-        let fact = self.fact(event);
-        &self.by_record[&(fact.record, fact.kind)]
+    fn versions(&self, event: usize) -> impl Iterator<Item = usize> {
+        let (start, end) = self.events[event].versions;
+        self.by_record[start..end].iter().map(|(_, version)| *version)
     }
 
     /// Who may and does take `event` back.
     fn takers(&self, event: usize) -> impl Iterator<Item = usize> {
-        let referrers = self.referrers.get(&self.events[event].id).map_or(&[][..], Vec::as_slice);
+        let referrers = under(&self.referrers, &self.events[event].id).iter().map(|(_, taker)| *taker);
         let unlinkers = match self.fact(event).body {
-            Body::IdentityLinked { link, .. } => self.unlinked.get(&link).map_or(&[][..], Vec::as_slice),
+            Body::IdentityLinked { link, .. } => under(&self.unlinked, &link),
             _ => &[],
         };
-        referrers.iter().chain(unlinkers).copied().filter(move |taker| {
+        referrers.chain(unlinkers.iter().map(|(_, taker)| *taker)).filter(move |taker| {
             let taker = self.fact(*taker);
             taker.by_operator || taker.emitter == self.fact(event).emitter
         })
     }
 
     /// The events that make a link.
-    fn linkers(&self, link: &LinkHash) -> &[usize] {
-        self.linked.get(link).map_or(&[], Vec::as_slice)
+    fn linkers(&self, link: &LinkHash) -> impl Iterator<Item = usize> + Clone + use<'_, 'a> {
+        under(&self.linked, link).iter().map(|(_, linker)| *linker)
     }
 
     /// The events whose standing decides that of `event`.
@@ -319,9 +394,9 @@ impl<'a> Graph<'a> {
         let mut on: Vec<usize> = self.takers(event).collect();
         // An event that stands here itself counts whatever became of the links it was carried along as well: two links
         // between the same two people carry each other.
-        for version in self.versions(event).iter().filter(|version| !self.events[**version].direct) {
-            for link in self.links(*version).flatten() {
-                on.extend_from_slice(self.linkers(link));
+        for version in self.versions(event).filter(|version| !self.events[*version].direct) {
+            for link in self.links(version).flatten() {
+                on.extend(self.linkers(link));
             }
         }
         on
@@ -401,8 +476,7 @@ impl<'a> Graph<'a> {
 
     /// The verdict on an event, if what is decided so far is enough for one.
     fn decided(&self, event: usize, verdicts: &[Option<Standing>]) -> Option<Standing> {
-        let holds =
-            |link: &LinkHash| any(self.linkers(link).iter().map(|linker| in_force(verdicts[*linker])));
+        let holds = |link: &LinkHash| any(self.linkers(link).map(|linker| in_force(verdicts[linker])));
         let available = |event: usize| match self.events[event].direct {
             true => Some(true),
             false => any(self.links(event).map(|path| not(any(path.iter().map(|link| not(holds(link))))))),
@@ -410,10 +484,9 @@ impl<'a> Graph<'a> {
         if !available(event)? {
             return Some(Standing::NotCarried);
         }
-        let greater =
-            self.versions(event).iter().copied().filter(|rival| self.version(*rival) > self.version(event));
+        let greater = self.versions(event).filter(|rival| self.version(*rival) > self.version(event));
         if any(greater.map(available))? {
-            let rivals = self.versions(event).iter().copied().filter(|rival| available(*rival) == Some(true));
+            let rivals = self.versions(event).filter(|rival| available(*rival) == Some(true));
             let greatest =
                 rivals.max_by_key(|rival| self.version(*rival)).expect("a greater one is available");
             return Some(Standing::Superseded { by: self.events[greatest].id });
@@ -432,9 +505,9 @@ impl<'a> Graph<'a> {
     /// Whether events in a circle depend on each other only by the links they were carried along, which is no contradiction.
     fn only_carry(&self, members: &[usize]) -> bool {
         members.iter().all(|member| {
-            let rivals = self.versions(*member).iter().filter(|rival| *rival != member);
-            let links = rivals.flat_map(|rival| self.links(*rival)).flatten();
-            let rival = links.flat_map(|link| self.linkers(link)).any(|linker| members.contains(linker));
+            let rivals = self.versions(*member).filter(|rival| rival != member);
+            let links = rivals.flat_map(|rival| self.links(rival)).flatten();
+            let rival = links.flat_map(|link| self.linkers(link)).any(|linker| members.contains(&linker));
             !rival && !self.takers(*member).any(|taker| members.contains(&taker))
         })
     }

@@ -331,7 +331,7 @@ fn the_past_is_seen_as_it_was_known() {
 /// The short ways and the whole rules must agree wherever the short ways are taken.
 #[test]
 fn the_short_ways_agree_with_the_whole_rules() {
-    proptest::proptest!(|(facts in proptest::collection::vec((0..30u64, 0..4u64, 0..4u64, 0..5u64, proptest::bool::weighted(0.2)), 0..60))| {
+    proptest::proptest!(|(facts in proptest::collection::vec((0..2_000u64, 0..4u64, 0..4u64, 0..5u64, proptest::bool::weighted(0.2)), 0..90))| {
         let mut story = String::new();
         for (id, record, asserted, recorded, withdrawn) in facts {
             // An id has one content: everything follows from it.
