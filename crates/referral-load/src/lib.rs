@@ -25,6 +25,7 @@
 //! What a facility did counts for subjects without any identifier too.
 
 mod cells;
+mod person;
 mod project;
 mod referral;
 mod rows;

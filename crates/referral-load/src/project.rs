@@ -1,7 +1,7 @@
 //! What one person adds.
 
 use contract::{Code, Day};
-use history::{Body, PersonView};
+use history::PersonView;
 use policy::Bundle;
 use projection::{NONE, Span, came, known_facility, tier, tier_code};
 use timeline::Sink;
@@ -11,35 +11,27 @@ use crate::{
         ARRIVAL_TIMES, INPATIENTS, PAIR, TIER_PAIR, VISITS, WAITING, days_code, direction, inpatients,
         referral, visits, waiting,
     },
-    referral::{Referral, Referrals},
-    stay::{Stay, has_claim},
+    person::Person,
+    referral::Referral,
+    stay::Stay,
 };
 
 pub(crate) fn project<S: Sink>(view: &PersonView<'_>, bundle: &Bundle, sink: &mut S) {
-    let referrals = Referrals::read(view, bundle);
-    for referral in &referrals.all {
-        sent(referral, referrals.died(), bundle, sink);
+    let person = Person::read(view, bundle);
+    for referral in &person.referrals.all {
+        sent(referral, person.died, bundle, sink);
     }
-    for back in &referrals.returns {
+    for back in &person.referrals.returns {
         let cells = Cells::new(back.from, back.to, back.on, bundle, sink);
         cells.flow(sink, referral::RETURNED, back.on);
     }
-    for (at, fact) in view.facts.iter().enumerate() {
-        match &fact.body {
-            Body::ClaimSubmitted(claim) => {
-                let Some(came) = came(claim.route, bundle) else { continue };
-                let stay = Stay::of(view, at, referrals.died(), bundle);
-                visit(claim.facility, came, claim.started, stay.is_some(), false, bundle, sink);
-                stayed(stay, bundle, sink);
-            }
-            Body::VisitOpened { facility, route, .. } if !has_claim(view, at) => {
-                let Some(came) = came(*route, bundle) else { continue };
-                let stay = Stay::of(view, at, referrals.died(), bundle);
-                visit(*facility, came, fact.occurred.day(), stay.is_some(), true, bundle, sink);
-                stayed(stay, bundle, sink);
-            }
-            _ => {}
-        }
+    for (_, fact, claim) in &person.claims {
+        let stay = || person.billed_stay(fact, claim);
+        visit(claim.facility, claim.route, claim.started, stay, false, bundle, sink);
+    }
+    for known in person.unbilled() {
+        let stay = || known.stay(person.died, bundle);
+        visit(known.facility, known.route, known.fact.occurred.day(), stay, true, bundle, sink);
     }
 }
 
@@ -129,28 +121,29 @@ fn ages<S: Sink>(cells: &Cells<S::Cell>, open: Span, sink: &mut S) {
     }
 }
 
+#[inline]
 fn visit<S: Sink>(
     facility: Code,
-    came: Code,
+    route: Code,
     on: Day,
-    inpatient: bool,
+    stay: impl Fn() -> Option<Stay>,
     unbilled: bool,
     bundle: &Bundle,
     sink: &mut S,
 ) {
-    let cell = sink.cell(VISITS, &[known_facility(facility, bundle), came]);
+    let Some(came) = came(route, bundle) else { return };
+    let facility = known_facility(facility, bundle);
+    let stay = stay();
+    let cell = sink.cell(VISITS, &[facility, came]);
     sink.flow(cell, visits::ALL, on, 1);
-    if inpatient {
+    if stay.is_some() {
         sink.flow(cell, visits::INPATIENT, on, 1);
     }
     if unbilled {
         sink.flow(cell, visits::UNBILLED, on, 1);
     }
-}
-
-fn stayed<S: Sink>(stay: Option<Stay>, bundle: &Bundle, sink: &mut S) {
     let Some(stay) = stay else { return };
-    let cell = sink.cell(INPATIENTS, &[known_facility(stay.facility, bundle)]);
+    let cell = sink.cell(INPATIENTS, &[facility]);
     sink.level(cell, inpatients::PRESENT, stay.present.from, stay.present.until, 1);
     sink.level(cell, inpatients::STALE, stay.stale.from, stay.stale.until, 1);
     sink.flow(cell, inpatients::ADMITTED, stay.present.from, 1);

@@ -44,12 +44,11 @@ pub(crate) struct Return {
     pub(crate) to: Code,
 }
 
-/// All referrals of a person.
+/// All referrals of a person: what was issued, and then [`Referrals::join`] if anything else was told.
 #[derive(Debug, Default)]
 pub(crate) struct Referrals {
     pub(crate) all: SmallVec<[Referral; 2]>,
     pub(crate) returns: SmallVec<[Return; 2]>,
-    died: Option<Day>,
 }
 
 impl Referral {
@@ -94,39 +93,14 @@ impl Referral {
 }
 
 impl Referrals {
-    /// Reads a person's referrals; cheap for the many who have none.
-    pub(crate) fn read(view: &PersonView<'_>, bundle: &Bundle) -> Referrals {
-        let mut referrals = Referrals::default();
-        let mut others = false;
-        for fact in view.facts {
-            match fact.body {
-                Body::ReferralIssued { transfer, form_kind, valid_until, .. } => {
-                    referrals.issue(transfer, form_kind, valid_until, fact, bundle);
-                }
-                Body::ReferralArrived(_)
-                | Body::ReferralAccepted(_)
-                | Body::ReferralDeclined(_)
-                | Body::ReferralReturned(_)
-                | Body::ReferralCancelled(_) => others = true,
-                Body::PersonDied { on } => {
-                    referrals.died = Some(referrals.died.map_or(on, |known| known.min(on)))
-                }
-                _ => {}
-            }
-        }
-        if others {
-            referrals.arrivals(view, bundle);
-            referrals.outcomes(view, bundle);
-        }
-        referrals
+    /// Joins arrivals and answers to what was issued.
+    pub(crate) fn join(&mut self, view: &PersonView<'_>, bundle: &Bundle) {
+        self.arrivals(view, bundle);
+        self.outcomes(view, bundle);
     }
 
-    /// The day the person died.
-    pub(crate) fn died(&self) -> Option<Day> {
-        self.died
-    }
-
-    fn issue(
+    /// Takes what `fact` says was issued.
+    pub(crate) fn issue(
         &mut self,
         transfer: Transfer,
         kind: ReferralFormKind,

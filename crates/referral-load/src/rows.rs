@@ -5,7 +5,7 @@ use history::PersonView;
 use policy::Bundle;
 use projection::{List, ListRow};
 
-use crate::{referral::Referrals, stay::Stay};
+use crate::person::Person;
 
 /// Number of the list of open referrals.
 pub const OPEN: usize = 0;
@@ -27,10 +27,10 @@ pub const LISTS: &[List] = &[
 ];
 
 pub(crate) fn rows(view: &PersonView<'_>, bundle: &Bundle, on: Day, list: usize, rows: &mut Vec<ListRow>) {
-    let referrals = Referrals::read(view, bundle);
+    let person = Person::read(view, bundle);
     if list == OPEN {
-        for referral in referrals.all.iter().filter(|referral| referral.open(referrals.died()).0.contains(on))
-        {
+        let all = person.referrals.all.iter();
+        for referral in all.filter(|referral| referral.open(person.died).0.contains(on)) {
             let accepted = referral.accepted.is_some_and(|accepted| accepted <= on);
             let values = vec![
                 referral.from.to_string(),
@@ -43,7 +43,7 @@ pub(crate) fn rows(view: &PersonView<'_>, bundle: &Bundle, on: Day, list: usize,
             rows.push(ListRow { values, event: Some(referral.event) });
         }
     } else if list == PRESENT {
-        for stay in (0..view.facts.len()).filter_map(|at| Stay::of(view, at, referrals.died(), bundle)) {
+        for stay in person.stays(bundle) {
             let state = if stay.present.contains(on) {
                 "present"
             } else if stay.stale.contains(on) {

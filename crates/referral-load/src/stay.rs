@@ -1,7 +1,7 @@
 //! Stays in a ward.
 
-use contract::{Code, Day, IdHash, Kind};
-use history::{Body, Fact, PersonView};
+use contract::{Code, Day, IdHash};
+use history::{Claim, Fact};
 use policy::{Bundle, Parameter};
 use projection::Span;
 
@@ -19,47 +19,40 @@ pub(crate) struct Stay {
     pub(crate) event: IdHash,
 }
 
+/// A check-in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CheckIn<'v> {
+    /// The number of its fact.
+    pub(crate) at: usize,
+    pub(crate) fact: &'v Fact,
+    pub(crate) facility: Code,
+    pub(crate) route: Code,
+    /// The day of admission to a ward.
+    pub(crate) admitted: Option<Day>,
+}
+
 impl Stay {
-    /// The stay of fact number `at`, if it tells one that no claim tells better. `died`: when the person died.
-    pub(crate) fn of(view: &PersonView<'_>, at: usize, died: Option<Day>, bundle: &Bundle) -> Option<Stay> {
-        let fact = &view.facts[at];
-        match &fact.body {
-            Body::ClaimSubmitted(claim) => {
-                // Some claims leave out what the check-in said.
-                let checked_in = || {
-                    let of_record =
-                        |other: &&Fact| other.kind == Kind::VisitOpened && other.record == fact.record;
-                    view.facts.iter().filter(of_record).find_map(|other| match other.body {
-                        Body::VisitOpened { admitted, .. } => admitted,
-                        _ => None,
-                    })
-                };
-                let admitted = claim.admitted.or_else(checked_in)?;
-                Some(Stay {
-                    facility: claim.facility,
-                    present: Span { from: admitted, until: claim.ended },
-                    stale: Span { from: claim.ended, until: claim.ended },
-                    discharged: Some(claim.ended),
-                    event: fact.id,
-                })
-            }
-            Body::VisitOpened { facility, admitted: Some(admitted), .. } if !has_claim(view, at) => {
-                let days = bundle
-                    .policy
-                    .number(Parameter::StaleInpatientDays, *admitted)
-                    .map_or(0, |f| f.value as i32);
-                let end = died.unwrap_or(Day::MAX);
-                let present = Span { from: *admitted, until: (*admitted + days).min(end) };
-                let stale = Span { from: *admitted + days, until: end };
-                Some(Stay { facility: *facility, present, stale, discharged: None, event: fact.id })
-            }
-            _ => None,
+    /// The stay that a claim tells.
+    pub(crate) fn of_claim(fact: &Fact, claim: &Claim, admitted: Day) -> Stay {
+        Stay {
+            facility: claim.facility,
+            present: Span { from: admitted, until: claim.ended },
+            stale: Span { from: claim.ended, until: claim.ended },
+            discharged: Some(claim.ended),
+            event: fact.id,
         }
     }
 }
 
-/// Whether the visit of fact number `at` has its claim.
-pub(crate) fn has_claim(view: &PersonView<'_>, at: usize) -> bool {
-    let record = view.facts[at].record;
-    view.facts.iter().any(|fact| fact.kind == Kind::ClaimSubmitted && fact.record == record)
+impl CheckIn<'_> {
+    /// The stay it tells, if it does; only where no claim tells it better. `died`: when the person died.
+    pub(crate) fn stay(&self, died: Option<Day>, bundle: &Bundle) -> Option<Stay> {
+        let admitted = self.admitted?;
+        let days = bundle.policy.number(Parameter::StaleInpatientDays, admitted);
+        let days = days.map_or(0, |figure| figure.value as i32);
+        let end = died.unwrap_or(Day::MAX);
+        let present = Span { from: admitted, until: (admitted + days).min(end) };
+        let stale = Span { from: admitted + days, until: end };
+        Some(Stay { facility: self.facility, present, stale, discharged: None, event: self.fact.id })
+    }
 }
