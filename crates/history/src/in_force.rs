@@ -13,9 +13,12 @@
 //!
 //! An IdentityUnlinked voids the IdentityLinked of its link, wherever that stands. None of this reads an offset.
 
+mod plain;
+
 use contract::{IdHash, Kind, Millis, RecordHash};
 use rustc_hash::FxHashMap;
 
+use self::plain::{Plain, greatest, is_plain, keep_greatest, not_taken_back, runs};
 use crate::{
     body::Body,
     fact::{Fact, History, LinkHash},
@@ -77,35 +80,38 @@ impl Resolver {
     /// The history must be sorted.
     pub fn view<'a>(&'a mut self, history: &'a History, until: Option<u64>) -> PersonView<'a> {
         self.set_aside.clear();
-        let visible = |fact: &Fact| until.is_none_or(|until| fact.offset < until);
         let facts = &history.facts;
+        let visible = |fact: &Fact| until.is_none_or(|until| fact.offset < until);
         let plain = is_plain(facts);
         if plain == Plain::Whole && (until.is_none() || facts.iter().all(visible)) {
             return PersonView { kind: history.kind, facts, segments: &history.segments };
         }
         self.kept.clear();
-        match plain {
-            Plain::Whole => self.kept.extend(facts.iter().filter(|fact| visible(fact))),
-            Plain::Versions { again } => {
-                let counts = greatest(facts, again, visible);
-                let in_force = facts.iter().enumerate().filter(|(at, _)| counts >> at & 1 == 1);
-                self.kept.extend(in_force.map(|(_, fact)| *fact));
-            }
-            Plain::ManyVersions => {
-                self.kept.extend(facts.iter().filter(|fact| visible(fact)));
-                keep_greatest(&mut self.kept);
-            }
-            Plain::No => {
-                let standings = self.standings(history, until);
-                let in_force =
-                    facts.iter().zip(&standings).filter(|(_, standing)| **standing == Standing::InForce);
-                self.kept.extend(in_force.map(|(fact, _)| *fact));
-                if self.kept.iter().any(|fact| matches!(fact.body, Body::IdentityLinked { away: true, .. })) {
-                    self.kept.clear();
-                }
-            }
+        let in_force = match plain {
+            Plain::Whole => Some(greatest(facts, 0, visible)),
+            Plain::Versions { again } => Some(greatest(facts, again, visible)),
+            Plain::References { again } => not_taken_back(facts, greatest(facts, again, visible)),
+            Plain::ManyVersions | Plain::No => None,
+        };
+        if let Some(in_force) = in_force {
+            runs(in_force).for_each(|run| self.kept.extend_from_slice(&facts[run]));
+        } else if plain == Plain::ManyVersions {
+            self.kept.extend(facts.iter().filter(|fact| visible(fact)));
+            keep_greatest(&mut self.kept);
+        } else {
+            self.keep_by_the_whole_rules(history, until);
         }
         PersonView { kind: history.kind, facts: &self.kept, segments: &history.segments }
+    }
+
+    fn keep_by_the_whole_rules(&mut self, history: &History, until: Option<u64>) {
+        let standings = self.standings(history, until);
+        let in_force =
+            history.facts.iter().zip(&standings).filter(|(_, standing)| **standing == Standing::InForce);
+        self.kept.extend(in_force.map(|(fact, _)| *fact));
+        if self.kept.iter().any(|fact| matches!(fact.body, Body::IdentityLinked { away: true, .. })) {
+            self.kept.clear();
+        }
     }
 
     /// What the last view left aside.
@@ -132,124 +138,6 @@ impl Resolver {
         };
         history.facts.iter().enumerate().map(standing).collect()
     }
-}
-
-/// How much of the rules a history needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Plain {
-    /// Every fact is in force.
-    Whole,
-    /// Some records have several versions, or a withdrawal; nothing refers to anything, nothing is there twice. `again`: the
-    /// facts, as bits, whose record may stand before them; no other's does.
-    Versions { again: u64 },
-    /// The same for more facts than a word has bits.
-    ManyVersions,
-    /// All of them.
-    No,
-}
-
-fn is_plain(facts: &[Fact]) -> Plain {
-    if facts.len() > u64::BITS as usize {
-        return is_plain_of_many(facts);
-    }
-    let (mut ids, mut records) = (Seen::default(), Seen::default());
-    let (mut refers, mut withdrawn, mut ids_again, mut again) = (false, false, 0, 0);
-    for (at, fact) in facts.iter().enumerate() {
-        refers |= fact.refers();
-        withdrawn |= fact.withdrawn;
-        ids_again |= u64::from(ids.add(fact.id.0)) << at;
-        // A visit and its claim share a record: they are no versions of each other.
-        again |= u64::from(records.add(fact.record.0.wrapping_add(17 * fact.kind as u64))) << at;
-    }
-    if refers || bits(ids_again).any(|at| facts[..at].iter().any(|fact| fact.id == facts[at].id)) {
-        Plain::No
-    } else if withdrawn || bits(again).any(|at| facts[..at].iter().any(|fact| is_version(fact, &facts[at]))) {
-        Plain::Versions { again }
-    } else {
-        Plain::Whole
-    }
-}
-
-fn is_plain_of_many(facts: &[Fact]) -> Plain {
-    let mut ids: Vec<IdHash> = facts.iter().map(|fact| fact.id).collect();
-    ids.sort_unstable();
-    if facts.iter().any(Fact::refers) || ids.windows(2).any(|pair| pair[0] == pair[1]) {
-        Plain::No
-    } else {
-        Plain::ManyVersions
-    }
-}
-
-impl Fact {
-    /// Whether it decides about other events, or hangs on them.
-    #[inline]
-    fn refers(&self) -> bool {
-        self.corrects.is_some()
-            | self.voids.is_some()
-            | (self.path != 0)
-            | matches!(self.kind, Kind::IdentityLinked | Kind::IdentityUnlinked)
-    }
-}
-
-/// Which hashes may have come before: one that did is always told, one that did not, seldom. Comparing every fact of a
-/// history with every other would take longer than all the rest.
-#[derive(Default)]
-struct Seen([u64; 16]);
-
-impl Seen {
-    /// Adds a hash; whether it may have been there.
-    #[inline]
-    fn add(&mut self, hash: u64) -> bool {
-        let word = &mut self.0[hash as usize % 16];
-        let bit = 1 << (hash >> 4 & 63);
-        let there = *word & bit != 0;
-        *word |= bit;
-        there
-    }
-}
-
-/// The places of the bits of a word that are set.
-fn bits(mut word: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let at = (word != 0).then(|| word.trailing_zeros() as usize);
-        word &= word.wrapping_sub(1);
-        at
-    })
-}
-
-fn is_version(fact: &Fact, other: &Fact) -> bool {
-    fact.record == other.record && fact.kind == other.kind
-}
-
-/// Of several versions of a record the greatest counts.
-fn version(fact: &Fact) -> (Millis, Millis, IdHash) {
-    (fact.asserted, fact.recorded, fact.id)
-}
-
-/// The facts, as bits, that are the greatest version of their record and don't withdraw it. `again` as in [`Plain`].
-fn greatest(facts: &[Fact], again: u64, visible: impl Fn(&Fact) -> bool) -> u64 {
-    let bit = |at: usize, is_set: bool| u64::from(is_set) << at;
-    let visible = facts.iter().enumerate().fold(0, |word, (at, fact)| word | bit(at, visible(fact)));
-    let mut counts = visible;
-    for at in bits(again & visible) {
-        for before in bits(visible & ((1 << at) - 1)) {
-            let (one, other) = (&facts[before], &facts[at]);
-            if is_version(one, other) {
-                counts &= !bit(if version(one) < version(other) { before } else { at }, true);
-            }
-        }
-    }
-    facts.iter().enumerate().fold(counts, |word, (at, fact)| word & !bit(at, fact.withdrawn))
-}
-
-/// Keeps of each record the greatest version, unless it withdraws the record. The order stays.
-fn keep_greatest(facts: &mut Vec<Fact>) {
-    let mut greatest: FxHashMap<(RecordHash, Kind), (Millis, Millis, IdHash)> = FxHashMap::default();
-    for fact in facts.iter() {
-        let best = greatest.entry((fact.record, fact.kind)).or_insert(version(fact));
-        *best = (*best).max(version(fact));
-    }
-    facts.retain(|fact| !fact.withdrawn && greatest[&(fact.record, fact.kind)] == version(fact));
 }
 
 /// One event: its copies taken together.

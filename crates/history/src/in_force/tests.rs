@@ -331,13 +331,32 @@ fn the_past_is_seen_as_it_was_known() {
 /// The short ways and the whole rules must agree wherever the short ways are taken.
 #[test]
 fn the_short_ways_agree_with_the_whole_rules() {
-    proptest::proptest!(|(facts in proptest::collection::vec((0..2_000u64, 0..4u64, 0..4u64, 0..5u64, proptest::bool::weighted(0.2)), 0..90))| {
+    use proptest::{bool::weighted, option};
+    let facts = (0..2_000u64, 0..4u64, 0..4u64, 0..5u64, weighted(0.2));
+    let references = (option::weighted(0.1, (0..90usize, proptest::bool::ANY)), 0..2u64, weighted(0.2));
+    proptest::proptest!(proptest::test_runner::Config::with_cases(1_000), |(
+        facts in proptest::collection::vec((facts, references), 0..90),
+        refers: bool,
+        length in 0..90usize,
+    )| {
         let mut story = String::new();
-        for (id, record, asserted, recorded, withdrawn) in facts {
-            // An id has one content: everything follows from it.
-            let (record, asserted) = (record.min(id % 4), asserted.min(id % 3));
-            let withdrawn = if withdrawn && id % 2 == 0 { "withdrawn" } else { "" };
-            story.push_str(&format!("{} care_given {record} {asserted} {recorded} {withdrawn}\n", id * 1000 + record * 100 + asserted * 10 + u64::from(!withdrawn.is_empty())));
+        let facts = &facts[..length.min(facts.len())];
+        let id = |(id, record, asserted, _, withdrawn): (u64, u64, u64, u64, bool)| {
+            id * 1000 + record.min(id % 4) * 100 + asserted.min(id % 3) * 10 + u64::from(!(withdrawn && id % 2 == 0))
+        };
+        for (fact, (reference, emitter, operator)) in facts {
+            // An id has one content: everything follows from it, but for references, which no copy is told by short ways.
+            let (_, record, asserted, recorded, _) = *fact;
+            let (record, asserted) = (record.min(fact.0 % 4), asserted.min(fact.0 % 3));
+            story.push_str(&format!("{} care_given {record} {asserted} {recorded} by={emitter}", id(*fact)));
+            if fact.4 && fact.0 % 2 == 0 {
+                story.push_str(" withdrawn");
+            }
+            if let Some((target, voids)) = reference.filter(|_| refers) {
+                let word = if voids { "voids" } else { "corrects" };
+                story.push_str(&format!(" {word}={}", id(facts[target % facts.len()].0)));
+            }
+            story.push_str(if *operator { " operator\n" } else { "\n" });
         }
         let history = history(&story);
         let mut resolver = Resolver::new();

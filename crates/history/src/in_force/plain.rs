@@ -1,0 +1,181 @@
+//! The short ways: of most histories it is plain what counts.
+
+use std::ops::Range;
+
+use contract::{IdHash, Kind, Millis, RecordHash};
+use rustc_hash::FxHashMap;
+
+use crate::fact::Fact;
+
+/// How much of the rules a history needs. `again`: the facts, as bits, whose record may stand before them; no other's does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plain {
+    /// Every fact is in force.
+    Whole,
+    /// Some records have several versions, or a withdrawal; nothing refers to anything, nothing is there twice.
+    Versions { again: u64 },
+    /// Some facts take others back as well; nothing was linked or carried.
+    References { again: u64 },
+    /// As `Versions`, of more facts than a word has bits: [`keep_greatest`].
+    ManyVersions,
+    /// All of them.
+    No,
+}
+
+pub(super) fn is_plain(facts: &[Fact]) -> Plain {
+    if facts.len() > u64::BITS as usize {
+        return is_plain_of_many(facts);
+    }
+    let (mut ids, mut records) = (Seen::default(), Seen::default());
+    let (mut linked, mut refers, mut withdrawn, mut ids_again, mut again) = (false, false, false, 0, 0);
+    for (at, fact) in facts.iter().enumerate() {
+        linked |= hangs_on_links(fact);
+        refers |= refers_to_others(fact);
+        withdrawn |= fact.withdrawn;
+        ids_again |= u64::from(ids.add(fact.id.0)) << at;
+        // A visit and its claim share a record: they are no versions of each other.
+        again |= u64::from(records.add(fact.record.0.wrapping_add(17 * fact.kind as u64))) << at;
+    }
+    let same_id = |at: usize| facts[..at].iter().any(|fact| fact.id == facts[at].id);
+    let has_version = |at: usize| facts[..at].iter().any(|fact| is_version(fact, &facts[at]));
+    if linked || bits(ids_again).any(same_id) {
+        Plain::No
+    } else if refers {
+        Plain::References { again }
+    } else if withdrawn || bits(again).any(has_version) {
+        Plain::Versions { again }
+    } else {
+        Plain::Whole
+    }
+}
+
+fn is_plain_of_many(facts: &[Fact]) -> Plain {
+    let mut ids: Vec<IdHash> = facts.iter().map(|fact| fact.id).collect();
+    ids.sort_unstable();
+    let twice = ids.windows(2).any(|pair| pair[0] == pair[1]);
+    if twice || facts.iter().any(|fact| hangs_on_links(fact) || refers_to_others(fact)) {
+        Plain::No
+    } else {
+        Plain::ManyVersions
+    }
+}
+
+#[inline]
+fn hangs_on_links(fact: &Fact) -> bool {
+    (fact.path != 0) | matches!(fact.kind, Kind::IdentityLinked | Kind::IdentityUnlinked)
+}
+
+#[inline]
+fn refers_to_others(fact: &Fact) -> bool {
+    fact.corrects.is_some() | fact.voids.is_some()
+}
+
+/// Which hashes may have come before: one that did is always told, one that did not, seldom. Comparing every fact of a
+/// history with every other would take longer than all the rest.
+#[derive(Default)]
+struct Seen([u64; 16]);
+
+impl Seen {
+    /// Adds a hash; whether it may have been there.
+    #[inline]
+    fn add(&mut self, hash: u64) -> bool {
+        let word = &mut self.0[hash as usize % 16];
+        let bit = 1 << (hash >> 4 & 63);
+        let there = *word & bit != 0;
+        *word |= bit;
+        there
+    }
+}
+
+/// The places of the bits of a word that are set.
+fn bits(mut word: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let at = (word != 0).then(|| word.trailing_zeros() as usize);
+        word &= word.wrapping_sub(1);
+        at
+    })
+}
+
+fn is_version(fact: &Fact, other: &Fact) -> bool {
+    fact.record == other.record && fact.kind == other.kind
+}
+
+/// Of several versions of a record the greatest counts.
+fn version(fact: &Fact) -> (Millis, Millis, IdHash) {
+    (fact.asserted, fact.recorded, fact.id)
+}
+
+/// The facts, as bits, that are the greatest version of their record and don't withdraw it. `again` as in [`Plain`].
+pub(super) fn greatest(facts: &[Fact], again: u64, visible: impl Fn(&Fact) -> bool) -> u64 {
+    let bit = |at: usize, is_set: bool| u64::from(is_set) << at;
+    let visible = facts.iter().enumerate().fold(0, |word, (at, fact)| word | bit(at, visible(fact)));
+    let mut counts = visible;
+    for at in bits(again & visible) {
+        for before in bits(visible & ((1 << at) - 1)) {
+            let (one, other) = (&facts[before], &facts[at]);
+            if is_version(one, other) {
+                counts &= !bit(if version(one) < version(other) { before } else { at }, true);
+            }
+        }
+    }
+    facts.iter().enumerate().fold(counts, |word, (at, fact)| word & !bit(at, fact.withdrawn))
+}
+
+/// Keeps of each record the greatest version, unless it withdraws the record. The order stays.
+pub(super) fn keep_greatest(facts: &mut Vec<Fact>) {
+    let mut greatest: FxHashMap<(RecordHash, Kind), (Millis, Millis, IdHash)> = FxHashMap::default();
+    for fact in facts.iter() {
+        let best = greatest.entry((fact.record, fact.kind)).or_insert(version(fact));
+        *best = (*best).max(version(fact));
+    }
+    facts.retain(|fact| !fact.withdrawn && greatest[&(fact.record, fact.kind)] == version(fact));
+}
+
+/// The facts, as bits, of those in `counts` that none of them takes back. No id is there twice, and nothing hangs on a link.
+/// `None`: they take each other back in a circle, or too many refer to something: then the whole rules are needed.
+pub(super) fn not_taken_back(facts: &[Fact], counts: u64) -> Option<u64> {
+    /// Who takes whom back: hardly a history has more.
+    const TAKEN_MAX: usize = 16;
+    let mut taken = [(0, 0); TAKEN_MAX];
+    let mut count = 0;
+    for taker in bits(counts) {
+        let fact = &facts[taker];
+        for target in fact.corrects.iter().chain(&fact.voids) {
+            let Some(meant) = bits(counts).find(|at| facts[*at].id == *target) else { continue };
+            if fact.by_operator || fact.emitter == facts[meant].emitter {
+                *taken.get_mut(count)? = (meant, taker);
+                count += 1;
+            }
+        }
+    }
+    let taken = &taken[..count];
+    let mut open = taken.iter().fold(0, |word, (meant, _)| word | 1 << meant);
+    let mut in_force = counts & !open;
+    while open != 0 {
+        let before = open;
+        for meant in bits(before) {
+            let mut takers = taken.iter().filter(|(taken, _)| *taken == meant).map(|(_, taker)| 1 << taker);
+            if takers.clone().any(|taker: u64| in_force & taker != 0) {
+                open &= !(1 << meant);
+            } else if takers.all(|taker| open & taker == 0) {
+                open &= !(1 << meant);
+                in_force |= 1 << meant;
+            }
+        }
+        if open == before {
+            return None;
+        }
+    }
+    Some(in_force)
+}
+
+/// The runs of bits of a word that are set.
+pub(super) fn runs(mut word: u64) -> impl Iterator<Item = Range<usize>> {
+    std::iter::from_fn(move || {
+        let start = word.trailing_zeros();
+        let run = (word != 0).then(|| start + (!(word >> start)).trailing_zeros());
+        // The bits below the end of the run are done with.
+        word = run.map_or(0, |end| word & u64::MAX.checked_shl(end).unwrap_or(0));
+        run.map(|end| start as usize..end as usize)
+    })
+}
