@@ -4,7 +4,6 @@ use contract::{Code, Day};
 use history::{Body, Claim, Fact, PersonView, Segment};
 use policy::{Bundle, Case, Money, Raised, RouteCase};
 use reference::FacilityClass;
-use smallvec::SmallVec;
 
 use crate::person::Exemptions;
 
@@ -77,8 +76,8 @@ pub(crate) fn copay_at_most(view: &PersonView<'_>, claim: &Claim) -> i64 {
 }
 
 /// The copay that counts toward the annual threshold, by day. Copay on a route for which policy has no rate does not.
-pub(crate) fn counted_copays(view: &PersonView<'_>, bundle: &Bundle) -> SmallVec<[(Day, Money); 4]> {
-    let mut copays = SmallVec::new();
+pub(crate) fn counted_copays(view: &PersonView<'_>, bundle: &Bundle) -> Vec<(Day, Money)> {
+    let mut copays = Vec::new();
     for (_, claim) in claims(view).filter(|(_, claim)| claim.copay != 0) {
         let facility = facility(claim, bundle);
         for segment in view.segments(claim).filter(|segment| segment.copay != 0) {

@@ -21,8 +21,8 @@ pub(crate) struct Person<'v> {
     /// No more copay counts, of all years together.
     copay_at_most: Money,
     /// Copay that counts toward the threshold, by day.
-    pub(crate) copays: SmallVec<[(Day, Money); 4]>,
-    pub(crate) payer: SmallVec<[Payer; 1]>,
+    pub(crate) copays: Vec<(Day, Money)>,
+    pub(crate) payer: Vec<Payer>,
 }
 
 /// What the payer says of a calendar year.
@@ -53,7 +53,7 @@ pub(crate) struct FiveYears {
 #[derive(Debug)]
 pub(crate) struct Exemptions<'b> {
     /// By our reckoning, year by year.
-    pub(crate) reckoned: SmallVec<[(Span, AnnualCopay<'b>); 2]>,
+    pub(crate) reckoned: Vec<(Span, AnnualCopay<'b>)>,
     /// By the payer's word.
     pub(crate) confirmed: Spans,
 }
@@ -82,55 +82,61 @@ impl Exemptions<'_> {
     }
 }
 
-impl<'v> Person<'v> {
-    /// All there is to know of a person.
-    pub(crate) fn read(view: &PersonView<'v>, bundle: &Bundle) -> Person<'v> {
-        let mut person = Person::gather(view);
-        person.copays = counted_copays(view, bundle);
-        person
-    }
-
-    /// What sums need of a person: copay is only counted where it can have passed a threshold, which is seldom.
+impl Default for Person<'_> {
     #[inline]
-    pub(crate) fn read_for_sums(view: &PersonView<'v>, bundle: &Bundle) -> Person<'v> {
-        let mut person = Person::gather(view);
-        if bundle.policy.least_threshold().is_none_or(|least| least <= person.copay_at_most) {
-            person.copays = counted_copays(view, bundle);
-        }
-        person
-    }
-
-    #[inline]
-    fn gather(view: &PersonView<'v>) -> Person<'v> {
-        let mut person = Person {
+    fn default() -> Self {
+        Person {
             life: Span { from: Day::MIN, until: Day::MAX },
             holdings: Holdings::default(),
             residences: Residences::default(),
             insured: Spans::new(),
             claims: SmallVec::new(),
             copay_at_most: Money(0),
-            copays: SmallVec::new(),
-            payer: SmallVec::new(),
-        };
+            copays: Vec::new(),
+            payer: Vec::new(),
+        }
+    }
+}
+
+impl<'v> Person<'v> {
+    /// All there is to know of a person.
+    pub(crate) fn read(view: &PersonView<'v>, bundle: &Bundle) -> Person<'v> {
+        let mut person = Person::default();
+        person.gather(view);
+        person.copays = counted_copays(view, bundle);
+        person
+    }
+
+    /// Takes what sums need of a person, where it stands: a person is long to move. Copay is only counted where it can have passed
+    /// a threshold, which is seldom.
+    #[inline]
+    pub(crate) fn read_for_sums(&mut self, view: &PersonView<'v>, bundle: &Bundle) {
+        self.gather(view);
+        if bundle.policy.least_threshold().is_none_or(|least| least <= self.copay_at_most) {
+            self.copays = counted_copays(view, bundle);
+        }
+    }
+
+    fn gather(&mut self, view: &PersonView<'v>) {
         for fact in view.facts {
             match &fact.body {
-                Body::ResidenceChanged { .. } => person.residences.take(fact),
+                Body::ResidenceChanged { .. } => self.residences.take(fact),
                 Body::InsuranceGranted { .. }
                 | Body::InsuranceEnded { .. }
                 | Body::EntitlementGranted { .. }
-                | Body::EntitlementEnded { .. } => person.holdings.take(fact),
-                Body::PersonDied { on } => person.life.until = person.life.until.min(*on),
+                | Body::EntitlementEnded { .. } => self.holdings.take(fact),
+                Body::PersonDied { on } => self.life.until = self.life.until.min(*on),
                 Body::ClaimSubmitted(claim) => {
-                    person.claims.push(claim);
-                    let most = &mut person.copay_at_most.0;
+                    self.claims.push(claim);
+                    let most = &mut self.copay_at_most.0;
                     *most = most.saturating_add(copay_at_most(view, claim));
                 }
-                Body::CopayBalanceReported { year, copay } => person.payer.push(Payer {
+                Body::CopayBalanceReported { year, copay } => self.payer.push(Payer {
                     year: *year as i32,
                     says: Says::Copay(Money(*copay)),
                     on: fact.occurred.day(),
                 }),
-                Body::ExemptionConfirmed { year, from } => person.payer.push(Payer {
+                Body::ExemptionConfirmed { year, from } => self.payer.push(Payer {
                     year: *year as i32,
                     says: Says::Exempt(from.unwrap_or(fact.occurred.day())),
                     on: fact.occurred.day(),
@@ -138,9 +144,8 @@ impl<'v> Person<'v> {
                 _ => {}
             }
         }
-        person.holdings.settle(person.life);
-        person.insured = person.holdings.insured();
-        person
+        self.holdings.settle(self.life);
+        self.insured = self.holdings.insured();
     }
 
     /// When five years in a row complete, by the cards that began up to the end of the year of `on`; `None`: it is not known.
@@ -179,7 +184,7 @@ impl<'v> Person<'v> {
     /// The days without copay, by our reckoning and by the payer's word.
     #[inline]
     pub(crate) fn exemptions<'b>(&self, bundle: &'b Bundle) -> Exemptions<'b> {
-        let mut reckoned = SmallVec::new();
+        let mut reckoned = Vec::new();
         let mut last = i32::MIN;
         for (day, _) in &self.copays {
             let year = day.year();

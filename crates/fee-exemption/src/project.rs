@@ -19,15 +19,16 @@ pub(crate) fn project<S: Sink>(view: &PersonView<'_>, bundle: &Bundle, sink: &mu
     if view.facts.is_empty() {
         return;
     }
-    let person = Person::read_for_sums(view, bundle);
+    let mut person = Person::default();
+    person.read_for_sums(view, bundle);
     let exemptions = person.exemptions(bundle);
     charged(view, &person, &exemptions, bundle, sink);
     if view.is_person() {
-        people(person, &exemptions, bundle, sink);
+        people(&mut person, &exemptions, bundle, sink);
     }
 }
 
-fn people<S: Sink>(person: Person<'_>, exemptions: &Exemptions<'_>, bundle: &Bundle, sink: &mut S) {
+fn people<S: Sink>(person: &mut Person<'_>, exemptions: &Exemptions<'_>, bundle: &Bundle, sink: &mut S) {
     // Only what reaches into the axis is worth a cell.
     if person.insured.within(WINDOW_OPEN).next().is_none() {
         return;
@@ -41,7 +42,7 @@ fn people<S: Sink>(person: Person<'_>, exemptions: &Exemptions<'_>, bundle: &Bun
         [(EXEMPT, exempt), (CONFIRMED, confirmed), (AGREED, agreed)]
     });
     let mains = person.holdings.main_groups(bundle);
-    let places = person.residences.places(person.life, bundle);
+    let places = std::mem::take(&mut person.residences).places(person.life, bundle);
     for (place, commune) in places.actual().as_slice() {
         let place = place.and(WINDOW_OPEN);
         for main in &mains {
