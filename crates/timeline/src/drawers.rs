@@ -15,7 +15,7 @@ use crate::{
 
 /// Few enough that their ends stay in the processor's cache, enough that the cells of one do.
 const DRAWERS: usize = 1 << DRAWER_BITS;
-const DRAWER_BITS: u32 = 7;
+const DRAWER_BITS: u32 = 5;
 
 /// A cell that was asked for: only good until the drawers are emptied.
 #[derive(Debug, Clone, Copy)]
