@@ -101,6 +101,10 @@ impl Resolver {
         } else {
             self.keep_by_the_whole_rules(history, until);
         }
+        let is_away = |fact: &Fact| matches!(fact.body, Body::IdentityLinked { away: true, .. });
+        if matches!(plain, Plain::References { .. } | Plain::No) && self.kept.iter().any(is_away) {
+            self.kept.clear();
+        }
         PersonView { kind: history.kind, facts: &self.kept, segments: &history.segments }
     }
 
@@ -109,9 +113,6 @@ impl Resolver {
         let in_force =
             history.facts.iter().zip(&standings).filter(|(_, standing)| **standing == Standing::InForce);
         self.kept.extend(in_force.map(|(fact, _)| *fact));
-        if self.kept.iter().any(|fact| matches!(fact.body, Body::IdentityLinked { away: true, .. })) {
-            self.kept.clear();
-        }
     }
 
     /// What the last view left aside.

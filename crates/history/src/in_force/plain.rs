@@ -5,7 +5,7 @@ use std::ops::Range;
 use contract::{IdHash, Kind, Millis, RecordHash};
 use rustc_hash::FxHashMap;
 
-use crate::fact::Fact;
+use crate::{body::Body, fact::Fact};
 
 /// How much of the rules a history needs. `again`: the facts, as bits, whose record may stand before them; no other's does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(super) enum Plain {
     Whole,
     /// Some records have several versions, or a withdrawal; nothing refers to anything, nothing is there twice.
     Versions { again: u64 },
-    /// Some facts take others back as well; nothing was linked or carried.
+    /// Some facts take others back as well, or link; nothing was carried.
     References { again: u64 },
     /// As `Versions`, of more facts than a word has bits: [`keep_greatest`].
     ManyVersions,
@@ -27,9 +27,9 @@ pub(super) fn is_plain(facts: &[Fact]) -> Plain {
         return is_plain_of_many(facts);
     }
     let (mut ids, mut records) = (Seen::default(), Seen::default());
-    let (mut linked, mut refers, mut withdrawn, mut ids_again, mut again) = (false, false, false, 0, 0);
+    let (mut carried, mut refers, mut withdrawn, mut ids_again, mut again) = (false, false, false, 0, 0);
     for (at, fact) in facts.iter().enumerate() {
-        linked |= hangs_on_links(fact);
+        carried |= fact.path != 0;
         refers |= refers_to_others(fact);
         withdrawn |= fact.withdrawn;
         ids_again |= u64::from(ids.add(fact.id.0)) << at;
@@ -38,7 +38,7 @@ pub(super) fn is_plain(facts: &[Fact]) -> Plain {
     }
     let same_id = |at: usize| facts[..at].iter().any(|fact| fact.id == facts[at].id);
     let has_version = |at: usize| facts[..at].iter().any(|fact| is_version(fact, &facts[at]));
-    if linked || bits(ids_again).any(same_id) {
+    if carried || bits(ids_again).any(same_id) {
         Plain::No
     } else if refers {
         Plain::References { again }
@@ -53,7 +53,7 @@ fn is_plain_of_many(facts: &[Fact]) -> Plain {
     let mut ids: Vec<IdHash> = facts.iter().map(|fact| fact.id).collect();
     ids.sort_unstable();
     let twice = ids.windows(2).any(|pair| pair[0] == pair[1]);
-    if twice || facts.iter().any(|fact| hangs_on_links(fact) || refers_to_others(fact)) {
+    if twice || facts.iter().any(|fact| fact.path != 0 || refers_to_others(fact)) {
         Plain::No
     } else {
         Plain::ManyVersions
@@ -61,13 +61,10 @@ fn is_plain_of_many(facts: &[Fact]) -> Plain {
 }
 
 #[inline]
-fn hangs_on_links(fact: &Fact) -> bool {
-    (fact.path != 0) | matches!(fact.kind, Kind::IdentityLinked | Kind::IdentityUnlinked)
-}
-
-#[inline]
 fn refers_to_others(fact: &Fact) -> bool {
-    fact.corrects.is_some() | fact.voids.is_some()
+    fact.corrects.is_some()
+        | fact.voids.is_some()
+        | matches!(fact.kind, Kind::IdentityLinked | Kind::IdentityUnlinked)
 }
 
 /// Which hashes may have come before: one that did is always told, one that did not, seldom. Comparing every fact of a
@@ -131,7 +128,7 @@ pub(super) fn keep_greatest(facts: &mut Vec<Fact>) {
     facts.retain(|fact| !fact.withdrawn && greatest[&(fact.record, fact.kind)] == version(fact));
 }
 
-/// The facts, as bits, of those in `counts` that none of them takes back. No id is there twice, and nothing hangs on a link.
+/// The facts, as bits, of those in `counts` that none of them takes back. No id is there twice, and nothing was carried.
 /// `None`: they take each other back in a circle, or too many refer to something: then the whole rules are needed.
 pub(super) fn not_taken_back(facts: &[Fact], counts: u64) -> Option<u64> {
     /// Who takes whom back: hardly a history has more.
@@ -140,8 +137,18 @@ pub(super) fn not_taken_back(facts: &[Fact], counts: u64) -> Option<u64> {
     let mut count = 0;
     for taker in bits(counts) {
         let fact = &facts[taker];
-        for target in fact.corrects.iter().chain(&fact.voids) {
-            let Some(meant) = bits(counts).find(|at| facts[*at].id == *target) else { continue };
+        let is_meant = |other: &Fact| match (&fact.body, &other.body) {
+            (Body::IdentityUnlinked { link }, Body::IdentityLinked { link: linked, .. })
+                if link == linked =>
+            {
+                true
+            }
+            _ => fact.corrects == Some(other.id) || fact.voids == Some(other.id),
+        };
+        if !refers_to_others(fact) {
+            continue;
+        }
+        for meant in bits(counts).filter(|at| is_meant(&facts[*at])) {
             if fact.by_operator || fact.emitter == facts[meant].emitter {
                 *taken.get_mut(count)? = (meant, taker);
                 count += 1;

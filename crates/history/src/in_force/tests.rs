@@ -348,7 +348,13 @@ fn the_short_ways_agree_with_the_whole_rules() {
             // An id has one content: everything follows from it, but for references, which no copy is told by short ways.
             let (_, record, asserted, recorded, _) = *fact;
             let (record, asserted) = (record.min(fact.0 % 4), asserted.min(fact.0 % 3));
-            story.push_str(&format!("{} care_given {record} {asserted} {recorded} by={emitter}", id(*fact)));
+            // Some link or unlink, never away: that empties the view, whatever else stands.
+            let (kind, link) = match (refers, fact.0 % 16) {
+                (true, 0) => ("identity_linked", "link=1"),
+                (true, 1) => ("identity_unlinked", "link=1"),
+                _ => ("care_given", ""),
+            };
+            story.push_str(&format!("{} {kind} {record} {asserted} {recorded} {link} by={emitter}", id(*fact)));
             if fact.4 && fact.0 % 2 == 0 {
                 story.push_str(" withdrawn");
             }
