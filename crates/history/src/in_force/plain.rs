@@ -12,7 +12,7 @@ use crate::{body::Body, fact::Fact};
 pub(super) enum Plain {
     /// Every fact is in force.
     Whole,
-    /// Some records have several versions, or a withdrawal; nothing refers to anything, nothing is there twice.
+    /// Some events are there twice, some records have several versions, or a withdrawal; nothing refers to anything.
     Versions { again: u64 },
     /// Some facts take others back as well, or link; nothing was carried.
     References { again: u64 },
@@ -36,13 +36,21 @@ pub(super) fn is_plain(facts: &[Fact]) -> Plain {
         // A visit and its claim share a record: they are no versions of each other.
         again |= u64::from(records.add(fact.record.0.wrapping_add(17 * fact.kind as u64))) << at;
     }
-    let same_id = |at: usize| facts[..at].iter().any(|fact| fact.id == facts[at].id);
+    let mut copies = 0;
+    for at in bits(ids_again) {
+        for first in facts[..at].iter().filter(|fact| fact.id == facts[at].id) {
+            if !is_plain_copy(first, &facts[at]) {
+                return Plain::No;
+            }
+            copies |= 1 << at;
+        }
+    }
     let has_version = |at: usize| facts[..at].iter().any(|fact| is_version(fact, &facts[at]));
-    if carried || bits(ids_again).any(same_id) {
+    if carried {
         Plain::No
     } else if refers {
         Plain::References { again }
-    } else if withdrawn || bits(again).any(has_version) {
+    } else if withdrawn || copies != 0 || bits(again).any(has_version) {
         Plain::Versions { again }
     } else {
         Plain::Whole
@@ -93,6 +101,13 @@ fn bits(mut word: u64) -> impl Iterator<Item = usize> {
     })
 }
 
+/// Whether a later fact says of the event of an earlier one just the same: then the earlier one, which was known first, stands for
+/// both.
+fn is_plain_copy(first: &Fact, later: &Fact) -> bool {
+    let told = |fact: &Fact| (fact.content, fact.record, fact.kind, fact.occurred, fact.asserted);
+    told(first) == told(later)
+}
+
 fn is_version(fact: &Fact, other: &Fact) -> bool {
     fact.record == other.record && fact.kind == other.kind
 }
@@ -106,6 +121,10 @@ fn version(fact: &Fact) -> (Millis, Millis, IdHash) {
 pub(super) fn greatest(facts: &[Fact], again: u64, visible: impl Fn(&Fact) -> bool) -> u64 {
     let bit = |at: usize, is_set: bool| u64::from(is_set) << at;
     let visible = facts.iter().enumerate().fold(0, |word, (at, fact)| word | bit(at, visible(fact)));
+    // A copy has the record of the first, so `again` names it: see `is_plain_copy`.
+    let is_copy =
+        |at: &usize| bits(visible & ((1 << at) - 1)).any(|before| facts[before].id == facts[*at].id);
+    let visible = bits(again & visible).filter(is_copy).fold(visible, |word, at| word & !bit(at, true));
     let mut counts = visible;
     for at in bits(again & visible) {
         for before in bits(visible & ((1 << at) - 1)) {
