@@ -42,7 +42,7 @@ fn people<S: Sink>(person: &mut Person<'_>, exemptions: &Exemptions<'_>, bundle:
         [(EXEMPT, exempt), (CONFIRMED, confirmed), (AGREED, agreed)]
     });
     let mains = person.holdings.main_groups(bundle);
-    let places = std::mem::take(&mut person.residences).places(person.life, bundle);
+    let places = person.residences.places(person.life, bundle);
     for (place, commune) in places.actual().as_slice() {
         let place = place.and(WINDOW_OPEN);
         for main in &mains {

@@ -159,6 +159,14 @@ impl<T: Copy + PartialEq> Layers<T> {
         if span.is_empty() {
             return;
         }
+        // Most people live in one place all the time.
+        if let [(whole, below)] = self.0.as_mut_slice()
+            && span.from <= whole.from
+            && whole.until <= span.until
+        {
+            *below = value;
+            return;
+        }
         let mut painted: SmallVec<[(Span, T); 4]> = SmallVec::new();
         let mut put = |part: Span, value: T| {
             if part.is_empty() {

@@ -159,7 +159,9 @@ impl Holdings {
         }
         self.cards.iter_mut().for_each(|card| card.span = card.span.and(life));
         self.cards.retain(|card| !card.span.is_empty());
-        self.cards.sort_unstable_by_key(|card| card.order);
+        if self.cards.len() > 1 {
+            self.cards.sort_unstable_by_key(|card| card.order);
+        }
         self.entitlements.iter_mut().for_each(|held| held.span = held.span.and(life));
         self.entitlements.retain(|held| !held.span.is_empty());
     }
@@ -176,9 +178,6 @@ impl Holdings {
     #[must_use]
     pub fn main_groups(&self, bundle: &Bundle) -> SmallVec<[Main; 4]> {
         let policy = &bundle.policy;
-        let cards = self.cards.iter().map(|card| (card.group, card.digit, card.span));
-        let statuses = self.entitlements.iter().map(|held| (held.group, Code::EMPTY, held.span));
-        let held: SmallVec<[(Code, Code, Span); 4]> = cards.chain(statuses).collect();
         let mut main: SmallVec<[Main; 4]> = SmallVec::new();
         let mut put = |span: Span, group: Code, digit: Code| {
             let rate = policy.card_rate(group, digit, span.from).map(|rate| rate.basis_points);
@@ -190,7 +189,9 @@ impl Holdings {
             }
         };
         let changes = policy.card_rate_changes().iter().copied();
-        if let [(group, digit, span)] = held.as_slice() {
+        if let ([Card { group, digit, span, .. }], []) =
+            (self.cards.as_slice(), self.entitlements.as_slice())
+        {
             let mut from = span.from;
             for day in changes.filter(|day| *day > span.from && *day < span.until) {
                 put(Span { from, until: day }, *group, *digit);
@@ -199,6 +200,9 @@ impl Holdings {
             put(Span { from, until: span.until }, *group, *digit);
             return main;
         }
+        let cards = self.cards.iter().map(|card| (card.group, card.digit, card.span));
+        let statuses = self.entitlements.iter().map(|held| (held.group, Code::EMPTY, held.span));
+        let held: SmallVec<[(Code, Code, Span); 4]> = cards.chain(statuses).collect();
         let mut days: SmallVec<[Day; 16]> =
             held.iter().flat_map(|(.., span)| [span.from, span.until]).collect();
         days.sort_unstable();
@@ -243,8 +247,10 @@ impl Residences {
 
     /// The commune on each day of `life`: `none` where no residence holds, `unknown` where the reference doesn't know it.
     #[must_use]
-    pub fn places(mut self, life: Span, bundle: &Bundle) -> Places {
-        self.0.sort_unstable_by_key(|residence| residence.order);
+    pub fn places(&mut self, life: Span, bundle: &Bundle) -> Places {
+        if self.0.len() > 1 {
+            self.0.sort_unstable_by_key(|residence| residence.order);
+        }
         let mut permanent = Layers::over(life, Code::new(NONE));
         let mut differs = false;
         for residence in &self.0 {
