@@ -14,8 +14,8 @@ use crate::{base::SetAsideRecord, error::StoreError, known::KnownTimes};
 
 /// 256 buckets: with a million facts to a partition, about 250 KB each.
 const BUCKET_BITS: u32 = 8;
-/// How much of the log is asked for at once.
-const READ_BYTES: usize = 4 << 20;
+/// How much of the log is asked for at once: what stays beside the processor until its events are facts.
+const READ_BYTES: usize = 256 << 10;
 
 /// Facts of a stretch of a partition.
 pub(crate) struct Gathered {

@@ -14,6 +14,7 @@
 //! group's checksum also covers the log's id, the journal's number and the group's own place, so that bytes a sender chose can
 //! never pass for a group.
 
+use super::checksum;
 use crate::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, LogId, RECORD_BYTES_MAX};
 
 pub(super) const FRAME_HEADER_BYTES: usize = 16;
@@ -145,7 +146,8 @@ pub(super) fn frame(bytes: &[u8]) -> Result<Frame, FrameFault> {
     let Some(record) = bytes.get(FRAME_HEADER_BYTES..frame.size()) else {
         return Err(FrameFault::Short(frame.size()));
     };
-    if crc32c::crc32c(record) ^ crc32c::crc32c(&bytes[4..FRAME_HEADER_BYTES]) != u32_at(bytes, 0) {
+    let head = bytes[4..FRAME_HEADER_BYTES].try_into().expect("twelve of sixteen bytes");
+    if checksum::of_frame(head, record) != u32_at(bytes, 0) {
         return Err(FrameFault::Checksum);
     }
     Ok(frame)

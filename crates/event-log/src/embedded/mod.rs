@@ -13,6 +13,7 @@
 //! partition then reads its own bytes only, in order.
 
 mod catalog;
+mod checksum;
 mod commit;
 mod follow;
 mod format;
