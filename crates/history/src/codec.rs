@@ -14,14 +14,14 @@ mod dictionary;
 mod read;
 mod write;
 
-use contract::{IdHash, Kind, Millis, RecordHash};
+use contract::{Code, IdHash, Kind, Millis, RecordHash, varint};
 
 pub use dictionary::{CodeIndex, Dictionary};
 use read::Reader;
 use write::Writer;
 
 use crate::{
-    body::Body,
+    body::{Body, Segment},
     fact::{Fact, History, LinkHash},
 };
 
@@ -97,54 +97,9 @@ fn numbers(kind: Kind) -> usize {
 
 impl History {
     /// Appends the bytes of fact number `at`.
-    #[inline]
     pub fn encode(&self, at: usize, dictionary: &mut Dictionary, out: &mut Vec<u8>) {
         let fact = &self.facts[at];
-        let path = self.path(fact);
-        let mut more = 0;
-        for (set, bit) in [
-            (fact.withdrawn, WITHDRAWN),
-            (fact.by_operator, BY_OPERATOR),
-            (fact.corrects.is_some(), CORRECTS),
-            (fact.voids.is_some(), VOIDS),
-            (fact.content != 0, CONTENT),
-            (!path.is_empty(), PATH),
-        ] {
-            more |= if set { bit } else { 0 };
-        }
-        let mut writer = Writer::new(out, dictionary, fact.occurred.day());
-        writer.bytes([fact.kind.number() as u8 | if more == 0 { 0 } else { HAS_MORE }]);
-        writer.bytes(fact.id.0.to_le_bytes());
-        let [b0, b1, b2, b3, b4, b5, ..] = fact.record.0.to_le_bytes();
-        writer.bytes([b0, b1, b2, b3, b4, b5]);
-        writer.begin(numbers(fact.kind));
-        writer.number(fact.offset);
-        writer.code(fact.emitter);
-        writer.time(fact.occurred.0.wrapping_sub(EPOCH_MS));
-        writer.time(fact.asserted.0.wrapping_sub(fact.occurred.0));
-        writer.time(fact.recorded.0.wrapping_sub(fact.asserted.0));
-        writer.body(&fact.body, fact.emitter);
-        writer.end_numbers();
-        if more != 0 {
-            writer.make_room();
-            writer.bytes([more]);
-            fact.corrects.iter().chain(&fact.voids).for_each(|id| writer.bytes(id.0.to_le_bytes()));
-            if fact.content != 0 {
-                writer.bytes(fact.content.to_le_bytes());
-            }
-            if !path.is_empty() {
-                writer.lone_number(path.len() as u64);
-                for link in path {
-                    writer.make_room();
-                    writer.bytes(link.0.to_le_bytes());
-                }
-            }
-        }
-        if let Body::ClaimSubmitted(claim) = &fact.body {
-            let (start, count) = (claim.segments.0 as usize, claim.segments.1 as usize);
-            writer.segments(&self.segments[start..start + count]);
-        }
-        writer.append();
+        append_fact(&Head::of(fact), &fact.body, self.path(fact), &self.segments, dictionary, out);
     }
 
     /// Reads one fact from the front of `bytes` and adds it.
@@ -176,18 +131,18 @@ impl History {
             _ => 0,
         };
         if head & HAS_MORE != 0 {
-            self.decode_more(&mut reader)?;
+            reader.at = self.decode_more(reader)?;
         }
         if segments != 0 {
-            reader.segments(segments, &mut self.segments)?;
+            reader.at = reader.segments(segments, &mut self.segments)?;
         }
         *bytes = reader.rest()?;
         Ok(())
     }
 
-    /// What few facts have, of the last fact.
+    /// What few facts have, of the last fact; says where it ends.
     #[cold]
-    fn decode_more(&mut self, reader: &mut Reader<'_, '_>) -> Result<(), CodecError> {
+    fn decode_more(&mut self, mut reader: Reader<'_, '_>) -> Result<usize, CodecError> {
         let [more] = reader.bytes()?;
         let corrects = if more & CORRECTS == 0 { None } else { Some(IdHash(reader.eight()?)) };
         let voids = if more & VOIDS == 0 { None } else { Some(IdHash(reader.eight()?)) };
@@ -202,7 +157,107 @@ impl History {
         let fact = self.facts.last_mut().expect("it was just pushed");
         (fact.corrects, fact.voids, fact.content, fact.path) = (corrects, voids, content, path);
         (fact.withdrawn, fact.by_operator) = (more & WITHDRAWN != 0, more & BY_OPERATOR != 0);
-        Ok(())
+        Ok(reader.at)
+    }
+}
+
+/// A fact without its body.
+pub(crate) struct Head {
+    pub(crate) occurred: Millis,
+    pub(crate) asserted: Millis,
+    pub(crate) recorded: Millis,
+    pub(crate) id: IdHash,
+    pub(crate) kind: Kind,
+    pub(crate) record: RecordHash,
+    pub(crate) offset: u64,
+    pub(crate) content: u64,
+    pub(crate) emitter: Code,
+    pub(crate) corrects: Option<IdHash>,
+    pub(crate) voids: Option<IdHash>,
+    pub(crate) withdrawn: bool,
+    pub(crate) by_operator: bool,
+}
+
+impl Head {
+    #[inline]
+    fn of(fact: &Fact) -> Head {
+        Head {
+            occurred: fact.occurred,
+            asserted: fact.asserted,
+            recorded: fact.recorded,
+            id: fact.id,
+            kind: fact.kind,
+            record: fact.record,
+            offset: fact.offset,
+            content: fact.content,
+            emitter: fact.emitter,
+            corrects: fact.corrects,
+            voids: fact.voids,
+            withdrawn: fact.withdrawn,
+            by_operator: fact.by_operator,
+        }
+    }
+}
+
+/// Appends the bytes of a fact that was carried along `path`; `segments` has those of its body.
+#[inline(always)]
+pub(crate) fn append_fact(
+    head: &Head,
+    body: &Body,
+    path: &[LinkHash],
+    segments: &[Segment],
+    dictionary: &mut Dictionary,
+    out: &mut Vec<u8>,
+) {
+    let mut more = 0;
+    for (set, bit) in [
+        (head.withdrawn, WITHDRAWN),
+        (head.by_operator, BY_OPERATOR),
+        (head.corrects.is_some(), CORRECTS),
+        (head.voids.is_some(), VOIDS),
+        (head.content != 0, CONTENT),
+        (!path.is_empty(), PATH),
+    ] {
+        more |= if set { bit } else { 0 };
+    }
+    let (start, room) = write::make_room(out);
+    let mut writer = Writer::new(room, dictionary, head.occurred.day());
+    writer.bytes([head.kind.number() as u8 | if more == 0 { 0 } else { HAS_MORE }]);
+    writer.bytes(head.id.0.to_le_bytes());
+    let [b0, b1, b2, b3, b4, b5, ..] = head.record.0.to_le_bytes();
+    writer.bytes([b0, b1, b2, b3, b4, b5]);
+    writer.begin(numbers(head.kind));
+    writer.number(head.offset);
+    writer.code(head.emitter);
+    writer.time(head.occurred.0.wrapping_sub(EPOCH_MS));
+    writer.time(head.asserted.0.wrapping_sub(head.occurred.0));
+    writer.time(head.recorded.0.wrapping_sub(head.asserted.0));
+    writer.body(body, head.emitter);
+    writer.end_numbers();
+    let end = start + writer.at;
+    out.truncate(end);
+    if more != 0 {
+        append_more(head, more, path, out);
+    }
+    if let Body::ClaimSubmitted(claim) = body
+        && claim.segments.1 != 0
+    {
+        let (start, count) = (claim.segments.0 as usize, claim.segments.1 as usize);
+        write::append_segments(out, dictionary, &segments[start..start + count]);
+    }
+}
+
+/// What few facts have.
+#[cold]
+fn append_more(head: &Head, more: u8, path: &[LinkHash], out: &mut Vec<u8>) {
+    out.push(more);
+    head.corrects.iter().chain(&head.voids).for_each(|id| out.extend_from_slice(&id.0.to_le_bytes()));
+    if head.content != 0 {
+        out.extend_from_slice(&head.content.to_le_bytes());
+    }
+    if !path.is_empty() {
+        varint::put(out, path.len() as u64);
+        path.iter().for_each(|link| out.extend_from_slice(&link.0.to_le_bytes()));
     }
 }
 

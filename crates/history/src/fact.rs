@@ -6,7 +6,10 @@ use contract::{
     wire::{Fields, WireError},
 };
 
-use crate::body::{Body, Envelope, Segment};
+use crate::{
+    body::{Body, Envelope, Segment},
+    codec::{Dictionary, Head, append_fact},
+};
 
 /// Hash of a link's id: how facts name links.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
@@ -115,6 +118,43 @@ impl Fact {
     }
 }
 
+#[inline(always)]
+fn head(view: &EventView<'_>, offset: u64) -> Head {
+    let id = view.event_id.hash();
+    let record = if view.record_key.is_empty() {
+        RecordHash::alone(id)
+    } else {
+        RecordHash::new(view.emitter.as_bytes(), view.record_key.as_bytes())
+    };
+    // A derived id (UUID version 8) already stands for its content.
+    let derived = view.event_id.0[6] >> 4 == 8;
+    let content = if derived {
+        0
+    } else {
+        u64::from_le_bytes(view.content_hash[..8].try_into().expect("eight of sixteen bytes"))
+    };
+    Head {
+        occurred: view.occurred_at,
+        asserted: view.asserted_at,
+        recorded: view.recorded_at,
+        id,
+        kind: view.kind,
+        record,
+        offset,
+        content,
+        emitter: view.emitter.code(),
+        corrects: view.corrects.map(contract::EventId::hash),
+        voids: view.voids.map(contract::EventId::hash),
+        withdrawn: view.withdrawn,
+        by_operator: view.by_operator,
+    }
+}
+
+#[inline(always)]
+fn envelope<'a>(view: &EventView<'a>, subject: Subject) -> Envelope<'a> {
+    Envelope { emitter: view.emitter.as_bytes(), occurred: view.occurred_at.day(), subject }
+}
+
 impl History {
     /// An empty history.
     #[must_use]
@@ -156,36 +196,48 @@ impl History {
 
     #[inline]
     fn push_own(&mut self, view: &EventView<'_>, subject: Subject, offset: u64) -> Result<(), FactError> {
-        let id = view.event_id.hash();
-        let record = if view.record_key.is_empty() {
-            RecordHash::alone(id)
-        } else {
-            RecordHash::new(view.emitter.as_bytes(), view.record_key.as_bytes())
-        };
-        // A derived id (UUID version 8) already stands for its content.
-        let derived = view.event_id.0[6] >> 4 == 8;
-        let content = if derived {
-            0
-        } else {
-            u64::from_le_bytes(view.content_hash[..8].try_into().expect("eight of sixteen bytes"))
-        };
+        let head = head(view, offset);
         let fact = Fact::blank(&mut self.facts);
-        fact.occurred = view.occurred_at;
-        fact.asserted = view.asserted_at;
-        fact.recorded = view.recorded_at;
-        fact.id = id;
-        fact.kind = view.kind;
-        fact.record = record;
-        fact.offset = offset;
-        fact.content = content;
-        fact.emitter = view.emitter.code();
-        fact.corrects = view.corrects.map(contract::EventId::hash);
-        fact.voids = view.voids.map(contract::EventId::hash);
-        fact.withdrawn = view.withdrawn;
-        fact.by_operator = view.by_operator;
-        let envelope =
-            Envelope { emitter: view.emitter.as_bytes(), occurred: view.occurred_at.day(), subject };
-        fact.body.read(view.kind, view.body, &envelope, &mut self.segments)
+        fact.occurred = head.occurred;
+        fact.asserted = head.asserted;
+        fact.recorded = head.recorded;
+        fact.id = head.id;
+        fact.kind = head.kind;
+        fact.record = head.record;
+        fact.offset = head.offset;
+        fact.content = head.content;
+        fact.emitter = head.emitter;
+        fact.corrects = head.corrects;
+        fact.voids = head.voids;
+        fact.withdrawn = head.withdrawn;
+        fact.by_operator = head.by_operator;
+        fact.body.read(view.kind, view.body, &envelope(view, subject), &mut self.segments)
+    }
+
+    /// Appends the bytes of the fact of the event `view`, which stands at `offset` of its partition: as [`History::push`] and
+    /// [`History::encode`] would, of an empty history, but the fact is never made. The history's memory is used, what it
+    /// held is forgotten.
+    ///
+    /// # Errors
+    /// When the event's body cannot be read; nothing is appended.
+    #[inline]
+    pub fn encode_event(
+        &mut self,
+        view: &EventView<'_>,
+        offset: u64,
+        dictionary: &mut Dictionary,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FactError> {
+        self.clear();
+        if view.kind == Kind::CarriedEvent {
+            self.push_carried(view, offset)?;
+            self.encode(0, dictionary, out);
+        } else {
+            let mut body = Body::Retraction;
+            body.read(view.kind, view.body, &envelope(view, view.subject), &mut self.segments)?;
+            append_fact(&head(view, offset), &body, &[], &self.segments, dictionary, out);
+        }
+        Ok(())
     }
 
     #[cold]

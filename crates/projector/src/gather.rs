@@ -8,7 +8,7 @@ use std::fmt;
 
 use contract::{EventView, Subject, v1::SubjectKind};
 use event_log::{EventLog, Record};
-use history::{Dictionary, Fact, History, append_short};
+use history::{Dictionary, Fact, FactError, History, append_short};
 
 use crate::{base::SetAsideRecord, error::StoreError, known::KnownTimes};
 
@@ -127,30 +127,34 @@ impl Gathered {
     #[inline]
     pub(crate) fn push(&mut self, record: Record<'_>) {
         self.next_offset = record.offset + 1;
-        self.scratch.clear();
-        let parsed = EventView::parse(record.bytes);
-        let pushed = match &parsed {
-            Ok(view) => self.scratch.push(view, record.offset).map(|()| view),
-            Err(error) => Err((*error).into()),
+        let read = match EventView::parse(record.bytes) {
+            Ok(view) => self.push_event(&view, record.offset),
+            Err(error) => Err(error.into()),
         };
-        match pushed {
-            Ok(view) => {
-                self.known.push(record.offset, Some(view.recorded_at));
-                let subject =
-                    u64::from_be_bytes(view.subject.0[..8].try_into().expect("eight of sixteen bytes"));
-                let bucket = &mut self.buckets[(subject >> (u64::BITS - BUCKET_BITS)) as usize];
-                let at = bucket.arena.len() as u32;
-                bucket.arena.extend_from_slice(&view.subject.0);
-                bucket.arena.push(view.subject_kind as i32 as u8);
-                self.scratch.encode(0, &mut self.dictionary, &mut bucket.arena);
-                let length = bucket.arena.len() as u32 - at;
-                bucket.entries.push(Entry { subject, occurred: view.occurred_at.0, at, length });
-            }
-            Err(error) => {
-                self.known.push(record.offset, None);
-                self.set_aside.push(SetAsideRecord { offset: record.offset, reason: error.to_string() });
-            }
+        if let Err(error) = read {
+            self.known.push(record.offset, None);
+            self.set_aside.push(SetAsideRecord { offset: record.offset, reason: error.to_string() });
         }
+    }
+
+    #[inline(always)]
+    fn push_event(&mut self, view: &EventView<'_>, offset: u64) -> Result<(), FactError> {
+        let subject = u64::from_be_bytes(*view.subject.0.first_chunk().expect("eight of sixteen bytes"));
+        let bucket = &mut self.buckets[(subject >> (u64::BITS - BUCKET_BITS)) as usize];
+        let at = bucket.arena.len();
+        let mut head = [0; HEAD_BYTES];
+        head[..16].copy_from_slice(&view.subject.0);
+        head[16] = view.subject_kind as i32 as u8;
+        bucket.arena.extend_from_slice(&head);
+        let encoded = self.scratch.encode_event(view, offset, &mut self.dictionary, &mut bucket.arena);
+        if encoded.is_err() {
+            bucket.arena.truncate(at);
+            return encoded;
+        }
+        let length = (bucket.arena.len() - at) as u32;
+        bucket.entries.push(Entry { subject, occurred: view.occurred_at.0, at: at as u32, length });
+        self.known.push(offset, Some(view.recorded_at));
+        Ok(())
     }
 
     /// Visits everybody once, in the order of subjects. What is visited is forgotten.

@@ -14,11 +14,12 @@ use crate::{
     fact::LinkHash,
 };
 
-/// Reads one fact. Bytes past the end read as zeros; [`Reader::rest`] then says so. Always inlined: where it stands has to
-/// stay in registers, which made decoding twice as fast.
+/// Reads one fact. Bytes past the end read as zeros; [`Reader::rest`] then says so. Always inlined, and what is not is given
+/// a copy: where it stands has to stay in registers, which made decoding twice as fast.
+#[derive(Clone, Copy)]
 pub(super) struct Reader<'a, 'b> {
     bytes: &'a [u8],
-    at: usize,
+    pub(super) at: usize,
     /// The lengths of the numbers that are still to be read.
     lengths: u64,
     codes: &'b CodeIndex,
@@ -28,6 +29,20 @@ pub(super) struct Reader<'a, 'b> {
 
 /// What of a word a number of each length is.
 const MASKS: [u64; 8] = [0, 0xff, 0xffff, 0xff_ffff, 0xffff_ffff, 0xff_ffff_ffff, 0xffff_ffff_ffff, u64::MAX];
+
+/// What of each unit of time is a millisecond; no other unit is written.
+const UNITS: [i64; 4] = [DAY_MS, MINUTE_MS, 1, 0];
+
+/// The word that begins at byte `at`, with zeros for the bytes past the end, of which there are some.
+#[inline(never)]
+fn last_word(bytes: &[u8], at: usize) -> u64 {
+    let past = at + 8 - bytes.len();
+    match bytes.last_chunk() {
+        // A fact that is not damaged has more than eight bytes.
+        Some(last) if past < 8 => u64::from_le_bytes(*last) >> (8 * past),
+        _ => 0,
+    }
+}
 
 impl<'a, 'b> Reader<'a, 'b> {
     #[inline(always)]
@@ -73,18 +88,7 @@ impl<'a, 'b> Reader<'a, 'b> {
     fn word(&self) -> u64 {
         match self.bytes.get(self.at..self.at + 8) {
             Some(word) => u64::from_le_bytes(word.try_into().expect("it is eight bytes long")),
-            None => self.last_word(),
-        }
-    }
-
-    /// The same where fewer are left: as many as there are, and zeros.
-    #[inline(never)]
-    fn last_word(&self) -> u64 {
-        let past = self.at + 8 - self.bytes.len();
-        match self.bytes.last_chunk() {
-            // A fact that is not damaged has more than eight bytes.
-            Some(last) if past < 8 => u64::from_le_bytes(*last) >> (8 * past),
-            _ => 0,
+            None => last_word(self.bytes, self.at),
         }
     }
 
@@ -124,12 +128,9 @@ impl<'a, 'b> Reader<'a, 'b> {
     #[inline(always)]
     pub(super) fn time(&mut self) -> Result<i64, CodecError> {
         let told = self.number();
-        let count = unzigzag(told >> 2);
-        match told & 3 {
-            0 => Ok(count.wrapping_mul(DAY_MS)),
-            1 => Ok(count.wrapping_mul(MINUTE_MS)),
-            2 => Ok(count),
-            _ => Err(CodecError),
+        match UNITS[(told & 3) as usize] {
+            0 => Err(CodecError),
+            unit => Ok(unzigzag(told >> 2).wrapping_mul(unit)),
         }
     }
 
@@ -320,7 +321,8 @@ impl<'a, 'b> Reader<'a, 'b> {
         })
     }
 
-    pub(super) fn segments(&mut self, count: u32, segments: &mut Vec<Segment>) -> Result<(), CodecError> {
+    /// Adds `count` segments, and says where they end.
+    pub(super) fn segments(mut self, count: u32, segments: &mut Vec<Segment>) -> Result<usize, CodecError> {
         for _ in 0..count {
             self.begin(SEGMENT_NUMBERS);
             let (group, rate_digit) = (self.code()?, self.code()?);
@@ -330,6 +332,6 @@ impl<'a, 'b> Reader<'a, 'b> {
             self.rest()?;
             segments.push(Segment { group, rate_digit, charged_rate, year, covered, copay, fund });
         }
-        Ok(())
+        Ok(self.at)
     }
 }

@@ -1,54 +1,64 @@
 //! Writing one fact.
 
-use contract::{
-    Code, Day, RecordHash,
-    varint::{self, zigzag},
-};
+use contract::{Code, Day, RecordHash, varint::zigzag};
 
 use super::{
-    DAY_FIRST, DAY_MS, DAY_NONE, DAY_OPEN, Dictionary, LENGTH_BITS, MINUTE_MS, SEGMENT_NUMBERS, append_short,
-    lengths_bytes,
+    DAY_FIRST, DAY_MS, DAY_NONE, DAY_OPEN, Dictionary, LENGTH_BITS, MINUTE_MS, SEGMENT_NUMBERS, lengths_bytes,
 };
 use crate::body::{Body, Claim, Segment, Transfer};
 
-/// More than is ever written between two calls of [`Writer::make_room`]: 15 bytes of head, 8 of lengths, 19 numbers of 8.
-const ROOM: usize = 256;
-/// A segment, or what a fact says more before its path; and the bytes that a number's word is longer than the number.
-const SPARE: usize = 80;
+/// More than the longest fact has before what few facts have: 15 bytes of head, 8 of lengths, 19 numbers of 8.
+const ROOM: usize = 192;
 
-/// Writes one fact, first beside the others, then to them: so no byte asks whether there is room for it. Always inlined, as
-/// the reader is.
+/// Writes head and numbers of one fact, or the numbers of a segment, into room at the end of all others: so no byte asks
+/// whether there is room for it. Always inlined and never lent, as the reader is.
 pub(super) struct Writer<'a> {
-    buffer: [u8; ROOM],
-    at: usize,
+    room: &'a mut [u8; ROOM],
+    /// How much is written.
+    pub(super) at: usize,
     /// Where the lengths of the numbers that are being written stand.
     lengths_at: usize,
     lengths: u64,
     /// How many bits of the lengths are written.
     length_bits: usize,
-    out: &'a mut Vec<u8>,
     dictionary: &'a mut Dictionary,
     /// The day the fact occurred.
     day: Day,
 }
 
+/// Adds room at the end of `out`, and says where it begins. What is not needed of it is to be truncated.
+#[inline(always)]
+pub(super) fn make_room(out: &mut Vec<u8>) -> (usize, &mut [u8; ROOM]) {
+    let start = out.len();
+    out.extend_from_slice(&[0; ROOM]);
+    (start, out[start..].first_chunk_mut().expect("it was just made"))
+}
+
+pub(super) fn append_segments(out: &mut Vec<u8>, dictionary: &mut Dictionary, segments: &[Segment]) {
+    for segment in segments {
+        let (start, room) = make_room(out);
+        let mut writer = Writer::new(room, dictionary, Day::default());
+        writer.segment(segment);
+        let end = start + writer.at;
+        out.truncate(end);
+    }
+}
+
 impl<'a> Writer<'a> {
     #[inline(always)]
-    pub(super) fn new(out: &'a mut Vec<u8>, dictionary: &'a mut Dictionary, day: Day) -> Writer<'a> {
-        let buffer = [0; ROOM];
-        Writer { buffer, at: 0, lengths_at: 0, lengths: 0, length_bits: 0, out, dictionary, day }
+    pub(super) fn new(room: &'a mut [u8; ROOM], dictionary: &'a mut Dictionary, day: Day) -> Writer<'a> {
+        Writer { room, at: 0, lengths_at: 0, lengths: 0, length_bits: 0, dictionary, day }
     }
 
     #[inline(always)]
     pub(super) fn bytes<const N: usize>(&mut self, bytes: [u8; N]) {
-        self.buffer[self.at..self.at + N].copy_from_slice(&bytes);
+        self.room[self.at..self.at + N].copy_from_slice(&bytes);
         self.at += N;
     }
 
     /// Begins `count` numbers: their lengths first.
     #[inline(always)]
     pub(super) fn begin(&mut self, count: usize) {
-        self.make_room();
         (self.lengths_at, self.lengths, self.length_bits) = (self.at, 0, 0);
         self.at += lengths_bytes(count);
     }
@@ -56,39 +66,22 @@ impl<'a> Writer<'a> {
     /// Ends the numbers that were begun.
     #[inline(always)]
     pub(super) fn end_numbers(&mut self) {
-        let count = self.length_bits / LENGTH_BITS;
-        let room = &mut self.buffer[self.lengths_at..][..lengths_bytes(count)];
-        room.iter_mut().zip(self.lengths.to_le_bytes()).for_each(|(byte, lengths)| *byte = lengths);
+        // One word, in which the numbers begin after the lengths.
+        let word = &mut self.room[self.lengths_at..self.lengths_at + 8];
+        let numbers = u64::from_le_bytes((&*word).try_into().expect("it is eight bytes long"));
+        let bits = 8 * lengths_bytes(self.length_bits / LENGTH_BITS);
+        let numbers = numbers & (u64::MAX << (bits - 1) << 1);
+        word.copy_from_slice(&(numbers | self.lengths).to_le_bytes());
     }
 
     #[inline(always)]
     pub(super) fn number(&mut self, value: u64) {
         let bytes = (u64::BITS + 7 - value.leading_zeros()) as usize / 8;
         let length = bytes.min(7);
-        self.buffer[self.at..self.at + 8].copy_from_slice(&value.to_le_bytes());
+        self.room[self.at..self.at + 8].copy_from_slice(&value.to_le_bytes());
         self.at += length + (length + 1) / 8;
         self.lengths |= (length as u64) << self.length_bits;
         self.length_bits += LENGTH_BITS;
-    }
-
-    /// A number among those of no lengths.
-    pub(super) fn lone_number(&mut self, value: u64) {
-        self.append();
-        varint::put(self.out, value);
-    }
-
-    #[inline(always)]
-    pub(super) fn make_room(&mut self) {
-        if self.at > ROOM - SPARE {
-            self.append();
-        }
-    }
-
-    /// Appends what was written so far.
-    #[inline(always)]
-    pub(super) fn append(&mut self) {
-        append_short(self.out, &self.buffer, self.at);
-        self.at = 0;
     }
 
     #[inline(always)]
@@ -115,7 +108,10 @@ impl<'a> Writer<'a> {
 
     #[inline(always)]
     pub(super) fn time(&mut self, millis: i64) {
-        let (unit, count) = if millis % DAY_MS == 0 {
+        // Days and minutes have whole multiples of 32 milliseconds, other times hardly ever.
+        let (unit, count) = if millis % 32 != 0 {
+            (2, millis)
+        } else if millis % DAY_MS == 0 {
             (0, millis / DAY_MS)
         } else if millis % MINUTE_MS == 0 {
             (1, millis / MINUTE_MS)
@@ -157,8 +153,13 @@ impl<'a> Writer<'a> {
                 self.day(Some(until));
             }
             Body::InsuranceGranted { group, rate_digit, from, until, primary, five_years, area } => {
-                [group, rate_digit, primary, area].into_iter().for_each(|code| self.code(code));
-                [Some(from), Some(until), five_years].into_iter().for_each(|day| self.day(day));
+                self.code(group);
+                self.code(rate_digit);
+                self.code(primary);
+                self.code(area);
+                self.day(Some(from));
+                self.day(Some(until));
+                self.day(five_years);
             }
             Body::InsuranceEnded { grant, on } => {
                 self.grant(grant);
@@ -182,7 +183,9 @@ impl<'a> Writer<'a> {
             Body::PersonDied { on } => self.day(Some(on)),
             Body::CheckUpCompleted { facility, programme, payer, class, follow_up } => {
                 self.code_or_emitter(facility, emitter);
-                [programme, payer, class].into_iter().for_each(|code| self.code(code));
+                self.code(programme);
+                self.code(payer);
+                self.code(class);
                 self.day(follow_up);
             }
             Body::CareGiven { facility, care } => {
@@ -237,27 +240,28 @@ impl<'a> Writer<'a> {
     #[inline(always)]
     fn claim(&mut self, claim: &Claim, emitter: Code) {
         self.code_or_emitter(claim.facility, emitter);
-        [claim.visit_type, claim.route, claim.group, claim.rate_digit]
-            .into_iter()
-            .for_each(|code| self.code(code));
-        [Some(claim.started), Some(claim.ended), claim.admitted, claim.exempt_from]
-            .into_iter()
-            .for_each(|day| self.day(day));
+        self.code(claim.visit_type);
+        self.code(claim.route);
+        self.code(claim.group);
+        self.code(claim.rate_digit);
+        self.day(Some(claim.started));
+        self.day(Some(claim.ended));
+        self.day(claim.admitted);
+        self.day(claim.exempt_from);
         self.number(u64::from(claim.charged_rate));
         self.shares(claim.covered, claim.copay, claim.fund);
         self.number(u64::from(claim.segments.1));
     }
 
-    pub(super) fn segments(&mut self, segments: &[Segment]) {
-        for segment in segments {
-            self.begin(SEGMENT_NUMBERS);
-            self.code(segment.group);
-            self.code(segment.rate_digit);
-            self.number(u64::from(segment.charged_rate));
-            self.number(u64::from(segment.year));
-            self.shares(segment.covered, segment.copay, segment.fund);
-            self.end_numbers();
-        }
+    #[inline(always)]
+    fn segment(&mut self, segment: &Segment) {
+        self.begin(SEGMENT_NUMBERS);
+        self.code(segment.group);
+        self.code(segment.rate_digit);
+        self.number(u64::from(segment.charged_rate));
+        self.number(u64::from(segment.year));
+        self.shares(segment.covered, segment.copay, segment.fund);
+        self.end_numbers();
     }
 
     /// What the fund pays is what is covered less the copay, nearly always: then only the difference is told, as 0.
