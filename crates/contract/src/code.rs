@@ -46,6 +46,16 @@ impl Code {
         std::str::from_utf8(bytes).ok().map(Code::new)
     }
 
+    /// Packs the first `length` of these bytes: a text where others follow. `None`: it is to be packed otherwise.
+    #[inline]
+    pub(crate) fn of_first(bytes: [u8; 8], length: usize) -> Option<Code> {
+        if length > TEXT_MAX {
+            return None;
+        }
+        let word = u64::from_be_bytes(bytes) & !(u64::MAX >> (8 * length));
+        (word & NOT_ASCII == 0).then(|| Code::of_short(word, length))
+    }
+
     #[inline]
     fn of_short(word: u64, length: usize) -> Code {
         Code((length as u64) << TAG_SHIFT | word >> 8)
@@ -166,6 +176,14 @@ mod tests {
             "00000001",
         ] {
             assert_eq!(Code::from_utf8(text.as_bytes()), Some(Code::new(text)), "{text}");
+        }
+        for text in ["", "1", "TE", "kh\u{e1}m", "01929", "S72.001", "00000001", "8934567890123"] {
+            for more in ["", "\u{7f}\u{7f}", "\u{e1}\u{e1}\u{e1}\u{e1}"] {
+                let bytes = [text.as_bytes(), more.as_bytes(), &[7; 8]].concat();
+                let packed = Code::of_first(*bytes.first_chunk().unwrap(), text.len());
+                let short = text.len() <= TEXT_MAX && text.is_ascii();
+                assert_eq!(packed, short.then(|| Code::new(text)), "{text}");
+            }
         }
         for bytes in [&b"\xff"[..], b"TE\x80", b"01929\xc3", b"a long one\xff"] {
             assert_eq!(Code::from_utf8(bytes), None, "{bytes:?}");

@@ -18,7 +18,7 @@ pub fn take(bytes: &mut &[u8]) -> Option<u64> {
 
 /// The same for numbers of up to eight bytes, without looking at one byte after the other. `None`: the number is longer,
 /// or too near the end of the bytes for this; then it may still be read otherwise.
-#[inline]
+#[inline(always)]
 pub(crate) fn take_short(bytes: &mut &[u8]) -> Option<u64> {
     if let [first @ ..0x80, rest @ ..] = *bytes {
         *bytes = rest;
@@ -42,6 +42,15 @@ pub(crate) fn sevens(bytes: u64) -> u64 {
     let wide = (narrow & 0x007f_007f_007f_007f) | (narrow & 0x7f00_7f00_7f00_7f00) >> 1;
     let wider = (wide & 0x0000_3fff_0000_3fff) | (wide & 0x3fff_0000_3fff_0000) >> 2;
     (wider & 0x0fff_ffff) | (wider & 0x0fff_ffff_0000_0000) >> 4
+}
+
+/// The same for the low five bytes; what the others hold does not count.
+#[inline]
+pub(crate) fn five_sevens(bytes: u64) -> u64 {
+    let narrow = bytes & 0x7f_7f7f_7f7f;
+    // What is 8 bits further up comes 7 further up.
+    let wide = narrow - (narrow >> 1 & 0x3f80_3f80);
+    wide & 0x3fff | wide >> 16 << 14 & 0xfff_c000 | wide >> 32 << 28
 }
 
 #[cold]
@@ -103,6 +112,11 @@ mod tests {
                     bytes.resize(length + more, 0xff);
                     let mut rest = &bytes[..];
                     assert_eq!(take(&mut rest), Some(value));
+                    if let (1..=5, Some(word)) = (length, bytes.first_chunk()) {
+                        let ours = u64::from_le_bytes(*word) & (u64::MAX >> (64 - 8 * length));
+                        assert_eq!(five_sevens(ours), value);
+                        assert_eq!(five_sevens(ours | 0xff << 40), value);
+                    }
                     assert_eq!(rest.len(), more);
                 }
                 assert_eq!(take(&mut &bytes[..length - 1]), None);

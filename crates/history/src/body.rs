@@ -180,7 +180,7 @@ pub(crate) struct Envelope<'a> {
 
 impl Body {
     /// Becomes the body of a `kind` event. [`Kind::CarriedEvent`] has none of its own: the event inside is the fact.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(
         &mut self,
         kind: Kind,

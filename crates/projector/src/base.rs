@@ -25,6 +25,7 @@ use history::{CodeIndex, Dictionary, History};
 use crate::{
     deltas::decode_facts,
     error::{Corrupt, StoreError},
+    gather::GatheredPerson,
     known::KnownTimes,
 };
 
@@ -121,15 +122,33 @@ impl BaseWriter {
         count: usize,
         facts: &[u8],
     ) -> Result<(), StoreError> {
-        if self.block.len() + facts.len() > BLOCK_BYTES {
+        self.push_with(subject, kind, count, facts.len(), |block| block.extend_from_slice(facts))
+    }
+
+    /// Adds a person of this base's dictionary.
+    pub(crate) fn push_gathered(&mut self, person: &GatheredPerson<'_>) -> Result<(), StoreError> {
+        let (count, length) = (person.history.facts().len(), person.facts_bytes());
+        let append = |block: &mut Vec<u8>| person.append_facts(block);
+        self.push_with(person.subject, person.history.kind(), count, length, append)
+    }
+
+    fn push_with(
+        &mut self,
+        subject: Subject,
+        kind: SubjectKind,
+        count: usize,
+        length: usize,
+        append_facts: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), StoreError> {
+        if self.block.len() + length > BLOCK_BYTES {
             self.end_block()?;
         }
         self.block_first.get_or_insert(subject);
         self.block.extend_from_slice(&subject.0);
         self.block.push(kind as i32 as u8);
         put(&mut self.block, count as u64);
-        put(&mut self.block, facts.len() as u64);
-        self.block.extend_from_slice(facts);
+        put(&mut self.block, length as u64);
+        append_facts(&mut self.block);
         self.summary.people += 1;
         self.summary.facts += count as u64;
         Ok(())

@@ -128,7 +128,7 @@ impl Build<'_> {
         let mut resolver = Resolver::new();
         let mut copies = 0;
         gathered.for_each_person(|person| {
-            writer.push(person.subject, person.history.kind(), person.history.facts().len(), person.facts)?;
+            writer.push_gathered(&person)?;
             copies += person.copies as u64;
             figures.add(person.subject, &resolver.view(person.history, None), self.bundle);
             Ok(())

@@ -115,8 +115,8 @@ impl Row {
         self.people.extend_from_slice(&person.subject.0);
         self.people.push(person.history.kind() as i32 as u8);
         put(&mut self.people, person.history.facts().len() as u64);
-        put(&mut self.people, person.facts.len() as u64);
-        self.people.extend_from_slice(person.facts);
+        put(&mut self.people, person.facts_bytes() as u64);
+        person.append_facts(&mut self.people);
     }
 
     /// The row's bytes: checksum, next offset, codes, known times, set aside, people.

@@ -25,14 +25,8 @@ pub(crate) struct Gathered {
     pub(crate) set_aside: Vec<SetAsideRecord>,
     pub(crate) next_offset: u64,
     scratch: History,
-    visited: Visited,
-}
-
-/// Memory for one person after the other.
-#[derive(Default)]
-struct Visited {
-    history: History,
-    facts: Vec<u8>,
+    /// Memory for one person after the other.
+    visited: History,
     in_order: InOrder,
 }
 
@@ -55,17 +49,36 @@ struct Entry {
 const HEAD_BYTES: usize = 17;
 
 impl Entry {
+    fn fact_bytes(&self) -> usize {
+        self.length as usize - HEAD_BYTES
+    }
+
     fn bytes<'a>(&self, arena: &'a [u8]) -> &'a [u8] {
         &arena[self.at as usize..(self.at + self.length) as usize]
     }
 }
 
-/// One person of a [`Gathered`]: the facts in order, and their bytes in the same order.
+/// One person of a [`Gathered`]: the facts in order, and where their bytes are, in the same order.
 pub(crate) struct GatheredPerson<'a> {
     pub(crate) subject: Subject,
     pub(crate) history: &'a mut History,
-    pub(crate) facts: &'a [u8],
     pub(crate) copies: usize,
+    arena: &'a [u8],
+    entries: &'a [Entry],
+}
+
+impl GatheredPerson<'_> {
+    /// How many bytes the facts have.
+    pub(crate) fn facts_bytes(&self) -> usize {
+        self.entries.iter().map(Entry::fact_bytes).sum()
+    }
+
+    /// Appends the facts.
+    pub(crate) fn append_facts(&self, out: &mut Vec<u8>) {
+        for entry in self.entries {
+            append_short(out, &self.arena[entry.at as usize + HEAD_BYTES..], entry.fact_bytes());
+        }
+    }
 }
 
 impl fmt::Debug for Gathered {
@@ -84,7 +97,8 @@ impl Default for Gathered {
             set_aside: Vec::new(),
             next_offset: 0,
             scratch: History::new(),
-            visited: Visited::default(),
+            visited: History::new(),
+            in_order: InOrder::default(),
         }
     }
 }
@@ -162,7 +176,7 @@ impl Gathered {
         &mut self,
         mut visit: impl FnMut(GatheredPerson<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let Visited { history, facts, in_order } = &mut self.visited;
+        let (history, in_order) = (&mut self.visited, &mut self.in_order);
         for bucket in self.buckets.iter_mut().filter(|bucket| !bucket.entries.is_empty()) {
             let Bucket { arena, entries } = bucket;
             let mut rest = in_order.of(entries);
@@ -172,15 +186,15 @@ impl Gathered {
                 let (group, after) = rest.split_at_mut(same_prefix);
                 rest = after;
                 if group.iter().all(|entry| subject_at(arena, entry) == subject) {
-                    visit(person(arena, subject, group, &self.dictionary, history, facts))?;
+                    visit(person(arena, subject, group, &self.dictionary, history))?;
                 } else {
                     // Two subjects share their first eight bytes.
                     group.sort_by_key(|entry| subject_at(arena, entry));
                     for group in
-                        group.chunk_by(|one, other| subject_at(arena, one) == subject_at(arena, other))
+                        group.chunk_by_mut(|one, other| subject_at(arena, one) == subject_at(arena, other))
                     {
                         let subject = subject_at(arena, &group[0]);
-                        visit(person(arena, subject, group, &self.dictionary, history, facts))?;
+                        visit(person(arena, subject, group, &self.dictionary, history))?;
                     }
                 }
             }
@@ -241,16 +255,14 @@ fn subject_at(arena: &[u8], entry: &Entry) -> Subject {
 }
 
 fn person<'a>(
-    arena: &[u8],
+    arena: &'a [u8],
     subject: Subject,
-    group: &[Entry],
+    entries: &'a mut [Entry],
     dictionary: &Dictionary,
     history: &'a mut History,
-    sorted: &'a mut Vec<u8>,
 ) -> GatheredPerson<'a> {
     history.clear();
-    sorted.clear();
-    for entry in group {
+    for entry in &*entries {
         // To the end of all: facts are read fastest where other bytes follow.
         let bytes = &arena[entry.at as usize..];
         let kind = SubjectKind::try_from(i32::from(bytes[16])).expect("written from a kind");
@@ -260,17 +272,12 @@ fn person<'a>(
     }
     let facts = history.facts();
     let key = |fact: &Fact| (fact.order(), fact.offset);
-    let mut append = |entry: &Entry| {
-        append_short(sorted, &arena[entry.at as usize + HEAD_BYTES..], entry.length as usize - HEAD_BYTES);
-    };
-    if facts.is_sorted_by_key(key) {
-        group.iter().for_each(append);
-    } else {
-        let mut order: Vec<usize> = (0..group.len()).collect();
-        order.sort_unstable_by_key(|at| key(&facts[*at]));
-        order.into_iter().for_each(|at| append(&group[at]));
+    if !facts.is_sorted_by_key(key) {
+        let mut in_order: Vec<(usize, Entry)> = entries.iter().copied().enumerate().collect();
+        in_order.sort_unstable_by_key(|(at, _)| key(&facts[*at]));
+        entries.iter_mut().zip(in_order).for_each(|(entry, (_, in_order))| *entry = in_order);
         history.sort();
     }
     let copies = history.copies();
-    GatheredPerson { subject, history, facts: sorted, copies }
+    GatheredPerson { subject, history, copies, arena, entries }
 }

@@ -10,7 +10,7 @@ use contract::{
 use super::{Body, Claim, Envelope, Segment, birth_day_of};
 
 /// `body` becomes what the bytes say; `None`: they are to be read by the general reader.
-#[inline]
+#[inline(always)]
 pub(super) fn read(
     body: &mut Body,
     kind: Kind,
@@ -42,7 +42,7 @@ pub(super) fn read(
     rest.ends().then_some(())
 }
 
-#[inline]
+#[inline(always)]
 fn registered(rest: &mut Straight<'_>) -> Option<Body> {
     let birth = birth_day_of(rest.bytes::<1>()?)?;
     let sex = Sex::try_from(rest.number::<2>()? as i32).unwrap_or(Sex::Unspecified);
@@ -53,7 +53,7 @@ fn registered(rest: &mut Straight<'_>) -> Option<Body> {
     Some(Body::PersonRegistered { birth, sex })
 }
 
-#[inline]
+#[inline(always)]
 fn residence(rest: &mut Straight<'_>) -> Option<Body> {
     let kind = ResidenceKind::try_from(rest.number::<1>()? as i32).unwrap_or(ResidenceKind::Unspecified);
     let commune = rest.code::<2>()?;
@@ -63,7 +63,7 @@ fn residence(rest: &mut Straight<'_>) -> Option<Body> {
     Some(Body::ResidenceChanged { kind, commune, from, until })
 }
 
-#[inline]
+#[inline(always)]
 fn insured(rest: &mut Straight<'_>) -> Option<Body> {
     let (group, rate_digit) = (rest.code::<1>()?, rest.code::<2>()?);
     let (from, until) = interval(rest.day::<3>()?, rest.day::<4>()?);
@@ -71,12 +71,12 @@ fn insured(rest: &mut Straight<'_>) -> Option<Body> {
     Some(Body::InsuranceGranted { group, rate_digit, from, until, primary, five_years, area })
 }
 
-#[inline]
+#[inline(always)]
 fn interval(first: Option<Day>, last: Option<Day>) -> (Day, Day) {
     (first.unwrap_or(Day::MIN), last.map_or(Day::MAX, Day::next))
 }
 
-#[inline]
+#[inline(always)]
 fn check_up(rest: &mut Straight<'_>) -> Option<Body> {
     let (facility, programme) = (rest.code::<1>()?, rest.code::<2>()?);
     let (payer, class) = (rest.code::<3>()?, rest.code::<4>()?);
@@ -85,19 +85,19 @@ fn check_up(rest: &mut Straight<'_>) -> Option<Body> {
     Some(Body::CheckUpCompleted { facility, programme, payer, class, follow_up: rest.day::<6>()? })
 }
 
-#[inline]
+#[inline(always)]
 fn care(rest: &mut Straight<'_>) -> Option<Body> {
     Some(Body::CareGiven { facility: rest.code::<1>()?, care: rest.code::<2>()? })
 }
 
-#[inline]
+#[inline(always)]
 fn visit(rest: &mut Straight<'_>) -> Option<Body> {
     let (facility, visit_type, route) = (rest.code::<1>()?, rest.code::<2>()?, rest.code::<3>()?);
     let admitted = rest.millis::<4>()?.map(|time| time.day());
     Some(Body::VisitOpened { facility, visit_type, route, admitted })
 }
 
-#[inline]
+#[inline(always)]
 fn claim(rest: &mut Straight<'_>, of: &Envelope<'_>, segments: &mut Vec<Segment>) -> Option<Claim> {
     let first_segment = segments.len();
     let (facility, visit_type, route) = (rest.code::<1>()?, rest.code::<2>()?, rest.code::<3>()?);
@@ -142,7 +142,7 @@ fn claim(rest: &mut Straight<'_>, of: &Envelope<'_>, segments: &mut Vec<Segment>
 }
 
 /// Covered, copay, fund.
-#[inline]
+#[inline(always)]
 fn totals(rest: &mut Straight<'_>) -> Option<(i64, i64, i64)> {
     // What it cost in all, and what the patient paid outside the insurance.
     rest.number::<1>()?;
@@ -154,7 +154,7 @@ fn totals(rest: &mut Straight<'_>) -> Option<(i64, i64, i64)> {
     Some((covered, copay, fund))
 }
 
-#[inline]
+#[inline(always)]
 fn segment(rest: &mut Straight<'_>) -> Option<Segment> {
     Some(Segment {
         group: rest.code::<1>()?,
