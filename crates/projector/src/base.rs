@@ -10,6 +10,7 @@
 
 use std::{
     io::{ErrorKind, Write},
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -33,6 +34,8 @@ const MAGIC: &[u8; 8] = b"vtbase01";
 /// Changes with the shape of a fact, a block or the meta: histories of another version are built anew.
 pub(crate) const VERSION: u32 = 2;
 const BLOCK_BYTES: usize = 8 << 10;
+/// Who goes through all people reads this much at once: it stays beside the processor.
+const PIECE_BYTES: u64 = 128 << 10;
 const FOOTER_BYTES: usize = 8 + 4 + 8 + 8 + 32;
 /// A meta or a block larger than this is damage.
 const SECTION_BYTES_MAX: u64 = 1 << 30;
@@ -322,15 +325,39 @@ impl Base {
         bytes.is_empty().then_some(())
     }
 
-    fn read_block(&self, number: usize, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
-        let block = &self.index[number];
-        buffer.resize(block.length as usize, 0);
-        read_exact_at(self.file.as_ref(), buffer, block.at)
+    /// Reads and checks blocks that follow each other.
+    fn read_blocks(&self, blocks: Range<usize>, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
+        let lengths = self.index[blocks.clone()].iter().map(|block| block.length as usize);
+        buffer.resize(lengths.sum(), 0);
+        read_exact_at(self.file.as_ref(), buffer, self.index[blocks.start].at)
             .map_err(|source| StoreError::io(&self.path, source))?;
-        if crc32c::crc32c(buffer) != block.crc {
-            return Err(self.damaged(number, "a block does not have its checksum"));
+        let mut rest = buffer.as_slice();
+        for number in blocks {
+            let block = &self.index[number];
+            let (bytes, after) = rest.split_at(block.length as usize);
+            if crc32c::crc32c(bytes) != block.crc {
+                return Err(self.damaged(number, "a block does not have its checksum"));
+            }
+            rest = after;
         }
         Ok(())
+    }
+
+    /// Block number `first` and those after it that follow each other and are worth one reading.
+    fn piece_from(&self, first: usize) -> Range<usize> {
+        let mut end = self.index[first].at;
+        let follow = self.index[first..].iter().take_while(|block| {
+            let follows = block.at == end;
+            end += u64::from(block.length);
+            follows && end - self.index[first].at <= PIECE_BYTES
+        });
+        first..first + follow.count().max(1)
+    }
+
+    /// Which of `blocks` byte `at` of them belongs to.
+    fn block_at(&self, blocks: &Range<usize>, at: usize) -> usize {
+        let at = self.index[blocks.start].at + at as u64;
+        blocks.start + self.index[blocks.clone()].partition_point(|block| block.at <= at) - 1
     }
 
     fn damaged(&self, block: usize, what: &str) -> StoreError {
@@ -349,7 +376,7 @@ impl Base {
         let wanted = Some((self.summary.digest, number));
         if last.which != wanted {
             last.which = None;
-            self.read_block(number, &mut last.bytes)?;
+            self.read_blocks(number..number + 1, &mut last.bytes)?;
             last.which = wanted;
         }
         let mut rest = last.bytes.as_slice();
@@ -371,7 +398,7 @@ impl Base {
 
     /// Reads everybody, in the order of subjects.
     pub(crate) fn people(&self) -> People<'_> {
-        People { base: self, block: 0, buffer: Vec::new(), at: 0 }
+        People { base: self, blocks: 0..0, buffer: Vec::new(), at: 0 }
     }
 }
 
@@ -410,7 +437,8 @@ impl<'a> Person<'a> {
 /// Goes through a base once.
 pub(crate) struct People<'a> {
     base: &'a Base,
-    block: usize,
+    /// Which blocks are in the buffer.
+    blocks: Range<usize>,
     buffer: Vec<u8>,
     at: usize,
 }
@@ -419,22 +447,25 @@ impl People<'_> {
     /// The next person, undecoded.
     pub(crate) fn next(&mut self) -> Result<Option<Person<'_>>, StoreError> {
         while self.at == self.buffer.len() {
-            if self.block == self.base.index.len() {
+            if self.blocks.end == self.base.index.len() {
                 return Ok(None);
             }
-            self.base.read_block(self.block, &mut self.buffer)?;
-            (self.block, self.at) = (self.block + 1, 0);
+            self.blocks = self.base.piece_from(self.blocks.end);
+            self.base.read_blocks(self.blocks.clone(), &mut self.buffer)?;
+            self.at = 0;
         }
         let mut rest = &self.buffer[self.at..];
         let before = rest.len();
-        let person = Person::take(&mut rest)
-            .ok_or_else(|| self.base.damaged(self.block - 1, "a person cannot be read"))?;
+        let person = Person::take(&mut rest).ok_or_else(|| {
+            self.base.damaged(self.base.block_at(&self.blocks, self.at), "a person cannot be read")
+        })?;
         self.at += before - rest.len();
         Ok(Some(person))
     }
 
     /// What to say when a person of this base cannot be decoded.
     pub(crate) fn damaged(&self) -> StoreError {
-        self.base.damaged(self.block.saturating_sub(1), "a fact cannot be read")
+        let block = self.base.block_at(&self.blocks, self.at.saturating_sub(1));
+        self.base.damaged(block, "a fact cannot be read")
     }
 }

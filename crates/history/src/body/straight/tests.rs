@@ -4,6 +4,7 @@ use contract::{EventView, Millis, Subject, v1, v1::event};
 use proptest::prelude::*;
 
 use super::*;
+use crate::{Dictionary, History};
 
 fn text() -> impl Strategy<Value = String> {
     let codes = prop::sample::select(vec![
@@ -227,5 +228,47 @@ proptest! {
             }
         }
         agree(kind, &bytes);
+    }
+
+    #[test]
+    fn an_event_encodes_as_its_fact_does(
+        body in body(day().boxed(), i64::MIN),
+        [carried, corrects, withdrawn, alone, derived] in any::<[bool; 5]>(),
+        offset in 0..1u64 << 48,
+    ) {
+        let time = |millis: i64| Some(Millis(millis).to_timestamp());
+        let mut event = v1::Event {
+            event_id: vec![if derived { 0x80 } else { 0x70 }; 16],
+            subject: vec![2; 16],
+            emitter: "01001".to_owned(),
+            record_key: if alone { String::new() } else { "k1".to_owned() },
+            asserted_at: time(1_704_042_060_000),
+            occurred_at: time(1_704_042_000_000),
+            recorded_at: time(1_704_042_060_123),
+            content_hash: vec![7; 16],
+            corrects: corrects.then(|| v1::EventReference { event_id: vec![3; 16], ..Default::default() }),
+            withdrawal: withdrawn.then(v1::Withdrawal::default),
+            authority: i32::from(corrects),
+            body: Some(body),
+            ..Default::default()
+        };
+        if carried {
+            let path = vec![vec![5; 16], vec![6; 16]];
+            let inside = v1::CarriedEvent { path, event: contract::encode(&event), ..Default::default() };
+            event.body = Some(event::Body::CarriedEvent(inside));
+        }
+        let bytes = contract::encode(&event);
+        let view = EventView::parse(&bytes).unwrap();
+        let (mut codes, mut expected) = (Dictionary::default(), vec![1]);
+        let mut history = History::new();
+        let pushed = history.push(&view, offset);
+        if pushed.is_ok() {
+            history.encode(0, &mut codes, &mut expected);
+        }
+        // With what another left behind.
+        let mut scratch = history.clone();
+        let (mut own_codes, mut own) = (Dictionary::default(), vec![1]);
+        prop_assert_eq!(scratch.encode_event(&view, offset, &mut own_codes, &mut own), pushed);
+        prop_assert_eq!((own, own_codes.codes()), (expected, codes.codes()));
     }
 }
