@@ -19,7 +19,8 @@ const READ_BYTES: usize = 256 << 10;
 
 /// Facts of a stretch of a partition.
 pub(crate) struct Gathered {
-    buckets: Vec<Bucket>,
+    /// Heads and facts, one after the other.
+    buckets: Vec<Vec<u8>>,
     pub(crate) dictionary: Dictionary,
     pub(crate) known: KnownTimes,
     pub(crate) set_aside: Vec<SetAsideRecord>,
@@ -30,31 +31,37 @@ pub(crate) struct Gathered {
     in_order: InOrder,
 }
 
-#[derive(Default)]
-struct Bucket {
-    /// Subject, kind and fact, one after the other.
-    arena: Vec<u8>,
-    entries: Vec<Entry>,
-}
-
 #[derive(Clone, Copy, Default)]
 struct Entry {
     /// The first bytes of the subject, so that their order is that of subjects.
     subject: u64,
     occurred: i64,
     at: u32,
+    /// With the head.
     length: u32,
 }
 
-const HEAD_BYTES: usize = 17;
+/// In front of each fact: length 4, occurred 8, subject 16, kind 1.
+const HEAD_BYTES: usize = 29;
+const SUBJECT_AT: usize = 12;
+const KIND_AT: usize = 28;
 
 impl Entry {
-    fn fact_bytes(&self) -> usize {
-        self.length as usize - HEAD_BYTES
+    /// The entry of the fact at byte `at` of a bucket.
+    #[inline]
+    fn at(bucket: &[u8], at: usize) -> Entry {
+        let head: &[u8; HEAD_BYTES] = bucket[at..].first_chunk().expect("a head is in front of each fact");
+        let [l0, l1, l2, l3, o0, o1, o2, o3, o4, o5, o6, o7, s0, s1, s2, s3, s4, s5, s6, s7, ..] = *head;
+        Entry {
+            subject: u64::from_be_bytes([s0, s1, s2, s3, s4, s5, s6, s7]),
+            occurred: i64::from_le_bytes([o0, o1, o2, o3, o4, o5, o6, o7]),
+            at: at as u32,
+            length: u32::from_le_bytes([l0, l1, l2, l3]),
+        }
     }
 
-    fn bytes<'a>(&self, arena: &'a [u8]) -> &'a [u8] {
-        &arena[self.at as usize..(self.at + self.length) as usize]
+    fn fact_bytes(&self) -> usize {
+        self.length as usize - HEAD_BYTES
     }
 }
 
@@ -91,7 +98,7 @@ impl fmt::Debug for Gathered {
 impl Default for Gathered {
     fn default() -> Gathered {
         Gathered {
-            buckets: (0..1 << BUCKET_BITS).map(|_| Bucket::default()).collect(),
+            buckets: vec![Vec::new(); 1 << BUCKET_BITS],
             dictionary: Dictionary::default(),
             known: KnownTimes::default(),
             set_aside: Vec::new(),
@@ -112,7 +119,7 @@ impl Gathered {
     /// The same, with codes and known times that stand already.
     pub(crate) fn go_on(&mut self, from: u64, known: KnownTimes, dictionary: Dictionary) {
         // Left full only by a visit that failed.
-        self.buckets.iter_mut().for_each(Bucket::clear);
+        self.buckets.iter_mut().for_each(Vec::clear);
         (self.known, self.dictionary, self.next_offset) = (known, dictionary, from);
         self.set_aside.clear();
     }
@@ -155,18 +162,19 @@ impl Gathered {
     fn push_event(&mut self, view: &EventView<'_>, offset: u64) -> Result<(), FactError> {
         let subject = u64::from_be_bytes(*view.subject.0.first_chunk().expect("eight of sixteen bytes"));
         let bucket = &mut self.buckets[(subject >> (u64::BITS - BUCKET_BITS)) as usize];
-        let at = bucket.arena.len();
+        let at = bucket.len();
         let mut head = [0; HEAD_BYTES];
-        head[..16].copy_from_slice(&view.subject.0);
-        head[16] = view.subject_kind as i32 as u8;
-        bucket.arena.extend_from_slice(&head);
-        let encoded = self.scratch.encode_event(view, offset, &mut self.dictionary, &mut bucket.arena);
+        head[4..SUBJECT_AT].copy_from_slice(&view.occurred_at.0.to_le_bytes());
+        head[SUBJECT_AT..KIND_AT].copy_from_slice(&view.subject.0);
+        head[KIND_AT] = view.subject_kind as i32 as u8;
+        bucket.extend_from_slice(&head);
+        let encoded = self.scratch.encode_event(view, offset, &mut self.dictionary, bucket);
         if encoded.is_err() {
-            bucket.arena.truncate(at);
+            bucket.truncate(at);
             return encoded;
         }
-        let length = (bucket.arena.len() - at) as u32;
-        bucket.entries.push(Entry { subject, occurred: view.occurred_at.0, at: at as u32, length });
+        let length = (bucket.len() - at) as u32;
+        bucket[at..at + 4].copy_from_slice(&length.to_le_bytes());
         self.known.push(offset, Some(view.recorded_at));
         Ok(())
     }
@@ -177,9 +185,9 @@ impl Gathered {
         mut visit: impl FnMut(GatheredPerson<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let (history, in_order) = (&mut self.visited, &mut self.in_order);
-        for bucket in self.buckets.iter_mut().filter(|bucket| !bucket.entries.is_empty()) {
-            let Bucket { arena, entries } = bucket;
-            let mut rest = in_order.of(entries);
+        for bucket in self.buckets.iter_mut().filter(|bucket| !bucket.is_empty()) {
+            let arena = bucket.as_slice();
+            let mut rest = in_order.of(arena);
             while let Some(first) = rest.first() {
                 let (prefix, subject) = (first.subject, subject_at(arena, first));
                 let same_prefix = rest.iter().take_while(|entry| entry.subject == prefix).count();
@@ -204,24 +212,28 @@ impl Gathered {
     }
 }
 
-impl Bucket {
-    fn clear(&mut self) {
-        self.arena.clear();
-        self.entries.clear();
-    }
-}
-
 /// Puts entries in order of subject and time: first each where its subject's next bits say, so that what then still has to
 /// be compared are a few people's. Keeps its memory from bucket to bucket.
 #[derive(Default)]
 struct InOrder {
+    as_they_came: Vec<Entry>,
     entries: Vec<Entry>,
     /// Where the entries of each slot begin, then where they end.
     slots: Vec<u32>,
 }
 
 impl InOrder {
-    fn of(&mut self, entries: &[Entry]) -> &mut [Entry] {
+    fn of(&mut self, bucket: &[u8]) -> &mut [Entry] {
+        // Going through all of the bucket also brings it beside the processor, before it is read in another order.
+        let entries = &mut self.as_they_came;
+        entries.clear();
+        let mut at = 0;
+        while at < bucket.len() {
+            let entry = Entry::at(bucket, at);
+            entries.push(entry);
+            at += entry.length as usize;
+        }
+        let entries = &self.as_they_came;
         // About as many slots as there are people.
         let bits = (entries.len() / 4).next_power_of_two().trailing_zeros();
         let slot = |entry: &Entry| ((entry.subject << BUCKET_BITS >> 32) >> (32 - bits)) as usize;
@@ -251,7 +263,8 @@ impl InOrder {
 }
 
 fn subject_at(arena: &[u8], entry: &Entry) -> Subject {
-    Subject(entry.bytes(arena)[..16].try_into().expect("every entry begins with a subject"))
+    let subject = arena[entry.at as usize + SUBJECT_AT..].first_chunk();
+    Subject(*subject.expect("every head has a subject"))
 }
 
 fn person<'a>(
@@ -265,7 +278,7 @@ fn person<'a>(
     for entry in &*entries {
         // To the end of all: facts are read fastest where other bytes follow.
         let bytes = &arena[entry.at as usize..];
-        let kind = SubjectKind::try_from(i32::from(bytes[16])).expect("written from a kind");
+        let kind = SubjectKind::try_from(i32::from(bytes[KIND_AT])).expect("written from a kind");
         history.set_kind(kind);
         let mut fact = &bytes[HEAD_BYTES..];
         history.decode(&mut fact, dictionary.codes()).expect("these bytes were encoded with this dictionary");
