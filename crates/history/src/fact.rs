@@ -90,30 +90,27 @@ impl Fact {
 }
 
 impl Fact {
-    /// Says nothing: to be written over, field by field, where it stands. A fact is long; moving one that was just made
-    /// takes longer than making it.
-    const BLANK: Fact = Fact {
-        occurred: Millis(0),
-        asserted: Millis(0),
-        recorded: Millis(0),
-        id: IdHash(0),
-        kind: Kind::Retraction,
-        record: RecordHash(0),
-        offset: 0,
-        content: 0,
-        emitter: Code::EMPTY,
-        corrects: None,
-        voids: None,
-        withdrawn: false,
-        by_operator: false,
-        path: 0,
-        body: Body::Retraction,
-    };
-
-    /// Adds a blank fact.
-    #[inline]
+    /// Adds a fact that says nothing: to be written over, field by field, where it stands. A fact is long; moving one that
+    /// was just made takes longer than making it, and so does copying one from a constant.
+    #[inline(always)]
     pub(crate) fn blank(facts: &mut Vec<Fact>) -> &mut Fact {
-        facts.push(Fact::BLANK);
+        facts.push(Fact {
+            occurred: Millis(0),
+            asserted: Millis(0),
+            recorded: Millis(0),
+            id: IdHash(0),
+            kind: Kind::Retraction,
+            record: RecordHash(0),
+            offset: 0,
+            content: 0,
+            emitter: Code::EMPTY,
+            corrects: None,
+            voids: None,
+            withdrawn: false,
+            by_operator: false,
+            path: 0,
+            body: Body::Retraction,
+        });
         facts.last_mut().expect("it was just pushed")
     }
 }
