@@ -71,8 +71,8 @@ impl Change {
 
 /// Changes of a busy cell: a block for every [`BLOCK_DAYS`] days, a slot a day and measure.
 ///
-/// A cell lives for years, but most of what it counts happens in a few months, and most days change by less than 32,768: so
-/// a block exists once something happens in it, and has as many bytes a slot as its largest sum needs.
+/// A cell lives for years, but most of what it counts happens in a few months, and most days change by less than 128: so a
+/// block exists once something happens in it, and has as many bytes a slot as its largest sum needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Blocks {
     blocks: Box<[Block]>,
@@ -82,9 +82,10 @@ pub(crate) struct Blocks {
 #[derive(Debug, Clone)]
 enum Block {
     Empty,
-    Narrow(Box<[i16]>),
-    Middle(Box<[i32]>),
-    Wide(Box<[i64]>),
+    One(Box<[i8]>),
+    Two(Box<[i16]>),
+    Four(Box<[i32]>),
+    Eight(Box<[i64]>),
 }
 
 /// Changes of a quiet cell by slot (day and measure in one number): sorted and summed up to `settled`, as they came after
@@ -100,37 +101,31 @@ impl Block {
     /// One that holds `sums`.
     fn of(sums: &[i64]) -> Block {
         let within = |least: i64, most: i64| sums.iter().all(|sum| (least..=most).contains(sum));
-        if within(i16::MIN.into(), i16::MAX.into()) {
-            Block::Narrow(sums.iter().map(|sum| *sum as i16).collect())
+        if within(i8::MIN.into(), i8::MAX.into()) {
+            Block::One(sums.iter().map(|sum| *sum as i8).collect())
+        } else if within(i16::MIN.into(), i16::MAX.into()) {
+            Block::Two(sums.iter().map(|sum| *sum as i16).collect())
         } else if within(i32::MIN.into(), i32::MAX.into()) {
-            Block::Middle(sums.iter().map(|sum| *sum as i32).collect())
+            Block::Four(sums.iter().map(|sum| *sum as i32).collect())
         } else {
-            Block::Wide(sums.into())
+            Block::Eight(sums.into())
         }
     }
 
     #[inline]
     fn add(&mut self, at: usize, weight: i64, slots: usize) {
+        /// Whether the sum fits.
+        #[inline]
+        fn add<T: Copy + Into<i64> + TryFrom<i64>>(sum: &mut T, weight: i64) -> bool {
+            let fits = T::try_from((*sum).into() + weight);
+            fits.map(|fits| *sum = fits).is_ok()
+        }
         let fits = match self {
             Block::Empty => false,
-            Block::Narrow(sums) => match i16::try_from(i64::from(sums[at]) + weight) {
-                Ok(sum) => {
-                    sums[at] = sum;
-                    true
-                }
-                Err(_) => false,
-            },
-            Block::Middle(sums) => match i32::try_from(i64::from(sums[at]) + weight) {
-                Ok(sum) => {
-                    sums[at] = sum;
-                    true
-                }
-                Err(_) => false,
-            },
-            Block::Wide(sums) => {
-                sums[at] += weight;
-                true
-            }
+            Block::One(sums) => add(&mut sums[at], weight),
+            Block::Two(sums) => add(&mut sums[at], weight),
+            Block::Four(sums) => add(&mut sums[at], weight),
+            Block::Eight(sums) => add(&mut sums[at], weight),
         };
         if !fits {
             self.grow(at, weight, slots);
@@ -158,18 +153,20 @@ impl Block {
         }
         match self {
             Block::Empty => {}
-            Block::Narrow(sums) => each(sums, &mut take),
-            Block::Middle(sums) => each(sums, &mut take),
-            Block::Wide(sums) => each(sums, &mut take),
+            Block::One(sums) => each(sums, &mut take),
+            Block::Two(sums) => each(sums, &mut take),
+            Block::Four(sums) => each(sums, &mut take),
+            Block::Eight(sums) => each(sums, &mut take),
         }
     }
 
     fn bytes(&self) -> usize {
         match self {
             Block::Empty => 0,
-            Block::Narrow(sums) => sums.len() * 2,
-            Block::Middle(sums) => sums.len() * 4,
-            Block::Wide(sums) => sums.len() * 8,
+            Block::One(sums) => sums.len(),
+            Block::Two(sums) => sums.len() * 2,
+            Block::Four(sums) => sums.len() * 4,
+            Block::Eight(sums) => sums.len() * 8,
         }
     }
 }
@@ -274,9 +271,10 @@ impl Changes {
                     let slots = first * measures..last * measures;
                     match &blocks[number] {
                         Block::Empty => {}
-                        Block::Narrow(block) => sum_slots(&block[slots], sums),
-                        Block::Middle(block) => sum_slots(&block[slots], sums),
-                        Block::Wide(block) => sum_slots(&block[slots], sums),
+                        Block::One(block) => sum_slots(&block[slots], sums),
+                        Block::Two(block) => sum_slots(&block[slots], sums),
+                        Block::Four(block) => sum_slots(&block[slots], sums),
+                        Block::Eight(block) => sum_slots(&block[slots], sums),
                     }
                     day += last - first;
                 }

@@ -35,8 +35,8 @@ struct Taken {
 
 /// How far what comes back is looked for: a person that changed has a few contributions more or less.
 const LOOK_AHEAD: usize = 8;
-/// 40 MB, about.
-const GATHERED_MAX: usize = 1 << 21;
+/// 80 MB, about.
+const GATHERED_MAX: usize = 1 << 22;
 
 impl Postings {
     /// None yet, for the cubes `specs`.
