@@ -231,7 +231,7 @@ impl Partition {
         if let Some(row) = self.uncommitted.take() {
             let Histories { known, set_aside, next_offset, .. } = &self.histories;
             let (number, bytes) = (self.next_row, row.finish(*next_offset, known, set_aside));
-            store.commit(self.number, number, bytes, *next_offset)?;
+            store.commit(self.number, number, &bytes, *next_offset)?;
             self.rows.push(number);
             self.next_row += 1;
         }

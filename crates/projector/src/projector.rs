@@ -392,8 +392,10 @@ impl<'a> Projector<'a> {
         let (store, obsolete) = (self.serving.store.clone(), std::mem::take(&mut self.merges.obsolete));
         let begun_at = Instant::now();
         let write = move || {
+            // The store first: threads that it starts for this are those that commits wait for.
+            let settled = store.settle(files.as_ref());
             give_way();
-            let result = store.settle(files.as_ref()).and_then(|()| frozen.write(files.as_ref(), &path));
+            let result = settled.and_then(|()| frozen.write(files.as_ref(), &path));
             Written { result, took: begun_at.elapsed(), obsolete }
         };
         let running = Some(std::thread::spawn(write));

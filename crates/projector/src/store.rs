@@ -13,8 +13,13 @@ use crate::error::{Corrupt, StoreError};
 const IDENTITY: &[u8] = b"identity";
 const CHECKPOINT: &[u8] = b"checkpoint";
 const MANIFEST: &[u8] = b"manifest";
-/// Keys of delta rows: this and the commit's number, big-endian, so that they come in order.
+/// Keys of delta rows: this, the commit's number and the piece's, big-endian, so that they come in order.
 const ROW: u8 = b'd';
+const ROW_KEY_BYTES: usize = 1 + 8;
+const PIECE_KEY_BYTES: usize = ROW_KEY_BYTES + 4;
+/// Rows lie in pieces: sled writes a leaf of sixteen entries anew with every few of them, so one large row, as a long
+/// catch-up leaves it, would be written again and again with the small ones that come after it.
+const PIECE_BYTES: usize = 4 << 10;
 const CACHE_BYTES: u64 = 64 << 20;
 const SEGMENT_BYTES: usize = 4 << 20;
 
@@ -41,7 +46,7 @@ pub(crate) struct Loaded {
     pub(crate) manifest: Option<Manifest>,
     pub(crate) checkpoint: u64,
     /// Number and bytes of each row, in order.
-    pub(crate) rows: Vec<(u64, sled::IVec)>,
+    pub(crate) rows: Vec<(u64, Vec<u8>)>,
 }
 
 impl Store {
@@ -101,9 +106,13 @@ impl Store {
         }
         for row in tree.scan_prefix([ROW]) {
             let (key, value) = row.map_err(|source| self.failed(source))?;
-            let number =
-                key[1..].try_into().map_err(|_| self.damaged("a row has another key than a number"))?;
-            loaded.rows.push((u64::from_be_bytes(number), value));
+            let number = key[1..].first_chunk().filter(|_| key.len() == PIECE_KEY_BYTES);
+            let number = number.ok_or_else(|| self.damaged("a row has another key than two numbers"))?;
+            let number = u64::from_be_bytes(*number);
+            match loaded.rows.last_mut() {
+                Some((same, row)) if *same == number => row.extend_from_slice(&value),
+                _ => loaded.rows.push((number, value.to_vec())),
+            }
         }
         Ok(loaded)
     }
@@ -113,11 +122,13 @@ impl Store {
         &self,
         partition: u16,
         number: u64,
-        row: Vec<u8>,
+        row: &[u8],
         checkpoint: u64,
     ) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
-        batch.insert(row_key(number).to_vec(), row);
+        for (piece, bytes) in (0..).zip(row.chunks(PIECE_BYTES)) {
+            batch.insert(piece_key(number, piece).to_vec(), bytes);
+        }
         batch.insert(CHECKPOINT, checkpoint_bytes(checkpoint));
         self.trees[usize::from(partition)].apply_batch(batch).map_err(|source| self.failed(source))
     }
@@ -136,8 +147,13 @@ impl Store {
         bytes.extend_from_slice(&manifest.digest);
         batch.insert(MANIFEST, bytes);
         batch.insert(CHECKPOINT, checkpoint_bytes(checkpoint));
-        rows.for_each(|number| batch.remove(row_key(number).to_vec()));
-        self.trees[usize::from(partition)].apply_batch(batch).map_err(|source| self.failed(source))
+        let tree = &self.trees[usize::from(partition)];
+        for number in rows {
+            for key in tree.scan_prefix(&piece_key(number, 0)[..ROW_KEY_BYTES]).keys() {
+                batch.remove(key.map_err(|source| self.failed(source))?);
+            }
+        }
+        tree.apply_batch(batch).map_err(|source| self.failed(source))
     }
 
     /// Hands everything committed so far to the disk: it survives the process, and most often the machine; see
@@ -189,9 +205,10 @@ fn failed(path: &Path, source: sled::Error) -> StoreError {
     }
 }
 
-fn row_key(number: u64) -> [u8; 9] {
-    let mut key = [ROW; 9];
-    key[1..].copy_from_slice(&number.to_be_bytes());
+fn piece_key(number: u64, piece: u32) -> [u8; PIECE_KEY_BYTES] {
+    let mut key = [ROW; PIECE_KEY_BYTES];
+    key[1..ROW_KEY_BYTES].copy_from_slice(&number.to_be_bytes());
+    key[ROW_KEY_BYTES..].copy_from_slice(&piece.to_be_bytes());
     key
 }
 

@@ -36,13 +36,13 @@ pub(super) fn is_plain(facts: &[Fact]) -> Plain {
         // A visit and its claim share a record: they are no versions of each other.
         again |= u64::from(records.add(fact.record.0.wrapping_add(17 * fact.kind as u64))) << at;
     }
-    let mut copies = 0;
+    let mut copies = false;
     for at in bits(ids_again) {
         for first in facts[..at].iter().filter(|fact| fact.id == facts[at].id) {
             if !is_plain_copy(first, &facts[at]) {
                 return Plain::No;
             }
-            copies |= 1 << at;
+            copies = true;
         }
     }
     let has_version = |at: usize| facts[..at].iter().any(|fact| is_version(fact, &facts[at]));
@@ -50,7 +50,7 @@ pub(super) fn is_plain(facts: &[Fact]) -> Plain {
         Plain::No
     } else if refers {
         Plain::References { again }
-    } else if withdrawn || copies != 0 || bits(again).any(has_version) {
+    } else if withdrawn || copies || bits(again).any(has_version) {
         Plain::Versions { again }
     } else {
         Plain::Whole
