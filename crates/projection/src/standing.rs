@@ -189,8 +189,7 @@ impl Holdings {
             }
         };
         let changes = policy.card_rate_changes().iter().copied();
-        if let ([Card { group, digit, span, .. }], []) =
-            (self.cards.as_slice(), self.entitlements.as_slice())
+        if let ([Card { group, digit, span, .. }], []) = (self.cards.as_slice(), self.entitlements.as_slice())
         {
             let mut from = span.from;
             for day in changes.filter(|day| *day > span.from && *day < span.until) {
