@@ -67,8 +67,10 @@ impl Project {
         }
         let watched = Watched::new("projecting", "records");
         let told = |progress: Progress| watched.at(progress.done, progress.total);
-        // Whoever follows merges and writes snapshots beside it.
-        let read = if self.follow { projector.read_to_end(&told) } else { projector.catch_up(&told) }?;
+        // Who follows writes snapshots beside it; until the next one questions are answered from the last, if there is one.
+        let answers = matches!(opened, Opened::Snapshot);
+        let read =
+            if self.follow && answers { projector.read_to_end(&told) } else { projector.catch_up(&told) }?;
         let mut differences = Vec::new();
         if self.rebuild {
             differences = projector.rebuild(&told)?.differences;
