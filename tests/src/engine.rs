@@ -75,11 +75,12 @@ impl Points {
 }
 
 trait Collect {
-    fn collect_into<P: Projection>(&self, figures: &mut Figures);
+    fn collect_into<P: Projection>(&mut self, figures: &mut Figures);
 }
 
 impl Collect for Point {
-    fn collect_into<P: Projection>(&self, figures: &mut Figures) {
+    fn collect_into<P: Projection>(&mut self, figures: &mut Figures) {
+        self.settle();
         for (number, cube) in P::CUBES.iter().enumerate() {
             for row in self.rows(number) {
                 let codes: Vec<String> =
