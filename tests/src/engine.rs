@@ -7,7 +7,7 @@ use coverage::Coverage;
 use fee_exemption::FeeExemption;
 use history::{History, PersonView, Resolver};
 use policy::Bundle;
-use projection::Projection;
+use projection::{Person, Projection};
 use referral_load::ReferralLoad;
 use timeline::{Period, Point};
 
@@ -68,6 +68,7 @@ struct Points {
 
 impl Points {
     fn add(&mut self, person: &PersonView<'_>, bundle: &Bundle) {
+        let person = &Person::read(person, bundle);
         Coverage::project(person, bundle, &mut self.coverage);
         ReferralLoad::project(person, bundle, &mut self.referral);
         FeeExemption::project(person, bundle, &mut self.exemption);

@@ -1,7 +1,7 @@
 //! What is summed.
 
 use projection::Span;
-use timeline::{Axis, CubeSpec, Measure, StandsFor, Storage, Unit};
+use timeline::{Axis, CubeSpec, Implied, Measure, StandsFor, Storage, Unit};
 
 /// People by basis, commune, age band and sex.
 pub const COMMUNE: usize = 0;
@@ -80,6 +80,11 @@ pub const CUBES: &[CubeSpec] = &[
             StandsFor { dimension: 0, code: BOTH_RESIDENCES, cells: &[&[(0, "perm")], &[(0, "actual")]] },
             StandsFor { dimension: 0, code: ACTUAL_INSURED, cells: &[&[(0, "actual")], &[(0, "insured")]] },
         ],
+        // Of who counts as insured, everybody is.
+        implied: &[
+            Implied { at: Some((0, EVERY_BASIS)), measure: INSURED, sum_of: &[(PEOPLE, 1)] },
+            Implied { at: Some((0, ACTUAL_INSURED)), measure: INSURED, sum_of: &[(PEOPLE, 1)] },
+        ],
     },
     CubeSpec {
         name: "group",
@@ -98,6 +103,8 @@ pub const CUBES: &[CubeSpec] = &[
             code: MEMBER_AND_MAIN,
             cells: &[&[(1, "member")], &[(1, "main")], &[(1, "any"), (2, "")]],
         }],
+        // Most are in a group by a card.
+        implied: &[Implied { at: None, measure: INSURED, sum_of: &[(PEOPLE, 1)] }],
     },
     CubeSpec {
         name: "facility",
@@ -110,5 +117,6 @@ pub const CUBES: &[CubeSpec] = &[
         axis: AXIS,
         storage: Storage::Dense,
         stands: &[],
+        implied: &[],
     },
 ];

@@ -32,9 +32,8 @@ mod project;
 mod rows;
 
 use contract::Day;
-use history::PersonView;
 use policy::Bundle;
-use projection::{List, ListRow, Projection};
+use projection::{List, ListRow, Person, Projection};
 use timeline::{CubeSpec, Sink};
 
 pub use cells::{
@@ -49,15 +48,15 @@ pub struct Coverage;
 
 impl Projection for Coverage {
     const NAME: &'static str = "coverage";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const CUBES: &'static [CubeSpec] = CUBES;
     const LISTS: &'static [List] = LISTS;
 
-    fn project<S: Sink>(person: &PersonView<'_>, bundle: &Bundle, sink: &mut S) {
+    fn project<S: Sink>(person: &Person<'_>, bundle: &Bundle, sink: &mut S) {
         project::project(person, bundle, sink);
     }
 
-    fn rows(person: &PersonView<'_>, bundle: &Bundle, on: Day, list: usize, rows: &mut Vec<ListRow>) {
+    fn rows(person: &Person<'_>, bundle: &Bundle, on: Day, list: usize, rows: &mut Vec<ListRow>) {
         rows::rows(person, bundle, on, list, rows);
     }
 }

@@ -1,7 +1,7 @@
 //! What one person adds.
 
 use contract::{Code, Day, v1::Sex};
-use history::{Body, PersonView};
+use history::Body;
 use policy::Bundle;
 use projection::{Layers, Span, Spans, UNKNOWN, known_facility, known_group};
 use smallvec::SmallVec;
@@ -12,105 +12,106 @@ use crate::{
         ACTUAL_INSURED, AGE_BANDS, BOTH_RESIDENCES, CHECK_UPS, CHECKED_UP, COMMUNE, CONTACTS, EVERY_BASIS,
         FACILITY, GROUP, INSURED, MANAGED, MEMBER_AND_MAIN, PEOPLE, RECORD, REGISTERED, WINDOW,
     },
-    person::{Person, is_check_up},
+    person::{Person, asked_for, is_check_up},
 };
 
-pub(crate) fn project<S: Sink>(view: &PersonView<'_>, bundle: &Bundle, sink: &mut S) {
-    care(view, bundle, sink);
-    if !view.is_person() || view.facts.is_empty() {
-        return;
-    }
-    let person = Person::read(view, bundle, Day::MAX);
-    if person.life.is_empty() {
-        return;
-    }
+pub(crate) fn project<S: Sink>(person: &projection::Person<'_>, bundle: &Bundle, sink: &mut S) {
+    care(person, bundle, sink);
+    let Some(person) = Person::read(person, bundle, asked_for(sink.levels()), Day::MAX) else { return };
     communes(&person, sink);
     groups(&person, bundle, sink);
     registrations(&person, bundle, sink);
 }
 
-impl Person {
-    /// Adds to `cell` what [`COMMUNE`] and [`GROUP`] both measure, on the days of `days`.
+impl Person<'_, '_> {
+    /// Adds to `cell` what [`COMMUNE`] and [`GROUP`] both measure, on the days of `days`, but [`INSURED`].
     #[inline]
     fn add<S: Sink>(&self, sink: &mut S, cell: S::Cell, days: Span) {
         level(sink, cell, PEOPLE, days);
-        for (measure, spans) in
-            [(INSURED, &self.insured), (MANAGED, &self.managed), (CHECKED_UP, &self.checked_up)]
-        {
+        for (measure, spans) in [(MANAGED, &self.managed), (CHECKED_UP, &self.checked_up)] {
             spans.within(days).for_each(|span| level(sink, cell, measure, span));
         }
     }
-
-    /// The days of `window` without a card.
-    fn uninsured(&self, window: Span) -> SmallVec<[Span; 4]> {
-        let mut days: SmallVec<[Span; 4]> = SmallVec::new();
-        let mut from = window.from;
-        for insured in self.insured.within(window) {
-            days.push(Span { from, until: insured.from });
-            from = insured.until;
-        }
-        days.push(Span { from, until: window.until });
-        days.retain(|span| !span.is_empty());
-        days
-    }
 }
 
+/// What holds on the last day of the axis stays open.
 #[inline]
 fn level<S: Sink>(sink: &mut S, cell: S::Cell, measure: usize, span: Span) {
-    sink.level(cell, measure, span.from, span.until, 1);
+    let until = if span.until == WINDOW.until { Day::MAX } else { span.until };
+    sink.level(cell, measure, span.from, until, 1);
 }
 
-fn communes<S: Sink>(person: &Person, sink: &mut S) {
+fn communes<S: Sink>(person: &Person<'_, '_>, sink: &mut S) {
     let bands = bands(person);
-    let sex = Code::new(match person.sex {
-        Sex::Male => "male",
-        Sex::Female => "female",
-        Sex::Unspecified => UNKNOWN,
-    });
-    let permanent = person.places.permanent.as_slice();
+    let permanent = person.all.places.permanent.as_slice();
     for (days, commune) in person.actual().as_slice() {
+        let days = days.and(person.life);
         // The parts of these days on which the permanent residence is the same commune, and the rest.
-        for (registered, permanent) in permanent.iter().map(|(span, code)| (span.and(*days), *code)) {
+        let parts = permanent.iter().map(|(span, code)| (span.and(days), *code));
+        for (registered, permanent) in parts.filter(|(span, _)| !span.is_empty()) {
             for (band, age) in &bands {
                 let window = registered.and(*band);
-                if window.is_empty() {
-                    continue;
-                }
-                let mut put = |bases: &str, commune: Code, days: &[Span]| {
-                    if days.is_empty() {
-                        return;
-                    }
-                    let cell = sink.cell(COMMUNE, &[Code::new(bases), commune, *age, sex]);
-                    for days in days {
-                        person.add(sink, cell, *days);
-                        person.record.within(*days).for_each(|span| level(sink, cell, RECORD, span));
-                    }
-                };
-                let insured: SmallVec<[Span; 4]> = person.insured.within(window).collect();
-                let uninsured = person.uninsured(window);
-                if permanent == *commune {
-                    put(EVERY_BASIS, *commune, &insured);
-                    put(BOTH_RESIDENCES, *commune, &uninsured);
-                } else {
-                    put(ACTUAL_INSURED, *commune, &insured);
-                    put("actual", *commune, &uninsured);
-                    put("perm", permanent, &[window]);
+                if !window.is_empty() {
+                    residents(person, window, permanent, *commune, *age, sink);
                 }
             }
         }
     }
 }
 
-/// The age bands of the days of the axis.
-fn bands(person: &Person) -> SmallVec<[(Span, Code); 3]> {
-    let Some(birth) = person.birth else {
+/// The days of `window`, on which neither residence nor age band changes.
+#[inline]
+fn residents<S: Sink>(
+    person: &Person<'_, '_>,
+    window: Span,
+    permanent: Code,
+    actual: Code,
+    age: Code,
+    sink: &mut S,
+) {
+    let sex = Code::new(match person.all.sex {
+        Sex::Male => "male",
+        Sex::Female => "female",
+        Sex::Unspecified => UNKNOWN,
+    });
+    let mut put = |cell: &mut Option<S::Cell>, bases: &str, commune: Code, days: Span| {
+        if days.is_empty() {
+            return;
+        }
+        let cell =
+            *cell.get_or_insert_with(|| sink.cell(COMMUNE, &[Code::new(bases), commune, age, sex]));
+        person.add(sink, cell, days);
+        person.record.within(days).for_each(|span| level(sink, cell, RECORD, span));
+    };
+    let at_home = permanent == actual;
+    let with_card = if at_home { EVERY_BASIS } else { ACTUAL_INSURED };
+    let without = if at_home { BOTH_RESIDENCES } else { "actual" };
+    let (mut insured, mut uninsured, mut elsewhere) = (None, None, None);
+    let mut from = window.from;
+    for card in person.all.insured.within(window) {
+        put(&mut uninsured, without, actual, Span { from, until: card.from });
+        put(&mut insured, with_card, actual, card);
+        from = card.until;
+    }
+    put(&mut uninsured, without, actual, Span { from, until: window.until });
+    if !at_home {
+        put(&mut elsewhere, "perm", permanent, window);
+        if let Some(cell) = elsewhere {
+            person.all.insured.within(window).for_each(|span| level(sink, cell, INSURED, span));
+        }
+    }
+}
+
+/// The age bands of the life.
+fn bands(person: &Person<'_, '_>) -> SmallVec<[(Span, Code); 3]> {
+    let Some(birth) = person.all.birth else {
         return SmallVec::from_iter([(person.life, Code::new(UNKNOWN))]);
     };
     let year = birth.year();
-    let (first, last) = (WINDOW.from.year(), WINDOW.until.year());
+    let (first, last) = (person.life.from.year(), person.life.until.year());
     let mut bands = SmallVec::new();
     for (at, (age, name)) in AGE_BANDS.iter().enumerate() {
-        // Only birthdays near the axis are worth a calendar.
+        // Only birthdays in the life, or near it, are worth a calendar.
         let begins = |age: i32| match year + age {
             before if before < first - 1 => Day::MIN,
             after if after > last => Day::MAX,
@@ -125,10 +126,10 @@ fn bands(person: &Person) -> SmallVec<[(Span, Code); 3]> {
     bands
 }
 
-fn groups<S: Sink>(person: &Person, bundle: &Bundle, sink: &mut S) {
+fn groups<S: Sink>(person: &Person<'_, '_>, bundle: &Bundle, sink: &mut S) {
     let mut groups: SmallVec<[(Code, Spans); 3]> = SmallVec::new();
-    let cards = person.holdings.cards.iter().map(|card| (card.group, card.span));
-    let statuses = person.holdings.entitlements.iter().map(|held| (held.group, held.span));
+    let cards = person.all.holdings.cards.iter().map(|card| (card.group, card.span));
+    let statuses = person.all.holdings.entitlements.iter().map(|held| (held.group, held.span));
     for (group, span) in cards.chain(statuses) {
         let group = known_group(group, bundle);
         match groups.iter_mut().find(|(known, _)| *known == group) {
@@ -140,11 +141,10 @@ fn groups<S: Sink>(person: &Person, bundle: &Bundle, sink: &mut S) {
         in_group(person, days, MEMBER_AND_MAIN, *group, sink);
         return;
     }
-    let mains = person.holdings.main_groups(bundle);
     for (group, days) in &groups {
         let mut main = Spans::new();
+        let mains = person.all.mains.iter();
         mains
-            .iter()
             .filter(|main| known_group(main.group, bundle) == *group)
             .for_each(|held| main.add(held.span));
         in_group(person, &main, MEMBER_AND_MAIN, *group, sink);
@@ -152,44 +152,62 @@ fn groups<S: Sink>(person: &Person, bundle: &Bundle, sink: &mut S) {
     }
 }
 
-fn in_group<S: Sink>(person: &Person, days: &Spans, kind: &str, group: Code, sink: &mut S) {
+fn in_group<S: Sink>(person: &Person<'_, '_>, days: &Spans, kind: &str, group: Code, sink: &mut S) {
+    // Whoever is in a group by a card is insured.
+    let by_card = person.all.holdings.entitlements.is_empty();
     for (place, commune) in person.actual().as_slice() {
-        let mut days = days.within(*place).peekable();
-        if days.peek().is_some() {
-            let cell = sink.cell(GROUP, &[*commune, Code::new(kind), group]);
-            days.for_each(|days| person.add(sink, cell, days));
+        let mut days = days.within(place.and(person.life)).peekable();
+        if days.peek().is_none() {
+            continue;
+        }
+        let cell = sink.cell(GROUP, &[*commune, Code::new(kind), group]);
+        for days in days {
+            person.add(sink, cell, days);
+            if !by_card {
+                for Span { from, until } in Spans::from(days).without(&person.all.insured).as_slice() {
+                    sink.level(cell, INSURED, *from, *until, -1);
+                }
+            }
         }
     }
 }
 
 /// Where insured people are registered: of several cards the latest begun says it.
-fn registrations<S: Sink>(person: &Person, bundle: &Bundle, sink: &mut S) {
-    if let [card] = person.holdings.cards.as_slice() {
-        let cell = sink.cell(FACILITY, &[known_facility(card.primary, bundle)]);
-        sink.level(cell, REGISTERED, card.span.from, card.span.until, 1);
+fn registrations<S: Sink>(person: &Person<'_, '_>, bundle: &Bundle, sink: &mut S) {
+    if let [card] = person.all.holdings.cards.as_slice() {
+        let span = card.span.and(person.life);
+        if !span.is_empty() {
+            let cell = sink.cell(FACILITY, &[known_facility(card.primary, bundle)]);
+            level(sink, cell, REGISTERED, span);
+        }
         return;
     }
     let mut registered = Layers::over(person.life, None);
-    for card in &person.holdings.cards {
+    for card in &person.all.holdings.cards {
         registered.paint(card.span, Some(known_facility(card.primary, bundle)));
     }
     for (span, facility) in registered.as_slice() {
         if let Some(facility) = facility {
             let cell = sink.cell(FACILITY, &[*facility]);
-            sink.level(cell, REGISTERED, span.from, span.until, 1);
+            level(sink, cell, REGISTERED, *span);
         }
     }
 }
 
 /// What facilities did, whoever it was for.
-fn care<S: Sink>(view: &PersonView<'_>, bundle: &Bundle, sink: &mut S) {
-    for fact in view.facts {
+fn care<S: Sink>(person: &projection::Person<'_>, bundle: &Bundle, sink: &mut S) {
+    let days = asked_for(sink.flows());
+    for fact in &person.care {
+        let on = fact.occurred.day();
+        if !days.contains(on) {
+            continue;
+        }
         let (measure, place) = match fact.body {
             Body::CheckUpCompleted { facility, .. } => (CHECK_UPS, facility),
             Body::CareGiven { facility, .. } => (CONTACTS, facility),
             Body::ClaimSubmitted(claim) if is_check_up(claim.visit_type) => {
                 // A check-up told by its claim and by itself, under one key, is one.
-                let told = view.facts.iter().any(|other| {
+                let told = person.care.iter().any(|other| {
                     other.record == fact.record && matches!(other.body, Body::CheckUpCompleted { .. })
                 });
                 if told {
@@ -201,6 +219,6 @@ fn care<S: Sink>(view: &PersonView<'_>, bundle: &Bundle, sink: &mut S) {
             _ => continue,
         };
         let cell = sink.cell(FACILITY, &[known_facility(place, bundle)]);
-        sink.flow(cell, measure, fact.occurred.day(), 1);
+        sink.flow(cell, measure, on, 1);
     }
 }

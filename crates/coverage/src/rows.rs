@@ -1,11 +1,10 @@
 //! Lists: who will lapse, who is missing, who is not insured.
 
 use contract::{Code, Day};
-use history::PersonView;
 use policy::Bundle;
 use projection::{List, ListRow};
 
-use crate::person::Person;
+use crate::{cells::WINDOW, person::Person};
 
 /// Number of the list of people whose insurance ends soon.
 pub const LAPSING: usize = 0;
@@ -36,11 +35,17 @@ pub const LISTS: &[List] = &[
     },
 ];
 
-pub(crate) fn rows(view: &PersonView<'_>, bundle: &Bundle, on: Day, list: usize, rows: &mut Vec<ListRow>) {
-    if !view.is_person() || view.facts.is_empty() {
+pub(crate) fn rows(
+    person: &projection::Person<'_>,
+    bundle: &Bundle,
+    on: Day,
+    list: usize,
+    rows: &mut Vec<ListRow>,
+) {
+    let Some(person) = Person::read(person, bundle, WINDOW, on) else { return };
+    if !person.life.contains(on) {
         return;
     }
-    let person = Person::read(view, bundle, on);
     let Some(commune) = person.actual().on(on) else { return };
     match list {
         LAPSING => rows.extend(lapsing(&person, commune, on)),
@@ -50,18 +55,18 @@ pub(crate) fn rows(view: &PersonView<'_>, bundle: &Bundle, on: Day, list: usize,
     }
 }
 
-fn lapsing(person: &Person, commune: Code, on: Day) -> Option<ListRow> {
-    let ends = person.insured.at(on)?.until;
-    if ends > on + LAPSING_DAYS + 1 || ends == person.life.until {
+fn lapsing(person: &Person<'_, '_>, commune: Code, on: Day) -> Option<ListRow> {
+    let ends = person.all.insured.at(on)?.until;
+    if ends > on + LAPSING_DAYS + 1 || ends == person.all.died {
         return None;
     }
-    let card = person.holdings.cards.iter().rfind(|card| card.span.until == ends)?;
+    let card = person.all.holdings.cards.iter().rfind(|card| card.span.until == ends)?;
     let values =
         vec![commune.to_string(), card.group.to_string(), card.primary.to_string(), (ends - 1).to_string()];
     Some(ListRow { values, event: Some(card.event) })
 }
 
-fn missing(person: &Person, commune: Code, on: Day) -> Option<ListRow> {
+fn missing(person: &Person<'_, '_>, commune: Code, on: Day) -> Option<ListRow> {
     let [checked_up, managed, record] =
         [&person.checked_up, &person.managed, &person.record].map(|spans| spans.at(on).is_some());
     if checked_up && managed {
@@ -80,12 +85,12 @@ fn missing(person: &Person, commune: Code, on: Day) -> Option<ListRow> {
     Some(ListRow { values, event: None })
 }
 
-fn uninsured(person: &Person, commune: Code, on: Day) -> Option<ListRow> {
-    if person.insured.at(on).is_some() {
+fn uninsured(person: &Person<'_, '_>, commune: Code, on: Day) -> Option<ListRow> {
+    if person.all.insured.at(on).is_some() {
         return None;
     }
     let last =
-        person.holdings.cards.iter().filter(|card| card.span.until <= on).max_by_key(|card| card.span.until);
+        person.all.holdings.cards.iter().filter(|card| card.span.until <= on).max_by_key(|card| card.span.until);
     let group = last.map_or_else(String::new, |card| card.group.to_string());
     let until = last.map_or_else(String::new, |card| (card.span.until - 1).to_string());
     Some(ListRow { values: vec![commune.to_string(), group, until], event: last.map(|card| card.event) })

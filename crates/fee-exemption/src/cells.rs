@@ -2,7 +2,7 @@
 
 use contract::{Code, Day};
 use projection::{Span, UNKNOWN};
-use timeline::{Axis, CubeSpec, Measure, Storage, Unit};
+use timeline::{Axis, CubeSpec, Implied, Measure, Storage, Unit};
 
 /// Insured people by where they in fact live, main group and its rate.
 pub const COMMUNE: usize = 0;
@@ -66,6 +66,12 @@ const OF_CLAIMS: &[Measure] = &[
     Measure::Flow("unpriced", Unit::Count),
 ];
 
+/// The fund pays what is covered and not copay, and what is due was charged; what differs is written.
+const BY_CLAIMS: &[Implied] = &[
+    Implied { at: None, measure: FUND, sum_of: &[(COVERED, 1), (COPAY, -1)] },
+    Implied { at: None, measure: DUE, sum_of: &[(COPAY, 1)] },
+];
+
 /// The cubes.
 pub const CUBES: &[CubeSpec] = &[
     CubeSpec {
@@ -80,6 +86,7 @@ pub const CUBES: &[CubeSpec] = &[
         axis: AXIS,
         storage: Storage::Dense,
         stands: &[],
+        implied: &[],
     },
     CubeSpec {
         name: "facility",
@@ -88,6 +95,7 @@ pub const CUBES: &[CubeSpec] = &[
         axis: AXIS,
         storage: Storage::Dense,
         stands: &[],
+        implied: BY_CLAIMS,
     },
     CubeSpec {
         name: "tier_group",
@@ -96,6 +104,7 @@ pub const CUBES: &[CubeSpec] = &[
         axis: AXIS,
         storage: Storage::Dense,
         stands: &[],
+        implied: BY_CLAIMS,
     },
 ];
 

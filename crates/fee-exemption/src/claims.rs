@@ -1,7 +1,7 @@
 //! Claims as charged, against what policy asks for.
 
 use contract::{Code, Day};
-use history::{Body, Claim, Fact, PersonView, Segment};
+use history::{Claim, PersonView, Segment};
 use policy::{Bundle, Case, Money, Raised, RouteCase};
 use reference::FacilityClass;
 
@@ -44,14 +44,6 @@ impl Verdict {
     }
 }
 
-/// The claims of a view, with the fact of each.
-pub(crate) fn claims<'a>(view: &PersonView<'a>) -> impl Iterator<Item = (&'a Fact, &'a Claim)> + use<'a> {
-    view.facts.iter().filter_map(|fact| match &fact.body {
-        Body::ClaimSubmitted(claim) => Some((fact, claim)),
-        _ => None,
-    })
-}
-
 /// What the facility was on the last day of the claim.
 pub(crate) fn facility(claim: &Claim, bundle: &Bundle) -> Option<FacilityClass> {
     bundle.reference.facility_class(claim.facility, claim.ended)?
@@ -76,11 +68,11 @@ pub(crate) fn copay_at_most(view: &PersonView<'_>, claim: &Claim) -> i64 {
 }
 
 /// The copay that counts toward the annual threshold, by day. Copay on a route for which policy has no rate does not.
-pub(crate) fn counted_copays(view: &PersonView<'_>, bundle: &Bundle) -> Vec<(Day, Money)> {
+pub(crate) fn counted_copays(person: &projection::Person<'_>, bundle: &Bundle) -> Vec<(Day, Money)> {
     let mut copays = Vec::new();
-    for (_, claim) in claims(view).filter(|(_, claim)| claim.copay != 0) {
+    for (_, claim) in person.claims().filter(|(_, claim)| claim.copay != 0) {
         let facility = facility(claim, bundle);
-        for segment in view.segments(claim).filter(|segment| segment.copay != 0) {
+        for segment in person.view.segments(claim).filter(|segment| segment.copay != 0) {
             let on = decides_on(claim, &segment);
             if counts(claim, facility, on, bundle) {
                 copays.push((on, Money(segment.copay)));

@@ -7,7 +7,7 @@ use projection::Span;
 use serde::Serialize;
 
 use crate::{
-    claims::{case, claims, counts, decides_on, due, facility, verdict},
+    claims::{case, counts, decides_on, due, facility, verdict},
     person::{Exemptions, Person, Says},
     rows::dong,
 };
@@ -186,13 +186,13 @@ pub struct StepSaid {
 /// Explains what policy says of `view` on a day, from the claims of that calendar year up to it.
 #[must_use]
 pub fn explain(view: &PersonView<'_>, bundle: &Bundle, on: Day) -> Explanation {
-    let person = Person::read(view, bundle);
+    let all = projection::Person::read(view, bundle);
+    let person = Person::read(&all, bundle);
     let exemptions = person.exemptions(bundle);
-    let mains = person.holdings.main_groups(bundle);
-    let insured = person.insured.at(on);
-    let main = mains.iter().find(|main| main.span.contains(on)).filter(|_| insured.is_some());
+    let insured = all.insured.at(on);
+    let main = all.mains.iter().find(|main| main.span.contains(on)).filter(|_| insured.is_some());
     let annual = person.annual(on, bundle);
-    let holds = holds(&person, bundle, on);
+    let holds = holds(&all, bundle, on);
     let mut why = Vec::new();
     if let (Some(main), Some(insured)) = (main, insured)
         && main.rate == Some(10_000)
@@ -217,7 +217,7 @@ pub fn explain(view: &PersonView<'_>, bundle: &Bundle, on: Day) -> Explanation {
         exempt: !why.is_empty(),
         why,
         payer: payer(&person, on),
-        claims: claim_steps(view, &exemptions, bundle, on),
+        claims: claim_steps(&all, &exemptions, bundle, on),
     }
 }
 
@@ -234,7 +234,7 @@ fn last_day(until: Day) -> String {
     if until == Day::MAX { until } else { until - 1 }.to_string()
 }
 
-fn holds(person: &Person<'_>, bundle: &Bundle, on: Day) -> Vec<CardNow> {
+fn holds(person: &projection::Person<'_>, bundle: &Bundle, on: Day) -> Vec<CardNow> {
     let now = |kind, group: Code, digit: Code, span: Span| {
         let rate = bundle.policy.card_rate(group, digit, on);
         CardNow {
@@ -253,7 +253,7 @@ fn holds(person: &Person<'_>, bundle: &Bundle, on: Day) -> Vec<CardNow> {
     cards.chain(statuses.map(|held| now("entitlement", held.group, Code::EMPTY, held.span))).collect()
 }
 
-fn continuity(person: &Person<'_>, bundle: &Bundle, on: Day) -> Continuity {
+fn continuity(person: &Person<'_, '_>, bundle: &Bundle, on: Day) -> Continuity {
     match person.five_years(on, bundle) {
         Some(known) => Continuity {
             answer: if known.complete_on <= on { "yes" } else { "no" },
@@ -278,7 +278,7 @@ fn annual_step(annual: Option<AnnualCopay<'_>>, bundle: &Bundle, on: Day) -> Ann
     }
 }
 
-fn payer(person: &Person<'_>, on: Day) -> PayerSays {
+fn payer(person: &Person<'_, '_>, on: Day) -> PayerSays {
     let of_year = person.payer.iter().filter(|said| said.year == on.year() && said.on <= on);
     let mut says = PayerSays { copay: String::new(), exempt_from: String::new() };
     for said in of_year {
@@ -291,16 +291,17 @@ fn payer(person: &Person<'_>, on: Day) -> PayerSays {
 }
 
 fn claim_steps(
-    view: &PersonView<'_>,
+    person: &projection::Person<'_>,
     exemptions: &Exemptions<'_>,
     bundle: &Bundle,
     on: Day,
 ) -> Vec<ClaimStep> {
     let first = Day::new_year(on.year());
-    let of_year = claims(view).filter(|(_, claim)| claim.ended >= first && claim.ended <= on);
+    let of_year = person.claims().filter(|(_, claim)| claim.ended >= first && claim.ended <= on);
     let mut copay_of_year = 0;
     of_year
-        .map(|(fact, claim)| claim_step(view, fact, claim, exemptions, bundle, &mut copay_of_year))
+        
+        .map(|(fact, claim)| claim_step(&person.view, fact, claim, exemptions, bundle, &mut copay_of_year))
         .collect()
 }
 

@@ -1,28 +1,20 @@
-//! A person's history, read once: cards, places, the copay of each year and what follows from it.
+//! What figures, lists and explanations of fee exemption ask of a person: the copay of each year and what follows from it.
 
 use contract::Day;
-use history::{Body, Claim, PersonView};
+use history::Body;
 use policy::{AnnualCopay, Bundle, Money};
-use projection::{Holdings, Residences, Span, Spans};
+use projection::{Span, Spans};
 use smallvec::SmallVec;
 
 use crate::claims::{copay_at_most, counted_copays};
 
-/// What figures, lists and explanations need of a person.
+/// A person, with what they paid.
 #[derive(Debug)]
-pub(crate) struct Person<'v> {
-    /// Not cut to the axis: five years reach back.
-    pub(crate) life: Span,
-    pub(crate) holdings: Holdings,
-    pub(crate) residences: Residences,
-    pub(crate) insured: Spans,
-    /// In the order of the facts.
-    pub(crate) claims: SmallVec<[&'v Claim; 6]>,
-    /// No more copay counts, of all years together.
-    copay_at_most: Money,
+pub(crate) struct Person<'p, 'v> {
+    pub(crate) all: &'p projection::Person<'v>,
     /// Copay that counts toward the threshold, by day.
     pub(crate) copays: Vec<(Day, Money)>,
-    pub(crate) payer: Vec<Payer>,
+    pub(crate) payer: SmallVec<[Payer; 1]>,
 }
 
 /// What the payer says of a calendar year.
@@ -82,83 +74,33 @@ impl Exemptions<'_> {
     }
 }
 
-impl Default for Person<'_> {
-    #[inline]
-    fn default() -> Self {
-        Person {
-            life: Span { from: Day::MIN, until: Day::MAX },
-            holdings: Holdings::default(),
-            residences: Residences::default(),
-            insured: Spans::new(),
-            claims: SmallVec::new(),
-            copay_at_most: Money(0),
-            copays: Vec::new(),
-            payer: Vec::new(),
-        }
-    }
-}
-
-impl<'v> Person<'v> {
+impl<'p, 'v> Person<'p, 'v> {
     /// All there is to know of a person.
-    pub(crate) fn read(view: &PersonView<'v>, bundle: &Bundle) -> Person<'v> {
-        let mut person = Person::default();
-        person.gather(view);
-        person.copays = counted_copays(view, bundle);
-        person
+    pub(crate) fn read(all: &'p projection::Person<'v>, bundle: &Bundle) -> Person<'p, 'v> {
+        Person { all, copays: counted_copays(all, bundle), payer: payer(all) }
     }
 
-    /// Takes what sums need of a person, where it stands: a person is long to move. Copay is only counted where it can have passed
-    /// a threshold, which is seldom.
+    /// What sums need of a person. Copay is only counted where it can have passed a threshold, which is seldom.
     #[inline]
-    pub(crate) fn read_for_sums(&mut self, view: &PersonView<'v>, bundle: &Bundle) {
-        self.gather(view);
-        if bundle.policy.least_threshold().is_none_or(|least| least <= self.copay_at_most) {
-            self.copays = counted_copays(view, bundle);
-        }
-    }
-
-    fn gather(&mut self, view: &PersonView<'v>) {
-        for fact in view.facts {
-            match &fact.body {
-                Body::ResidenceChanged { .. } => self.residences.take(fact),
-                Body::InsuranceGranted { .. }
-                | Body::InsuranceEnded { .. }
-                | Body::EntitlementGranted { .. }
-                | Body::EntitlementEnded { .. } => self.holdings.take(fact),
-                Body::PersonDied { on } => self.life.until = self.life.until.min(*on),
-                Body::ClaimSubmitted(claim) => {
-                    self.claims.push(claim);
-                    let most = &mut self.copay_at_most.0;
-                    *most = most.saturating_add(copay_at_most(view, claim));
-                }
-                Body::CopayBalanceReported { year, copay } => self.payer.push(Payer {
-                    year: *year as i32,
-                    says: Says::Copay(Money(*copay)),
-                    on: fact.occurred.day(),
-                }),
-                Body::ExemptionConfirmed { year, from } => self.payer.push(Payer {
-                    year: *year as i32,
-                    says: Says::Exempt(from.unwrap_or(fact.occurred.day())),
-                    on: fact.occurred.day(),
-                }),
-                _ => {}
-            }
-        }
-        self.holdings.settle(self.life);
-        self.insured = self.holdings.insured();
+    pub(crate) fn read_for_sums(all: &'p projection::Person<'v>, bundle: &Bundle) -> Person<'p, 'v> {
+        let of_claims = all.claims().map(|(_, claim)| copay_at_most(&all.view, claim));
+        let at_most = Money(of_claims.fold(0, i64::saturating_add));
+        let may_pass = bundle.policy.least_threshold().is_none_or(|least| least <= at_most);
+        let copays = if may_pass { counted_copays(all, bundle) } else { Vec::new() };
+        Person { all, copays, payer: payer(all) }
     }
 
     /// When five years in a row complete, by the cards that began up to the end of the year of `on`; `None`: it is not known.
     /// The whole year: a card that tells the day is often newer than the day, and the exemption holds from the day.
     pub(crate) fn five_years(&self, on: Day, bundle: &Bundle) -> Option<FiveYears> {
         let on = Day::new_year(on.year() + 1) - 1;
-        let cards = self.holdings.cards.iter().rev().filter(|card| card.span.from <= on);
+        let cards = self.all.holdings.cards.iter().rev().filter(|card| card.span.from <= on);
         if let Some(complete_on) = cards.filter_map(|card| card.five_years).next() {
             return Some(FiveYears { complete_on, printed: true });
         }
         let rule = bundle.policy.five_years(on)?;
         let mut run: Option<Span> = None;
-        for span in self.insured.as_slice().iter().filter(|span| span.from <= on) {
+        for span in self.all.insured.as_slice().iter().filter(|span| span.from <= on) {
             run = Some(match run {
                 Some(run) if span.from <= run.until.add_months(rule.gap_months as i32) => {
                     Span { from: run.from, until: span.until }
@@ -214,4 +156,21 @@ impl<'v> Person<'v> {
         }
         confirmed
     }
+}
+
+/// What the payer said, in the order of the facts.
+fn payer(person: &projection::Person<'_>) -> SmallVec<[Payer; 1]> {
+    let said = person.others.iter().filter_map(|fact| {
+        let on = fact.occurred.day();
+        match fact.body {
+            Body::CopayBalanceReported { year, copay } => {
+                Some(Payer { year: year as i32, says: Says::Copay(Money(copay)), on })
+            }
+            Body::ExemptionConfirmed { year, from } => {
+                Some(Payer { year: year as i32, says: Says::Exempt(from.unwrap_or(on)), on })
+            }
+            _ => None,
+        }
+    });
+    said.collect()
 }

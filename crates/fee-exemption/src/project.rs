@@ -1,9 +1,10 @@
 //! What one person adds.
 
-use history::PersonView;
+use contract::Day;
 use policy::Bundle;
 use projection::{Span, Spans, came, facility_on, known_group, tier_code};
-use timeline::Sink;
+use smallvec::SmallVec;
+use timeline::{Axis, Sink};
 
 use crate::{
     cells::{
@@ -15,22 +16,25 @@ use crate::{
     person::{Exemptions, Person},
 };
 
-pub(crate) fn project<S: Sink>(view: &PersonView<'_>, bundle: &Bundle, sink: &mut S) {
-    if view.facts.is_empty() {
-        return;
-    }
-    let mut person = Person::default();
-    person.read_for_sums(view, bundle);
+pub(crate) fn project<S: Sink>(person: &projection::Person<'_>, bundle: &Bundle, sink: &mut S) {
+    let person = Person::read_for_sums(person, bundle);
     let exemptions = person.exemptions(bundle);
-    charged(view, &person, &exemptions, bundle, sink);
-    if view.is_person() {
-        people(&mut person, &exemptions, bundle, sink);
+    charged(&person, &exemptions, bundle, sink);
+    if person.all.view.is_person() {
+        people(person.all, &exemptions, bundle, sink);
     }
 }
 
-fn people<S: Sink>(person: &mut Person<'_>, exemptions: &Exemptions<'_>, bundle: &Bundle, sink: &mut S) {
-    // Only what reaches into the axis is worth a cell.
-    if person.insured.within(WINDOW_OPEN).next().is_none() {
+fn people<S: Sink>(
+    person: &projection::Person<'_>,
+    exemptions: &Exemptions<'_>,
+    bundle: &Bundle,
+    sink: &mut S,
+) {
+    // Only what reaches into the days that are asked for is worth a cell.
+    let days = asked_for(sink.levels());
+    let days = if days.until == WINDOW.until { Span { until: Day::MAX, ..days } } else { days };
+    if person.insured.within(days).next().is_none() {
         return;
     }
     let levels = (!exemptions.is_empty()).then(|| {
@@ -41,11 +45,9 @@ fn people<S: Sink>(person: &mut Person<'_>, exemptions: &Exemptions<'_>, bundle:
         let agreed = exempt.and(&confirmed);
         [(EXEMPT, exempt), (CONFIRMED, confirmed), (AGREED, agreed)]
     });
-    let mains = person.holdings.main_groups(bundle);
-    let places = person.residences.places(person.life, bundle);
-    for (place, commune) in places.actual().as_slice() {
-        let place = place.and(WINDOW_OPEN);
-        for main in &mains {
+    for (place, commune) in person.places.actual().as_slice() {
+        let place = place.and(days);
+        for main in &person.mains {
             let window = place.and(main.span);
             if person.insured.within(window).next().is_none() {
                 continue;
@@ -59,8 +61,10 @@ fn people<S: Sink>(person: &mut Person<'_>, exemptions: &Exemptions<'_>, bundle:
     }
 }
 
-/// What reaches into the axis, with what lies behind it left open.
-const WINDOW_OPEN: Span = Span { from: WINDOW.from, until: contract::Day::MAX };
+/// The days of the axis that are asked for.
+fn asked_for(days: Axis) -> Span {
+    Span::from(days).and(WINDOW)
+}
 
 fn add<S: Sink>(sink: &mut S, cell: S::Cell, measure: usize, spans: &Spans, window: Span) {
     for span in spans.within(window) {
@@ -69,32 +73,33 @@ fn add<S: Sink>(sink: &mut S, cell: S::Cell, measure: usize, spans: &Spans, wind
 }
 
 fn charged<S: Sink>(
-    view: &PersonView<'_>,
-    person: &Person<'_>,
+    person: &Person<'_, '_>,
     exemptions: &Exemptions<'_>,
     bundle: &Bundle,
     sink: &mut S,
 ) {
-    for claim in &person.claims {
+    let days = asked_for(sink.flows());
+    for (_, claim) in person.all.claims().filter(|(_, claim)| days.contains(claim.ended)) {
         let Some(came) = came(claim.route, bundle) else { continue };
         let (facility, class) = facility_on(claim.facility, claim.ended, bundle);
-        let verdict = verdict(view, claim, class, exemptions, bundle);
+        let verdict = verdict(&person.all.view, claim, class, exemptions, bundle);
         let difference = verdict.difference(claim.copay);
         let tier = tier_code(class.map(|class| class.tier));
         let cells = [
             sink.cell(FACILITY, &[facility, came]),
             sink.cell(TIER_GROUP, &[tier, known_group(claim.group, bundle)]),
         ];
+        let mut flows: SmallVec<[(usize, i64); 12]> = SmallVec::new();
         let mut flow = |measure: usize, amount: i64| {
             if amount != 0 {
-                cells.into_iter().for_each(|cell| sink.flow(cell, measure, claim.ended, amount));
+                flows.push((measure, amount));
             }
         };
         flow(CLAIMS, 1);
         flow(COVERED, claim.covered);
         flow(COPAY, claim.copay);
-        flow(FUND, claim.fund);
-        flow(DUE, verdict.due.unwrap_or(0));
+        flow(FUND, claim.fund - (claim.covered - claim.copay));
+        flow(DUE, verdict.due.unwrap_or(0) - claim.copay);
         if difference != 0 {
             flow(OVERCHARGED, i64::from(difference > 0));
             flow(OVERCHARGE, difference.max(0));
@@ -104,5 +109,6 @@ fn charged<S: Sink>(
         flow(LOW_COST, i64::from(verdict.low_cost));
         flow(EXEMPTED, i64::from(verdict.exempted));
         flow(UNPRICED, i64::from(verdict.due.is_none()));
+        cells.into_iter().for_each(|cell| sink.flow_each(cell, claim.ended, &flows));
     }
 }

@@ -1,12 +1,11 @@
 //! Lists: who is exempt, who is fully covered, who is near the threshold, which claims were charged wrongly.
 
 use contract::{Code, Day};
-use history::PersonView;
 use policy::{Bundle, Money, Percent};
 use projection::{List, ListRow, Main};
 
 use crate::{
-    claims::{claims, facility, verdict},
+    claims::{facility, verdict},
     person::{Person, Says},
 };
 
@@ -56,22 +55,21 @@ pub const LISTS: &[List] = &[
     },
 ];
 
-pub(crate) fn rows(view: &PersonView<'_>, bundle: &Bundle, on: Day, list: usize, rows: &mut Vec<ListRow>) {
-    if view.facts.is_empty() {
-        return;
-    }
+pub(crate) fn rows(
+    all: &projection::Person<'_>,
+    bundle: &Bundle,
+    on: Day,
+    list: usize,
+    rows: &mut Vec<ListRow>,
+) {
+    let person = Person::read(all, bundle);
     if list == MISCHARGED_LIST {
-        return mischarged(view, bundle, on, rows);
+        return mischarged(&person, bundle, on, rows);
     }
-    if !view.is_person() {
+    if !all.view.is_person() || all.insured.at(on).is_none() {
         return;
     }
-    let person = Person::read(view, bundle);
-    if person.insured.at(on).is_none() {
-        return;
-    }
-    let mains = person.holdings.main_groups(bundle);
-    let Some(main) = mains.iter().find(|main| main.span.contains(on)) else { return };
+    let Some(main) = all.mains.iter().find(|main| main.span.contains(on)) else { return };
     match list {
         EXEMPT_LIST => rows.extend(exempt(&person, main, bundle, on)),
         COVERED_LIST => rows.extend(covered(&person, main, bundle, on)),
@@ -80,7 +78,7 @@ pub(crate) fn rows(view: &PersonView<'_>, bundle: &Bundle, on: Day, list: usize,
     }
 }
 
-fn exempt(person: &Person<'_>, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
+fn exempt(person: &Person<'_, '_>, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
     let annual = person.annual(on, bundle)?;
     let exemption = annual.exemption?;
     let confirmed = person.exemptions(bundle).confirmed.at(on).is_some();
@@ -96,12 +94,12 @@ fn exempt(person: &Person<'_>, main: &Main, bundle: &Bundle, on: Day) -> Option<
     Some(ListRow { values, event: None })
 }
 
-fn covered(person: &Person<'_>, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
+fn covered(person: &Person<'_, '_>, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
     if main.rate != Some(10_000) {
         return None;
     }
-    let insured = person.insured.at(on)?.and(main.span);
-    let card = person.holdings.cards.iter().rfind(|card| card.group == main.group && card.span.contains(on));
+    let insured = person.all.insured.at(on)?.and(main.span);
+    let card = person.all.holdings.cards.iter().rfind(|card| card.group == main.group && card.span.contains(on));
     let digit = card.map_or(Code::EMPTY, |card| card.digit);
     let rule = bundle.policy.card_rate(main.group, digit, on)?.rule;
     let until = if insured.until == Day::MAX { insured.until } else { insured.until - 1 };
@@ -110,7 +108,7 @@ fn covered(person: &Person<'_>, main: &Main, bundle: &Bundle, on: Day) -> Option
     Some(ListRow { values, event: card.map(|card| card.event) })
 }
 
-fn near(person: &Person<'_>, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
+fn near(person: &Person<'_, '_>, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
     let annual = person.annual(on, bundle)?;
     let is_near = i128::from(annual.paid.0) * 100 >= i128::from(annual.threshold.0) * i128::from(NEAR_SHARE);
     if annual.exemption.is_some() || !is_near {
@@ -136,14 +134,15 @@ fn near(person: &Person<'_>, main: &Main, bundle: &Bundle, on: Day) -> Option<Li
     Some(ListRow { values, event: None })
 }
 
-fn mischarged(view: &PersonView<'_>, bundle: &Bundle, on: Day, rows: &mut Vec<ListRow>) {
+fn mischarged(person: &Person<'_, '_>, bundle: &Bundle, on: Day, rows: &mut Vec<ListRow>) {
     let first = Day::new_year(on.year());
-    let exemptions = Person::read(view, bundle).exemptions(bundle);
-    for (fact, claim) in claims(view).filter(|(_, claim)| claim.ended >= first && claim.ended <= on) {
+    let exemptions = person.exemptions(bundle);
+    let of_year = person.all.claims().filter(|(_, claim)| claim.ended >= first && claim.ended <= on);
+    for (fact, claim) in of_year {
         if projection::came(claim.route, bundle).is_none() {
             continue;
         }
-        let verdict = verdict(view, claim, facility(claim, bundle), &exemptions, bundle);
+        let verdict = verdict(&person.all.view, claim, facility(claim, bundle), &exemptions, bundle);
         let difference = verdict.difference(claim.copay);
         if difference == 0 {
             continue;

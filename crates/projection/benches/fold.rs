@@ -11,10 +11,10 @@ use coverage::Coverage;
 use fee_exemption::FeeExemption;
 use history::{History, PersonView, Resolver};
 use policy::Bundle;
-use projection::{Projection, story};
+use projection::{Person, Projection, story};
 use referral_load::ReferralLoad;
 use simulator::{City, Config, Places};
-use timeline::{Period, Point, Postings, Sink, Timeline};
+use timeline::{Axis, Period, Point, Postings, Sink, Timeline};
 
 /// Takes everything and keeps a number: what a projection costs by itself.
 #[derive(Default)]
@@ -27,6 +27,14 @@ struct Nothing {
 
 impl Sink for Nothing {
     type Cell = u64;
+
+    fn levels(&self) -> Axis {
+        Axis::ALL
+    }
+
+    fn flows(&self) -> Axis {
+        Axis::ALL
+    }
 
     fn cell(&mut self, cube: usize, key: &[Code]) -> u64 {
         self.cells += 1;
@@ -67,6 +75,14 @@ struct Posting {
 
 impl Sink for Posting {
     type Cell = <Postings as Sink>::Cell;
+
+    fn levels(&self) -> Axis {
+        self.postings.levels()
+    }
+
+    fn flows(&self) -> Axis {
+        self.postings.flows()
+    }
 
     fn cell(&mut self, cube: usize, key: &[Code]) -> Self::Cell {
         self.postings.cell(cube, key)
@@ -171,7 +187,7 @@ fn fold<P: Projection, S: Sums>(
         let between = worked_ns();
         if let Some(sink) = sink.as_deref_mut() {
             for view in &views {
-                P::project(view, bundle, sink);
+                P::project(&Person::read(view, bundle), bundle, sink);
                 sink.person_is_whole();
             }
         }

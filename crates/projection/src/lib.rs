@@ -6,13 +6,13 @@
 //! business.
 
 mod dimensions;
+mod person;
 mod rows;
 mod spans;
 mod standing;
 #[cfg(feature = "testing")]
 pub mod story;
 
-use history::PersonView;
 use policy::Bundle;
 use timeline::{CubeSpec, Sink};
 
@@ -20,9 +20,10 @@ pub use dimensions::{
     CAME, NONE, TIERS, UNKNOWN, came, facility_on, known_commune, known_facility, known_group, tier,
     tier_code,
 };
+pub use person::Person;
 pub use rows::{List, ListRow};
 pub use spans::{Layers, Span, Spans};
-pub use standing::{Card, Entitlement, Holdings, Main, Places, Residences};
+pub use standing::{Card, Entitlement, Holdings, Main, Places};
 
 use contract::Day;
 
@@ -38,8 +39,8 @@ pub trait Projection {
     const LISTS: &'static [List];
 
     /// What `person` adds.
-    fn project<S: Sink>(person: &PersonView<'_>, bundle: &Bundle, sink: &mut S);
+    fn project<S: Sink>(person: &Person<'_>, bundle: &Bundle, sink: &mut S);
 
     /// The rows `person` adds to list number `list` on day `on`.
-    fn rows(person: &PersonView<'_>, bundle: &Bundle, on: Day, list: usize, rows: &mut Vec<ListRow>);
+    fn rows(person: &Person<'_>, bundle: &Bundle, on: Day, list: usize, rows: &mut Vec<ListRow>);
 }

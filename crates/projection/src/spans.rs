@@ -2,6 +2,7 @@
 
 use contract::Day;
 use smallvec::SmallVec;
+use timeline::Axis;
 
 /// An interval of days: `until` is the first day outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +33,12 @@ impl Span {
     #[inline]
     pub fn contains(self, day: Day) -> bool {
         self.from <= day && day < self.until
+    }
+}
+
+impl From<Axis> for Span {
+    fn from(days: Axis) -> Span {
+        Span { from: days.first, until: days.horizon.next().min(Day::MAX) }
     }
 }
 
@@ -144,7 +151,7 @@ impl From<Span> for Spans {
 /// paint:        --- B ---
 /// gives:  - A --   B    -------- A ----
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Layers<T>(SmallVec<[(Span, T); 4]>);
 
 impl<T: Copy + PartialEq> Layers<T> {
@@ -154,19 +161,43 @@ impl<T: Copy + PartialEq> Layers<T> {
         Layers(SmallVec::from_iter((!window.is_empty()).then_some((window, ground))))
     }
 
+    /// Begins again, with `ground` on every day of `window`.
+    pub(crate) fn begin(&mut self, window: Span, ground: T) {
+        self.0.clear();
+        self.0.extend((!window.is_empty()).then_some((window, ground)));
+    }
+
     /// `value` holds on the days of `span`, whatever held there before. Days outside the window stay outside.
     pub fn paint(&mut self, span: Span, value: T) {
-        if span.is_empty() {
+        let Some((first, last)) = self.0.first().zip(self.0.last()) else { return };
+        let (window, until) = (first.0, last.0.until);
+        let part = span.and(Span { until, ..window });
+        if part.is_empty() {
             return;
         }
-        // Most people live in one place all the time.
-        if let [(whole, below)] = self.0.as_mut_slice()
-            && span.from <= whole.from
-            && whole.until <= span.until
-        {
-            *below = value;
-            return;
+        if part.until == until {
+            self.paint_rest(part, value);
+        } else {
+            self.paint_between(part, value);
         }
+    }
+
+    /// As [`Layers::paint`], to the end of the window: most of what is laid holds until something else does.
+    fn paint_rest(&mut self, rest: Span, value: T) {
+        while self.0.last().is_some_and(|(part, _)| part.from >= rest.from) {
+            self.0.pop();
+        }
+        if let Some((last, below)) = self.0.last_mut() {
+            if *below == value {
+                last.until = rest.until;
+                return;
+            }
+            last.until = rest.from;
+        }
+        self.0.push((rest, value));
+    }
+
+    fn paint_between(&mut self, span: Span, value: T) {
         let mut painted: SmallVec<[(Span, T); 4]> = SmallVec::new();
         let mut put = |part: Span, value: T| {
             if part.is_empty() {

@@ -43,7 +43,7 @@ pub struct Entitlement {
     record: RecordHash,
 }
 
-/// A person's cards and entitlements. Give it every fact, in order, then [`Holdings::settle`].
+/// A person's cards and entitlements.
 #[derive(Debug, Default)]
 pub struct Holdings {
     /// Cards in force on some day, the latest begun last.
@@ -64,7 +64,7 @@ struct End {
 
 /// Where a person lives. Give it every fact, in order, then ask for [`Residences::places`].
 #[derive(Debug, Default)]
-pub struct Residences(SmallVec<[Residence; 4]>);
+pub(crate) struct Residences(SmallVec<[Residence; 4]>);
 
 #[derive(Debug, Clone, Copy)]
 struct Residence {
@@ -75,7 +75,7 @@ struct Residence {
 }
 
 /// The commune on each day of a life.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Places {
     /// By permanent registration.
     pub permanent: Layers<Code>,
@@ -101,7 +101,7 @@ fn order(from: Day, fact: &Fact) -> Order {
 impl Holdings {
     /// Takes what `fact` says of cards and entitlements.
     #[inline]
-    pub fn take(&mut self, fact: &Fact) {
+    pub(crate) fn take(&mut self, fact: &Fact) {
         match fact.body {
             Body::InsuranceGranted { group, rate_digit, from, until, primary, five_years, .. } => {
                 self.cards.push(Card {
@@ -133,13 +133,12 @@ impl Holdings {
     }
 
     /// The first day of the earliest card that says one.
-    #[must_use]
-    pub fn begins(&self) -> Option<Day> {
+    pub(crate) fn begins(&self) -> Option<Day> {
         self.cards.iter().map(|card| card.span.from).filter(|from| *from > Day::MIN).min()
     }
 
     /// Ends what was ended, keeps what is in force on some day of `life`, and puts the latest begun last.
-    pub fn settle(&mut self, life: Span) {
+    pub(crate) fn settle(&mut self, life: Span) {
         for End { of_card, grant, group, on } in self.ends.iter().copied() {
             if of_card {
                 let meant =
@@ -166,19 +165,14 @@ impl Holdings {
         self.entitlements.retain(|held| !held.span.is_empty());
     }
 
-    /// The days on which some card is in force.
-    #[must_use]
-    pub fn insured(&self) -> Spans {
-        let mut insured = Spans::new();
+    /// Adds the days on which some card is in force.
+    pub(crate) fn insured(&self, insured: &mut Spans) {
         self.cards.iter().for_each(|card| insured.add(card.span));
-        insured
     }
 
-    /// The main group of each day on which there is one, by cards and entitlements.
-    #[must_use]
-    pub fn main_groups(&self, bundle: &Bundle) -> SmallVec<[Main; 4]> {
+    /// Adds the main group of each day on which there is one, by cards and entitlements.
+    pub(crate) fn main_groups(&self, bundle: &Bundle, main: &mut SmallVec<[Main; 4]>) {
         let policy = &bundle.policy;
-        let mut main: SmallVec<[Main; 4]> = SmallVec::new();
         let mut put = |span: Span, group: Code, digit: Code| {
             let rate = policy.card_rate(group, digit, span.from).map(|rate| rate.basis_points);
             match main.last_mut() {
@@ -197,7 +191,7 @@ impl Holdings {
                 from = day;
             }
             put(Span { from, until: span.until }, *group, *digit);
-            return main;
+            return;
         }
         let cards = self.cards.iter().map(|card| (card.group, card.digit, card.span));
         let statuses = self.entitlements.iter().map(|held| (held.group, Code::EMPTY, held.span));
@@ -225,32 +219,30 @@ impl Holdings {
             };
             put(span, group, digit);
         }
-        main
     }
 }
 
 impl Residences {
     /// Takes what `fact` says of a residence.
     #[inline]
-    pub fn take(&mut self, fact: &Fact) {
+    pub(crate) fn take(&mut self, fact: &Fact) {
         if let Body::ResidenceChanged { kind, commune, from, until } = fact.body {
             self.0.push(Residence { kind, commune, span: Span { from, until }, order: order(from, fact) });
         }
     }
 
     /// The first day of the earliest residence that says one.
-    #[must_use]
-    pub fn begins(&self) -> Option<Day> {
+    pub(crate) fn begins(&self) -> Option<Day> {
         self.0.iter().map(|residence| residence.span.from).filter(|from| *from > Day::MIN).min()
     }
 
-    /// The commune on each day of `life`: `none` where no residence holds, `unknown` where the reference doesn't know it.
-    #[must_use]
-    pub fn places(&mut self, life: Span, bundle: &Bundle) -> Places {
+    /// Puts into `places` the commune on each day of `life`: `none` where no residence holds, `unknown` where the reference
+    /// doesn't know it.
+    pub(crate) fn places(&mut self, life: Span, bundle: &Bundle, Places { permanent, actual }: &mut Places) {
         if self.0.len() > 1 {
             self.0.sort_unstable_by_key(|residence| residence.order);
         }
-        let mut permanent = Layers::over(life, Code::new(NONE));
+        permanent.begin(life, Code::new(NONE));
         let mut differs = false;
         for residence in &self.0 {
             if residence.kind == ResidenceKind::Permanent {
@@ -259,7 +251,7 @@ impl Residences {
                 differs = true;
             }
         }
-        let actual = differs.then(|| {
+        *actual = differs.then(|| {
             let mut actual = permanent.clone();
             // A residence that doesn't say its kind says less than an actual one.
             for stronger in [false, true] {
@@ -272,7 +264,6 @@ impl Residences {
             }
             actual
         });
-        Places { permanent, actual }
     }
 }
 

@@ -3,7 +3,7 @@
 use contract::Day;
 use history::PersonView;
 use policy::Bundle;
-use projection::{List, ListRow, Projection};
+use projection::{List, ListRow, Person, Projection};
 use timeline::{CubeSpec, Sink};
 
 /// A projection as the engine and the reader know it.
@@ -17,7 +17,7 @@ pub struct Registered {
     pub cubes: &'static [CubeSpec],
     /// Its lists.
     pub lists: &'static [List],
-    rows: fn(&PersonView<'_>, &Bundle, Day, usize, &mut Vec<ListRow>),
+    rows: fn(&Person<'_>, &Bundle, Day, usize, &mut Vec<ListRow>),
 }
 
 impl Registered {
@@ -30,7 +30,7 @@ impl Registered {
         list: usize,
         rows: &mut Vec<ListRow>,
     ) {
-        (self.rows)(person, bundle, on, list, rows);
+        (self.rows)(&Person::read(person, bundle), bundle, on, list, rows);
     }
 
     /// The number of the cube of this name.
@@ -57,8 +57,9 @@ macro_rules! projections {
         /// What `person` adds to every projection, each to its sink.
         #[inline]
         pub fn project_all<S: Sink>(person: &PersonView<'_>, bundle: &Bundle, sinks: &mut [S; PROJECTIONS]) {
+            let person = Person::read(person, bundle);
             let mut sinks = sinks.iter_mut();
-            $(<$projection as Projection>::project(person, bundle, sinks.next().expect("one sink a projection"));)*
+            $(<$projection as Projection>::project(&person, bundle, sinks.next().expect("one sink a projection"));)*
         }
     };
 }

@@ -82,6 +82,7 @@ pub const CUBES: &[CubeSpec] = &[
         axis: AXIS,
         storage: Storage::Sparse,
         stands: &[],
+        implied: &[],
     },
     CubeSpec {
         name: "tiers",
@@ -90,6 +91,7 @@ pub const CUBES: &[CubeSpec] = &[
         axis: AXIS,
         storage: Storage::Dense,
         stands: &[],
+        implied: &[],
     },
     CubeSpec {
         name: "waiting",
@@ -102,6 +104,7 @@ pub const CUBES: &[CubeSpec] = &[
         axis: AXIS,
         storage: Storage::Dense,
         stands: &[],
+        implied: &[],
     },
     CubeSpec {
         name: "visits",
@@ -114,6 +117,7 @@ pub const CUBES: &[CubeSpec] = &[
         axis: AXIS,
         storage: Storage::Dense,
         stands: &[],
+        implied: &[],
     },
     CubeSpec {
         name: "inpatients",
@@ -127,6 +131,7 @@ pub const CUBES: &[CubeSpec] = &[
         axis: AXIS,
         storage: Storage::Dense,
         stands: &[],
+        implied: &[],
     },
 ];
 

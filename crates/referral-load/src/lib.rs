@@ -32,9 +32,8 @@ mod rows;
 mod stay;
 
 use contract::Day;
-use history::PersonView;
 use policy::Bundle;
-use projection::{List, ListRow, Projection};
+use projection::{List, ListRow, Person, Projection};
 use timeline::{CubeSpec, Sink};
 
 pub use cells::{ARRIVAL_TIMES, CUBES, DIRECTIONS, INPATIENTS, PAIR, TIER_PAIR, VISITS, WAITING};
@@ -50,11 +49,11 @@ impl Projection for ReferralLoad {
     const CUBES: &'static [CubeSpec] = CUBES;
     const LISTS: &'static [List] = LISTS;
 
-    fn project<S: Sink>(person: &PersonView<'_>, bundle: &Bundle, sink: &mut S) {
+    fn project<S: Sink>(person: &Person<'_>, bundle: &Bundle, sink: &mut S) {
         project::project(person, bundle, sink);
     }
 
-    fn rows(person: &PersonView<'_>, bundle: &Bundle, on: Day, list: usize, rows: &mut Vec<ListRow>) {
+    fn rows(person: &Person<'_>, bundle: &Bundle, on: Day, list: usize, rows: &mut Vec<ListRow>) {
         rows::rows(person, bundle, on, list, rows);
     }
 }

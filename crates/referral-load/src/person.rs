@@ -1,7 +1,7 @@
-//! A person's history, read once: referrals and visits.
+//! What figures and lists of referral load ask of a person.
 
 use contract::{Day, RecordHash};
-use history::{Body, Claim, Fact, PersonView};
+use history::{Body, Claim, Fact};
 use policy::Bundle;
 use smallvec::SmallVec;
 
@@ -10,28 +10,30 @@ use crate::{
     stay::{CheckIn, Stay},
 };
 
-/// What figures and lists need of a person.
-#[derive(Debug, Default)]
-pub(crate) struct Person<'v> {
+/// A person, with their referrals and visits.
+#[derive(Debug)]
+pub(crate) struct Person<'p, 'v> {
+    pub(crate) all: &'p projection::Person<'v>,
     pub(crate) referrals: Referrals,
-    /// In the order of the facts, with the number of each.
-    pub(crate) claims: SmallVec<[(usize, &'v Fact, &'v Claim); 4]>,
     /// In the order of the facts.
     pub(crate) check_ins: SmallVec<[CheckIn<'v>; 4]>,
     pub(crate) died: Option<Day>,
 }
 
-impl<'v> Person<'v> {
+impl<'p, 'v> Person<'p, 'v> {
     /// Reads a person; cheap for the many who have no referrals.
     #[inline]
-    pub(crate) fn read(view: &PersonView<'v>, bundle: &Bundle) -> Person<'v> {
-        let mut person = Person::default();
+    pub(crate) fn read(all: &'p projection::Person<'v>, bundle: &Bundle) -> Person<'p, 'v> {
+        let mut person = Person {
+            all,
+            referrals: Referrals::default(),
+            check_ins: SmallVec::new(),
+            died: (all.died < Day::MAX).then_some(all.died),
+        };
         let mut others = false;
-        for (at, fact) in view.facts.iter().enumerate() {
+        for fact in &all.others {
             match &fact.body {
-                Body::ClaimSubmitted(claim) => person.claims.push((at, fact, claim)),
                 Body::VisitOpened { facility, route, admitted, .. } => person.check_ins.push(CheckIn {
-                    at,
                     fact,
                     facility: *facility,
                     route: *route,
@@ -45,28 +47,25 @@ impl<'v> Person<'v> {
                 | Body::ReferralDeclined(_)
                 | Body::ReferralReturned(_)
                 | Body::ReferralCancelled(_) => others = true,
-                Body::PersonDied { on } => {
-                    person.died = Some(person.died.map_or(*on, |known| known.min(*on)));
-                }
                 _ => {}
             }
         }
         if others {
-            person.referrals.join(view, bundle);
+            person.referrals.join(&all.others, bundle);
         }
         person
-    }
-
-    /// Whether a claim tells the visit of this record.
-    #[inline]
-    pub(crate) fn has_claim(&self, record: RecordHash) -> bool {
-        self.claims.iter().any(|(_, fact, _)| fact.record == record)
     }
 
     /// The check-ins that no claim tells better.
     #[inline]
     pub(crate) fn unbilled(&self) -> impl Iterator<Item = &CheckIn<'v>> {
         self.check_ins.iter().filter(|check_in| !self.has_claim(check_in.fact.record))
+    }
+
+    /// Whether a claim tells the visit of this record.
+    #[inline]
+    fn has_claim(&self, record: RecordHash) -> bool {
+        self.all.claims().any(|(fact, _)| fact.record == record)
     }
 
     /// The stay that a claim tells, if it does.
@@ -80,13 +79,9 @@ impl<'v> Person<'v> {
         Some(Stay::of_claim(fact, claim, claim.admitted.or_else(checked_in)?))
     }
 
-    /// All stays, in the order of the facts that tell them.
-    pub(crate) fn stays(&self, bundle: &Bundle) -> Vec<Stay> {
-        let billed =
-            self.claims.iter().filter_map(|(at, fact, claim)| Some((*at, self.billed_stay(fact, claim)?)));
-        let unbilled = self.unbilled().filter_map(|known| Some((known.at, known.stay(self.died, bundle)?)));
-        let mut stays: Vec<(usize, Stay)> = billed.chain(unbilled).collect();
-        stays.sort_unstable_by_key(|(at, _)| *at);
-        stays.into_iter().map(|(_, stay)| stay).collect()
+    /// All stays, those that claims tell first.
+    pub(crate) fn stays(&self, bundle: &Bundle) -> impl Iterator<Item = Stay> {
+        let billed = self.all.claims().filter_map(|(fact, claim)| self.billed_stay(fact, claim));
+        billed.chain(self.unbilled().filter_map(|known| known.stay(self.died, bundle)))
     }
 }

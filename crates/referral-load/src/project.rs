@@ -1,7 +1,6 @@
 //! What one person adds.
 
 use contract::{Code, Day};
-use history::PersonView;
 use policy::Bundle;
 use projection::{NONE, Span, came, known_facility, tier, tier_code};
 use timeline::Sink;
@@ -16,8 +15,8 @@ use crate::{
     stay::Stay,
 };
 
-pub(crate) fn project<S: Sink>(view: &PersonView<'_>, bundle: &Bundle, sink: &mut S) {
-    let person = Person::read(view, bundle);
+pub(crate) fn project<S: Sink>(person: &projection::Person<'_>, bundle: &Bundle, sink: &mut S) {
+    let person = Person::read(person, bundle);
     for referral in &person.referrals.all {
         sent(referral, person.died, bundle, sink);
     }
@@ -25,7 +24,7 @@ pub(crate) fn project<S: Sink>(view: &PersonView<'_>, bundle: &Bundle, sink: &mu
         let cells = Cells::new(back.from, back.to, back.on, bundle, sink);
         cells.flow(sink, referral::RETURNED, back.on);
     }
-    for (_, fact, claim) in &person.claims {
+    for (fact, claim) in person.all.claims() {
         let stay = || person.billed_stay(fact, claim);
         visit(claim.facility, claim.route, claim.started, stay, false, bundle, sink);
     }
@@ -134,13 +133,15 @@ fn visit<S: Sink>(
     let Some(came) = came(route, bundle) else { return };
     let facility = known_facility(facility, bundle);
     let stay = stay();
-    let cell = sink.cell(VISITS, &[facility, came]);
-    sink.flow(cell, visits::ALL, on, 1);
-    if stay.is_some() {
-        sink.flow(cell, visits::INPATIENT, on, 1);
-    }
-    if unbilled {
-        sink.flow(cell, visits::UNBILLED, on, 1);
+    if sink.flows().contains(on) {
+        let cell = sink.cell(VISITS, &[facility, came]);
+        sink.flow(cell, visits::ALL, on, 1);
+        if stay.is_some() {
+            sink.flow(cell, visits::INPATIENT, on, 1);
+        }
+        if unbilled {
+            sink.flow(cell, visits::UNBILLED, on, 1);
+        }
     }
     let Some(stay) = stay else { return };
     let cell = sink.cell(INPATIENTS, &[facility]);

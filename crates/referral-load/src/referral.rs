@@ -1,7 +1,7 @@
 //! A person's referrals, each once, with what became of it.
 
 use contract::{Code, Day, IdHash, v1::ReferralFormKind};
-use history::{Body, Fact, PersonView, Transfer};
+use history::{Body, Fact, Transfer};
 use policy::{Bundle, Parameter};
 use projection::Span;
 use smallvec::SmallVec;
@@ -94,9 +94,9 @@ impl Referral {
 
 impl Referrals {
     /// Joins arrivals and answers to what was issued.
-    pub(crate) fn join(&mut self, view: &PersonView<'_>, bundle: &Bundle) {
-        self.arrivals(view, bundle);
-        self.outcomes(view, bundle);
+    pub(crate) fn join(&mut self, told: &[&Fact], bundle: &Bundle) {
+        self.arrivals(told, bundle);
+        self.outcomes(told, bundle);
     }
 
     /// Takes what `fact` says was issued.
@@ -121,8 +121,8 @@ impl Referrals {
         self.all.push(Referral::issued(transfer, fact, valid_until.unwrap_or_else(by_kind)));
     }
 
-    fn arrivals(&mut self, view: &PersonView<'_>, bundle: &Bundle) {
-        let arrivals = view.facts.iter().filter_map(|fact| match fact.body {
+    fn arrivals(&mut self, told: &[&Fact], bundle: &Bundle) {
+        let arrivals = told.iter().copied().filter_map(|fact| match fact.body {
             Body::ReferralArrived(transfer) => Some((transfer, fact)),
             _ => None,
         });
@@ -169,8 +169,8 @@ impl Referrals {
             .map(|(at, _)| at)
     }
 
-    fn outcomes(&mut self, view: &PersonView<'_>, bundle: &Bundle) {
-        for fact in view.facts {
+    fn outcomes(&mut self, told: &[&Fact], bundle: &Bundle) {
+        for fact in told {
             let on = fact.occurred.day();
             let earliest = |known: &mut Option<Day>| *known = Some(known.map_or(on, |known| known.min(on)));
             match fact.body {

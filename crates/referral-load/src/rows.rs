@@ -1,7 +1,6 @@
 //! Lists: open referrals, inpatients.
 
 use contract::Day;
-use history::PersonView;
 use policy::Bundle;
 use projection::{List, ListRow};
 
@@ -26,8 +25,14 @@ pub const LISTS: &[List] = &[
     },
 ];
 
-pub(crate) fn rows(view: &PersonView<'_>, bundle: &Bundle, on: Day, list: usize, rows: &mut Vec<ListRow>) {
-    let person = Person::read(view, bundle);
+pub(crate) fn rows(
+    person: &projection::Person<'_>,
+    bundle: &Bundle,
+    on: Day,
+    list: usize,
+    rows: &mut Vec<ListRow>,
+) {
+    let person = Person::read(person, bundle);
     if list == OPEN {
         let all = person.referrals.all.iter();
         for referral in all.filter(|referral| referral.open(person.died).0.contains(on)) {

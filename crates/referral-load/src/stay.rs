@@ -22,8 +22,6 @@ pub(crate) struct Stay {
 /// A check-in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CheckIn<'v> {
-    /// The number of its fact.
-    pub(crate) at: usize,
     pub(crate) fact: &'v Fact,
     pub(crate) facility: Code,
     pub(crate) route: Code,

@@ -7,7 +7,7 @@ use contract::{
     varint::{self, put, unzigzag, zigzag},
 };
 
-use crate::{CubeSpec, DIMENSIONS_MAX, StandsFor, Timeline, changes::Change};
+use crate::{CubeSpec, Implied, DIMENSIONS_MAX, StandsFor, Timeline, changes::Change};
 
 /// Bytes that are not a timeline of these cubes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -106,6 +106,9 @@ fn signature(spec: &CubeSpec) -> String {
     for stands in spec.stands {
         let StandsFor { dimension, code, cells } = stands;
         write!(signature, " {dimension}:{code}={cells:?}").expect("a text takes everything");
+    }
+    for Implied { at, measure, sum_of } in spec.implied {
+        write!(signature, " {at:?}{measure}={sum_of:?}").expect("a text takes everything");
     }
     signature
 }

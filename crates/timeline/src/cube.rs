@@ -39,6 +39,8 @@ pub struct CubeSpec {
     pub storage: Storage,
     /// Codes that stand for several cells.
     pub stands: &'static [StandsFor],
+    /// Measures that follow from others.
+    pub implied: &'static [Implied],
 }
 
 /// A code that stands for several cells: who counts in each of them in just the same way is added once, and every answer
@@ -53,7 +55,41 @@ pub struct StandsFor {
     pub cells: &'static [&'static [(usize, &'static str)]],
 }
 
+/// A measure that mostly follows from others of its kind: what is written is how much it differs, which is seldom
+/// anything; every answer adds what follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Implied {
+    /// The dimension and the code of the cells in which it follows, as they are written; `None`: in all.
+    pub at: Option<(usize, &'static str)>,
+    /// The measure.
+    pub measure: usize,
+    /// The sum that it follows from: measures, none of them implied itself in such a cell, and the factor of each.
+    pub sum_of: &'static [(usize, i64)],
+}
+
 impl CubeSpec {
+    /// The measures implied in the cell written at `key`.
+    fn implied_at(&self, key: &Key) -> impl Iterator<Item = &'static Implied> {
+        let holds = |implied: &&Implied| implied.at.is_none_or(|(at, code)| key[at] == Code::new(code));
+        self.implied.iter().filter(holds)
+    }
+
+    /// The measures that follow from `measure` in the cell written at `key`, and by what factor.
+    pub(crate) fn following(&self, key: &Key, measure: usize) -> impl Iterator<Item = (usize, i64)> {
+        self.implied_at(key).flat_map(move |implied| {
+            let factors = implied.sum_of.iter().filter(move |(of, _)| *of == measure);
+            factors.map(|(_, factor)| (implied.measure, *factor))
+        })
+    }
+
+    /// Adds to the values of the cell written at `key` what follows from them.
+    fn complete(&self, key: &Key, values: &mut [i64]) {
+        for implied in self.implied_at(key) {
+            let sum: i64 = implied.sum_of.iter().map(|(measure, factor)| values[*measure] * factor).sum();
+            values[implied.measure] += sum;
+        }
+    }
+
     /// The cells that what is written at `key` counts in.
     pub(crate) fn cells_of(&self, key: Key) -> SmallVec<[Key; 4]> {
         let Some(stands) = self.stands.iter().find(|stands| key[stands.dimension] == Code::new(stands.code))
@@ -71,7 +107,8 @@ impl CubeSpec {
     /// The rows of an answer: each cell's values counted where they are meant, no zeros, in the order of the keys' text.
     pub(crate) fn rows(&self, written: impl Iterator<Item = (Key, Vec<i64>)>) -> Vec<Row> {
         let mut sums: FxHashMap<Key, Vec<i64>> = FxHashMap::default();
-        for (key, values) in written.filter(|(_, values)| values.iter().any(|value| *value != 0)) {
+        for (key, mut values) in written.filter(|(_, values)| values.iter().any(|value| *value != 0)) {
+            self.complete(&key, &mut values);
             for key in self.cells_of(key) {
                 let sum = sums.entry(key).or_insert_with(|| vec![0; values.len()]);
                 sum.iter_mut().zip(&values).for_each(|(sum, value)| *sum += value);
@@ -153,6 +190,19 @@ pub struct Axis {
 }
 
 impl Axis {
+    /// Every day there is.
+    pub const ALL: Axis = Axis { first: Day::MIN, horizon: Day::MAX };
+
+    /// The days from the first of any of `axes` to the last.
+    #[must_use]
+    pub(crate) fn around(axes: impl Iterator<Item = Axis>) -> Axis {
+        let none = Axis { first: Day::MAX, horizon: Day::MIN };
+        axes.fold(none, |all, axis| Axis {
+            first: all.first.min(axis.first),
+            horizon: all.horizon.max(axis.horizon),
+        })
+    }
+
     /// The whole years `from..=until`.
     #[must_use]
     pub const fn years(from: i32, until: i32) -> Axis {
@@ -165,11 +215,18 @@ impl Axis {
         (self.horizon - self.first + 1).max(0) as usize
     }
 
+    /// Whether `day` is one of them.
+    #[must_use]
+    #[inline]
+    pub fn contains(self, day: Day) -> bool {
+        self.first <= day && day <= self.horizon
+    }
+
     /// The slot of a day inside the axis.
     #[must_use]
     #[inline]
     pub fn slot(self, day: Day) -> Option<usize> {
-        (day >= self.first && day <= self.horizon).then(|| (day - self.first) as usize)
+        self.contains(day).then(|| (day - self.first) as usize)
     }
 
     /// Where a level that holds from `from` to before `until` opens, and where it closes if that is inside.

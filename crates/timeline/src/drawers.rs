@@ -98,6 +98,20 @@ impl Drawers {
         self.gathered += 1;
     }
 
+    /// Pushes flows of one day: measure and weight.
+    #[inline]
+    pub(crate) fn push_each(&mut self, cell: Cell, day: u16, flows: &[(usize, i64)]) {
+        let changes = &mut self.drawers[usize::from(cell.drawer)].changes;
+        let before = changes.len();
+        changes.reserve(flows.len());
+        for (measure, weight) in flows {
+            Change::each(day, Change::STAYS, *measure, *weight, |Change { day, back, measured }| {
+                changes.push(Gathered { day, back, asked: cell.asked, measured });
+            });
+        }
+        self.gathered += changes.len() - before;
+    }
+
     /// Whether both are the same cell.
     #[inline]
     pub(crate) fn same(&self, one: Cell, other: Cell) -> bool {

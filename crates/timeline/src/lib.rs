@@ -18,7 +18,7 @@ mod timeline;
 
 pub use codec::CodecError;
 pub use cube::{
-    Axis, CubeSpec, DIMENSIONS_MAX, Key, MEASURES_MAX, Measure, Row, StandsFor, Storage, Unit, key,
+    Axis, CubeSpec, DIMENSIONS_MAX, Implied, Key, MEASURES_MAX, Measure, Row, StandsFor, Storage, Unit, key,
 };
 pub use drawers::Cell;
 pub use point::{Period, Point};

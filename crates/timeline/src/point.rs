@@ -5,7 +5,7 @@ use contract::{Code, Day};
 use rustc_hash::FxHashMap;
 
 use crate::{
-    CubeSpec, Key, Row, Sink,
+    Axis, CubeSpec, Key, Row, Sink,
     changes::Change,
     drawers::{Cell, Drawers, Target},
 };
@@ -26,6 +26,7 @@ pub struct Period {
 #[derive(Debug, Clone)]
 pub struct Point {
     period: Period,
+    levels: Axis,
     drawers: Drawers,
     cubes: Vec<Counters>,
 }
@@ -47,7 +48,10 @@ impl Point {
     pub fn new(specs: &[CubeSpec], period: Period) -> Point {
         let counters =
             |spec: &CubeSpec| Counters { spec: *spec, cells: FxHashMap::default(), values: Vec::new() };
-        Point { period, drawers: Drawers::new(), cubes: specs.iter().map(counters).collect() }
+        // Behind a cube's axis what holds on its last day goes on.
+        let on = |spec: &CubeSpec| period.on.min(spec.axis.horizon);
+        let levels = Axis::around(specs.iter().map(|spec| Axis { first: on(spec), horizon: on(spec) }));
+        Point { period, levels, drawers: Drawers::new(), cubes: specs.iter().map(counters).collect() }
     }
 
     /// Adds everything `other` holds; both of one projection and period.
@@ -126,6 +130,16 @@ impl Sink for Point {
     type Cell = Cell;
 
     #[inline]
+    fn levels(&self) -> Axis {
+        self.levels
+    }
+
+    #[inline]
+    fn flows(&self) -> Axis {
+        Axis { first: self.period.from, horizon: self.period.to }
+    }
+
+    #[inline]
     fn cell(&mut self, cube: usize, codes: &[Code]) -> Cell {
         self.drawers.cell(cube, codes)
     }
@@ -145,6 +159,14 @@ impl Sink for Point {
         let axis = self.cubes[usize::from(cell.cube)].spec.axis;
         if day >= self.period.from && day <= self.period.to && axis.slot(day).is_some() {
             self.push(cell, measure, weight);
+        }
+    }
+
+    #[inline]
+    fn flow_each(&mut self, cell: Cell, day: Day, flows: &[(usize, i64)]) {
+        let axis = self.cubes[usize::from(cell.cube)].spec.axis;
+        if day >= self.period.from && day <= self.period.to && axis.slot(day).is_some() {
+            self.drawers.push_each(cell, 0, flows);
         }
     }
 }

@@ -3,7 +3,7 @@
 use contract::{Code, Day};
 
 use crate::{
-    CubeSpec, Sink,
+    Axis, CubeSpec, Sink,
     changes::Change,
     drawers::{Cell, Drawers, Target},
 };
@@ -15,6 +15,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Postings {
     cubes: Vec<CubeSpec>,
+    /// The days of all cubes.
+    days: Axis,
     drawers: Drawers,
     taken: Vec<Taken>,
     /// How many of `taken` were put back or are gathered.
@@ -42,7 +44,13 @@ impl Postings {
     /// None yet, for the cubes `specs`.
     #[must_use]
     pub fn new(specs: &[CubeSpec]) -> Postings {
-        Postings { cubes: specs.to_vec(), drawers: Drawers::new(), taken: Vec::new(), settled: 0 }
+        Postings {
+            cubes: specs.to_vec(),
+            days: Axis::around(specs.iter().map(|spec| spec.axis)),
+            drawers: Drawers::new(),
+            taken: Vec::new(),
+            settled: 0,
+        }
     }
 
     /// Whether it is time to post them.
@@ -137,6 +145,16 @@ impl Sink for TakingOut<'_> {
     type Cell = Cell;
 
     #[inline]
+    fn levels(&self) -> Axis {
+        self.0.days
+    }
+
+    #[inline]
+    fn flows(&self) -> Axis {
+        self.0.days
+    }
+
+    #[inline]
     fn cell(&mut self, cube: usize, codes: &[Code]) -> Cell {
         self.0.drawers.cell(cube, codes)
     }
@@ -160,6 +178,16 @@ impl Sink for Postings {
     type Cell = Cell;
 
     #[inline]
+    fn levels(&self) -> Axis {
+        self.days
+    }
+
+    #[inline]
+    fn flows(&self) -> Axis {
+        self.days
+    }
+
+    #[inline]
     fn cell(&mut self, cube: usize, codes: &[Code]) -> Cell {
         self.drawers.cell(cube, codes)
     }
@@ -172,5 +200,14 @@ impl Sink for Postings {
     #[inline]
     fn flow(&mut self, cell: Cell, measure: usize, day: Day, weight: i64) {
         self.put_flow(cell, measure, day, weight, |postings, change| postings.push(cell, change));
+    }
+
+    #[inline]
+    fn flow_each(&mut self, cell: Cell, day: Day, flows: &[(usize, i64)]) {
+        if self.settled != self.taken.len() {
+            flows.iter().for_each(|(measure, weight)| self.flow(cell, *measure, day, *weight));
+        } else if let Some(slot) = self.cubes[usize::from(cell.cube)].axis.slot(day) {
+            self.drawers.push_each(cell, slot as u16, flows);
+        }
     }
 }

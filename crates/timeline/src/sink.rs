@@ -2,7 +2,7 @@
 
 use contract::{Code, Day};
 
-use crate::{CubeSpec, Key, key};
+use crate::{Axis, CubeSpec, Key, key};
 
 /// Takes the contributions of one projection.
 ///
@@ -10,6 +10,13 @@ use crate::{CubeSpec, Key, key};
 pub trait Sink {
     /// Names a cell for the calls that follow; only good for this sink.
     type Cell: Copy;
+
+    /// The days on which it is asked what holds. A level may be cut to them, and one that holds on none left out: so a
+    /// projection need not work out what nobody asks for.
+    fn levels(&self) -> Axis;
+
+    /// The days of which it is asked what happened. A flow on any other may be left out.
+    fn flows(&self) -> Axis;
 
     /// The cell of cube number `cube` (in the order the projection declares) at `key`.
     fn cell(&mut self, cube: usize, key: &[Code]) -> Self::Cell;
@@ -19,6 +26,12 @@ pub trait Sink {
 
     /// `weight` happens on `day`.
     fn flow(&mut self, cell: Self::Cell, measure: usize, day: Day, weight: i64);
+
+    /// Several flows of a cell on one day: measure and weight.
+    #[inline]
+    fn flow_each(&mut self, cell: Self::Cell, day: Day, flows: &[(usize, i64)]) {
+        flows.iter().for_each(|(measure, weight)| self.flow(cell, *measure, day, *weight));
+    }
 }
 
 /// Passes contributions on with the opposite sign: how a person is taken out.
@@ -27,6 +40,16 @@ pub struct Negated<'a, S>(pub &'a mut S);
 
 impl<S: Sink> Sink for Negated<'_, S> {
     type Cell = S::Cell;
+
+    #[inline]
+    fn levels(&self) -> Axis {
+        self.0.levels()
+    }
+
+    #[inline]
+    fn flows(&self) -> Axis {
+        self.0.flows()
+    }
 
     #[inline]
     fn cell(&mut self, cube: usize, key: &[Code]) -> S::Cell {
@@ -68,15 +91,24 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// What was collected, in the cells of `cubes` that it counts in: equal intervals of a cell added up, those that
+    /// What was collected and what follows from it, in the cells of `cubes` that it counts in: equal intervals of a cell added up, those that
     /// go on from each other joined, nothing that came to zero, in order.
     #[must_use]
     pub fn into_sorted(self, cubes: &[CubeSpec]) -> Vec<Collected> {
-        let meant = |one: &Collected| {
-            let one = *one;
-            cubes[one.cube].cells_of(one.key).into_iter().map(move |key| Collected { key, ..one })
-        };
-        let mut contributions: Vec<Collected> = self.contributions.iter().flat_map(meant).collect();
+        let mut contributions: Vec<Collected> = Vec::new();
+        for one in &self.contributions {
+            let cube = &cubes[one.cube];
+            let follows = cube.following(&one.key, one.measure).map(|(measure, factor)| {
+                let mut follows = *one;
+                (follows.measure, follows.weight) = (measure, one.weight * factor);
+                follows
+            });
+            for what in std::iter::once(*one).chain(follows) {
+                for key in cube.cells_of(one.key) {
+                    contributions.push(Collected { key, ..what });
+                }
+            }
+        }
         contributions.sort_unstable();
         let mut sums: Vec<Collected> = Vec::with_capacity(contributions.len());
         for next in contributions {
@@ -122,6 +154,14 @@ impl Collector {
 
 impl Sink for Collector {
     type Cell = (usize, Key);
+
+    fn levels(&self) -> Axis {
+        Axis::ALL
+    }
+
+    fn flows(&self) -> Axis {
+        Axis::ALL
+    }
 
     fn cell(&mut self, cube: usize, codes: &[Code]) -> (usize, Key) {
         (cube, key(codes))

@@ -4,13 +4,24 @@ use contract::Code;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Axis, Collector, Measure, Negated, Point, Sink, StandsFor, Storage, Unit};
+use crate::{Axis, Collector, Implied, Measure, Negated, Point, Sink, StandsFor, Storage, Unit};
 
-const MEASURES: &[Measure] = &[Measure::Level("people", Unit::Count), Measure::Flow("paid", Unit::Money)];
+const MEASURES: &[Measure] = &[
+    Measure::Level("people", Unit::Count),
+    Measure::Flow("paid", Unit::Money),
+    Measure::Flow("due", Unit::Money),
+    Measure::Level("seats", Unit::Count),
+];
 
 /// What is written at k3 counts at k0 and, as y, at k1.
 const STANDS: &[StandsFor] =
     &[StandsFor { dimension: 0, code: "k3", cells: &[&[(0, "k0")], &[(0, "k1"), (1, "y")]] }];
+
+/// Everywhere what was paid was due; at k2 everybody has two seats.
+const IMPLIED: &[Implied] = &[
+    Implied { at: None, measure: 2, sum_of: &[(1, 1)] },
+    Implied { at: Some((0, "k2")), measure: 3, sum_of: &[(0, 2)] },
+];
 
 fn specs(storage: Storage) -> Vec<CubeSpec> {
     let axis = Axis::years(2025, 2026);
@@ -22,6 +33,7 @@ fn specs(storage: Storage) -> Vec<CubeSpec> {
             axis,
             storage,
             stands: STANDS,
+            implied: IMPLIED,
         })
         .to_vec()
 }
@@ -38,9 +50,11 @@ fn apply(sink: &mut impl Sink, (cube, key, level, from, length, weight): Contrib
     let cell = sink.cell(cube, &[Code::new(&format!("k{key}")), Code::new("x")]);
     let from = Day::new_year(2025) + from;
     if level {
-        sink.level(cell, 0, from, from + length, weight);
-    } else {
+        sink.level(cell, if length % 5 == 0 { 3 } else { 0 }, from, from + length, weight);
+    } else if length % 2 == 0 {
         sink.flow(cell, 1, from, weight);
+    } else {
+        sink.flow_each(cell, from, &[(1, weight), (2, -weight)]);
     }
 }
 
@@ -145,24 +159,28 @@ proptest! {
     }
 
     #[test]
-    fn what_stands_for_several_cells_counts_in_each(changes in changes(), on in -10..760i32) {
+    fn what_stands_for_others_and_what_follows_counts_where_it_is_meant(changes in changes(), on in -10..760i32, length in 0..400i32) {
         let on = Day::new_year(2025) + on;
-        prop_assume!(specs(Storage::Dense)[0].axis.slot(on).is_some());
         let (mut collector, specs) = (Collector::default(), specs(Storage::Dense));
+        prop_assume!(specs[0].axis.slot(on).is_some());
         changes.iter().for_each(|change| apply(&mut collector, *change));
-        let mut people = std::collections::BTreeMap::new();
-        for one in collector.into_sorted(&specs) {
-            if (one.cube, one.measure) == (0, 0) && one.from <= on && on < one.until {
-                *people.entry(text_of(&one.key)).or_insert(0) += one.weight;
-            }
+        let period = Period { on, from: on - length, to: on };
+        let mut expected = std::collections::BTreeMap::new();
+        for one in collector.into_sorted(&specs).iter().filter(|one| one.cube == 0) {
+            let counts = if MEASURES[one.measure].is_level() {
+                one.from <= on && on < one.until
+            } else {
+                specs[0].axis.contains(one.from) && one.from >= period.from && one.from <= period.to
+            };
+            let values = expected.entry(text_of(&one.key)).or_insert_with(|| vec![0; MEASURES.len()]);
+            values[one.measure] += if counts { one.weight } else { 0 };
         }
-        people.retain(|_, people| *people != 0);
-        prop_assert!(people.keys().all(|key| key[0] != "k3"));
-        let period = Period { on, from: on, to: on - 1 };
+        expected.retain(|_, values| values.iter().any(|value| *value != 0));
+        prop_assert!(expected.keys().all(|key| key[0] != "k3"));
         let rows = timeline(Storage::Dense, &changes).rows(0, period);
         let rows: std::collections::BTreeMap<_, _> =
-            rows.iter().map(|row| (text_of(&row.key), row.values[0])).filter(|row| row.1 != 0).collect();
-        prop_assert_eq!(rows, people);
+            rows.into_iter().map(|row| (text_of(&row.key), row.values)).collect();
+        prop_assert_eq!(rows, expected);
     }
 
     #[test]
