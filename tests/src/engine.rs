@@ -7,7 +7,7 @@ use coverage::Coverage;
 use fee_exemption::FeeExemption;
 use history::{History, PersonView, Resolver};
 use policy::Bundle;
-use projection::{Person, Projection};
+use projection::{Projection, Standing};
 use referral_load::ReferralLoad;
 use timeline::{Period, Point};
 
@@ -68,7 +68,8 @@ struct Points {
 
 impl Points {
     fn add(&mut self, person: &PersonView<'_>, bundle: &Bundle) {
-        let person = &Person::read(person, bundle);
+        let mut standing = Standing::default();
+        let person = &standing.read(*person, bundle);
         Coverage::project(person, bundle, &mut self.coverage);
         ReferralLoad::project(person, bundle, &mut self.referral);
         FeeExemption::project(person, bundle, &mut self.exemption);

@@ -12,8 +12,8 @@ const CHECK_UP_TYPES: [&str; 2] = ["15", "16"];
 
 /// A person, with what care they had.
 #[derive(Debug)]
-pub(crate) struct Person<'p, 'v> {
-    pub(crate) all: &'p projection::Person<'v>,
+pub(crate) struct Person<'p> {
+    pub(crate) all: projection::Person<'p>,
     /// The days of the life that are asked for.
     pub(crate) life: Span,
     pub(crate) record: Spans,
@@ -23,37 +23,37 @@ pub(crate) struct Person<'p, 'v> {
     pub(crate) last_contact: Option<Day>,
 }
 
-impl<'p, 'v> Person<'p, 'v> {
-    /// Reads `person` for the days of `window`; contacts and check-ups after `seen` are not looked at. `None`: there is nobody on
-    /// any of them.
+impl<'p> Person<'p> {
+    /// Reads `person` for the days of `window`; contacts and check-ups after `seen` are not looked at. The life is empty where there
+    /// is nobody on any of them.
     #[inline]
     pub(crate) fn read(
-        person: &'p projection::Person<'v>,
+        person: &projection::Person<'p>,
         bundle: &Bundle,
         window: Span,
         seen: Day,
-    ) -> Option<Person<'p, 'v>> {
-        let life = person.life().and(window);
-        if !person.view.is_person() || person.view.facts.is_empty() || life.is_empty() {
-            return None;
-        }
+    ) -> Person<'p> {
+        let is_person = person.view.is_person() && !person.view.facts.is_empty();
+        let nobody = Span { from: window.from, until: window.from };
         let mut read = Person {
-            all: person,
-            life,
+            all: *person,
+            life: if is_person { person.life().and(window) } else { nobody },
             record: Spans::new(),
             managed: Spans::new(),
             checked_up: Spans::new(),
             last_check_up: None,
             last_contact: None,
         };
-        read.records();
-        read.contacts(bundle, seen);
-        Some(read)
+        if !read.life.is_empty() {
+            read.records();
+            read.contacts(bundle, seen);
+        }
+        read
     }
 
     fn records(&mut self) {
         let mut since = None;
-        for fact in &self.all.others {
+        for fact in self.all.others() {
             let on = fact.occurred.day();
             match fact.body {
                 Body::HealthRecordOpened => since = since.or(Some(on)),
@@ -73,7 +73,7 @@ impl<'p, 'v> Person<'p, 'v> {
     fn contacts(&mut self, bundle: &Bundle, seen: Day) {
         let mut window = Window::default();
         let mut contacts = Spans::new();
-        for fact in &self.all.care {
+        for fact in self.all.care() {
             let on = fact.occurred.day();
             if on > seen {
                 continue;

@@ -17,13 +17,16 @@ use crate::{
 
 pub(crate) fn project<S: Sink>(person: &projection::Person<'_>, bundle: &Bundle, sink: &mut S) {
     care(person, bundle, sink);
-    let Some(person) = Person::read(person, bundle, asked_for(sink.levels()), Day::MAX) else { return };
+    let person = Person::read(person, bundle, asked_for(sink.levels()), Day::MAX);
+    if person.life.is_empty() {
+        return;
+    }
     communes(&person, sink);
     groups(&person, bundle, sink);
     registrations(&person, bundle, sink);
 }
 
-impl Person<'_, '_> {
+impl Person<'_> {
     /// Adds to `cell` what [`COMMUNE`] and [`GROUP`] both measure, on the days of `days`, but [`INSURED`].
     #[inline]
     fn add<S: Sink>(&self, sink: &mut S, cell: S::Cell, days: Span) {
@@ -41,7 +44,7 @@ fn level<S: Sink>(sink: &mut S, cell: S::Cell, measure: usize, span: Span) {
     sink.level(cell, measure, span.from, until, 1);
 }
 
-fn communes<S: Sink>(person: &Person<'_, '_>, sink: &mut S) {
+fn communes<S: Sink>(person: &Person<'_>, sink: &mut S) {
     let bands = bands(person);
     let permanent = person.all.places.permanent.as_slice();
     for (days, commune) in person.actual().as_slice() {
@@ -62,7 +65,7 @@ fn communes<S: Sink>(person: &Person<'_, '_>, sink: &mut S) {
 /// The days of `window`, on which neither residence nor age band changes.
 #[inline]
 fn residents<S: Sink>(
-    person: &Person<'_, '_>,
+    person: &Person<'_>,
     window: Span,
     permanent: Code,
     actual: Code,
@@ -103,7 +106,7 @@ fn residents<S: Sink>(
 }
 
 /// The age bands of the life.
-fn bands(person: &Person<'_, '_>) -> SmallVec<[(Span, Code); 3]> {
+fn bands(person: &Person<'_>) -> SmallVec<[(Span, Code); 3]> {
     let Some(birth) = person.all.birth else {
         return SmallVec::from_iter([(person.life, Code::new(UNKNOWN))]);
     };
@@ -126,7 +129,7 @@ fn bands(person: &Person<'_, '_>) -> SmallVec<[(Span, Code); 3]> {
     bands
 }
 
-fn groups<S: Sink>(person: &Person<'_, '_>, bundle: &Bundle, sink: &mut S) {
+fn groups<S: Sink>(person: &Person<'_>, bundle: &Bundle, sink: &mut S) {
     let mut groups: SmallVec<[(Code, Spans); 3]> = SmallVec::new();
     let cards = person.all.holdings.cards.iter().map(|card| (card.group, card.span));
     let statuses = person.all.holdings.entitlements.iter().map(|held| (held.group, held.span));
@@ -152,7 +155,7 @@ fn groups<S: Sink>(person: &Person<'_, '_>, bundle: &Bundle, sink: &mut S) {
     }
 }
 
-fn in_group<S: Sink>(person: &Person<'_, '_>, days: &Spans, kind: &str, group: Code, sink: &mut S) {
+fn in_group<S: Sink>(person: &Person<'_>, days: &Spans, kind: &str, group: Code, sink: &mut S) {
     // Whoever is in a group by a card is insured.
     let by_card = person.all.holdings.entitlements.is_empty();
     for (place, commune) in person.actual().as_slice() {
@@ -173,7 +176,7 @@ fn in_group<S: Sink>(person: &Person<'_, '_>, days: &Spans, kind: &str, group: C
 }
 
 /// Where insured people are registered: of several cards the latest begun says it.
-fn registrations<S: Sink>(person: &Person<'_, '_>, bundle: &Bundle, sink: &mut S) {
+fn registrations<S: Sink>(person: &Person<'_>, bundle: &Bundle, sink: &mut S) {
     if let [card] = person.all.holdings.cards.as_slice() {
         let span = card.span.and(person.life);
         if !span.is_empty() {
@@ -197,7 +200,7 @@ fn registrations<S: Sink>(person: &Person<'_, '_>, bundle: &Bundle, sink: &mut S
 /// What facilities did, whoever it was for.
 fn care<S: Sink>(person: &projection::Person<'_>, bundle: &Bundle, sink: &mut S) {
     let days = asked_for(sink.flows());
-    for fact in &person.care {
+    for fact in person.care() {
         let on = fact.occurred.day();
         if !days.contains(on) {
             continue;
@@ -207,7 +210,7 @@ fn care<S: Sink>(person: &projection::Person<'_>, bundle: &Bundle, sink: &mut S)
             Body::CareGiven { facility, .. } => (CONTACTS, facility),
             Body::ClaimSubmitted(claim) if is_check_up(claim.visit_type) => {
                 // A check-up told by its claim and by itself, under one key, is one.
-                let told = person.care.iter().any(|other| {
+                let told = person.care().any(|other| {
                     other.record == fact.record && matches!(other.body, Body::CheckUpCompleted { .. })
                 });
                 if told {

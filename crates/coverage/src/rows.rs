@@ -42,7 +42,7 @@ pub(crate) fn rows(
     list: usize,
     rows: &mut Vec<ListRow>,
 ) {
-    let Some(person) = Person::read(person, bundle, WINDOW, on) else { return };
+    let person = Person::read(person, bundle, WINDOW, on);
     if !person.life.contains(on) {
         return;
     }
@@ -55,7 +55,7 @@ pub(crate) fn rows(
     }
 }
 
-fn lapsing(person: &Person<'_, '_>, commune: Code, on: Day) -> Option<ListRow> {
+fn lapsing(person: &Person<'_>, commune: Code, on: Day) -> Option<ListRow> {
     let ends = person.all.insured.at(on)?.until;
     if ends > on + LAPSING_DAYS + 1 || ends == person.all.died {
         return None;
@@ -66,7 +66,7 @@ fn lapsing(person: &Person<'_, '_>, commune: Code, on: Day) -> Option<ListRow> {
     Some(ListRow { values, event: Some(card.event) })
 }
 
-fn missing(person: &Person<'_, '_>, commune: Code, on: Day) -> Option<ListRow> {
+fn missing(person: &Person<'_>, commune: Code, on: Day) -> Option<ListRow> {
     let [checked_up, managed, record] =
         [&person.checked_up, &person.managed, &person.record].map(|spans| spans.at(on).is_some());
     if checked_up && managed {
@@ -85,7 +85,7 @@ fn missing(person: &Person<'_, '_>, commune: Code, on: Day) -> Option<ListRow> {
     Some(ListRow { values, event: None })
 }
 
-fn uninsured(person: &Person<'_, '_>, commune: Code, on: Day) -> Option<ListRow> {
+fn uninsured(person: &Person<'_>, commune: Code, on: Day) -> Option<ListRow> {
     if person.all.insured.at(on).is_some() {
         return None;
     }

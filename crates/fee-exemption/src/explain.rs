@@ -3,7 +3,7 @@
 use contract::{Code, Day};
 use history::{Claim, Fact, PersonView};
 use policy::{AnnualCopay, Bundle, Money, Percent, Rule, Step};
-use projection::Span;
+use projection::{Span, Standing};
 use serde::Serialize;
 
 use crate::{
@@ -186,7 +186,8 @@ pub struct StepSaid {
 /// Explains what policy says of `view` on a day, from the claims of that calendar year up to it.
 #[must_use]
 pub fn explain(view: &PersonView<'_>, bundle: &Bundle, on: Day) -> Explanation {
-    let all = projection::Person::read(view, bundle);
+    let mut standing = Standing::default();
+    let all = standing.read(*view, bundle);
     let person = Person::read(&all, bundle);
     let exemptions = person.exemptions(bundle);
     let insured = all.insured.at(on);
@@ -253,7 +254,7 @@ fn holds(person: &projection::Person<'_>, bundle: &Bundle, on: Day) -> Vec<CardN
     cards.chain(statuses.map(|held| now("entitlement", held.group, Code::EMPTY, held.span))).collect()
 }
 
-fn continuity(person: &Person<'_, '_>, bundle: &Bundle, on: Day) -> Continuity {
+fn continuity(person: &Person<'_>, bundle: &Bundle, on: Day) -> Continuity {
     match person.five_years(on, bundle) {
         Some(known) => Continuity {
             answer: if known.complete_on <= on { "yes" } else { "no" },
@@ -278,7 +279,7 @@ fn annual_step(annual: Option<AnnualCopay<'_>>, bundle: &Bundle, on: Day) -> Ann
     }
 }
 
-fn payer(person: &Person<'_, '_>, on: Day) -> PayerSays {
+fn payer(person: &Person<'_>, on: Day) -> PayerSays {
     let of_year = person.payer.iter().filter(|said| said.year == on.year() && said.on <= on);
     let mut says = PayerSays { copay: String::new(), exempt_from: String::new() };
     for said in of_year {

@@ -10,8 +10,8 @@ use crate::claims::{copay_at_most, counted_copays};
 
 /// A person, with what they paid.
 #[derive(Debug)]
-pub(crate) struct Person<'p, 'v> {
-    pub(crate) all: &'p projection::Person<'v>,
+pub(crate) struct Person<'p> {
+    pub(crate) all: projection::Person<'p>,
     /// Copay that counts toward the threshold, by day.
     pub(crate) copays: Vec<(Day, Money)>,
     pub(crate) payer: SmallVec<[Payer; 1]>,
@@ -74,20 +74,20 @@ impl Exemptions<'_> {
     }
 }
 
-impl<'p, 'v> Person<'p, 'v> {
+impl<'p> Person<'p> {
     /// All there is to know of a person.
-    pub(crate) fn read(all: &'p projection::Person<'v>, bundle: &Bundle) -> Person<'p, 'v> {
-        Person { all, copays: counted_copays(all, bundle), payer: payer(all) }
+    pub(crate) fn read(all: &projection::Person<'p>, bundle: &Bundle) -> Person<'p> {
+        Person { all: *all, copays: counted_copays(all, bundle), payer: payer(all) }
     }
 
     /// What sums need of a person. Copay is only counted where it can have passed a threshold, which is seldom.
     #[inline]
-    pub(crate) fn read_for_sums(all: &'p projection::Person<'v>, bundle: &Bundle) -> Person<'p, 'v> {
+    pub(crate) fn read_for_sums(all: &projection::Person<'p>, bundle: &Bundle) -> Person<'p> {
         let of_claims = all.claims().map(|(_, claim)| copay_at_most(&all.view, claim));
         let at_most = Money(of_claims.fold(0, i64::saturating_add));
         let may_pass = bundle.policy.least_threshold().is_none_or(|least| least <= at_most);
         let copays = if may_pass { counted_copays(all, bundle) } else { Vec::new() };
-        Person { all, copays, payer: payer(all) }
+        Person { all: *all, copays, payer: payer(all) }
     }
 
     /// When five years in a row complete, by the cards that began up to the end of the year of `on`; `None`: it is not known.
@@ -160,7 +160,7 @@ impl<'p, 'v> Person<'p, 'v> {
 
 /// What the payer said, in the order of the facts.
 fn payer(person: &projection::Person<'_>) -> SmallVec<[Payer; 1]> {
-    let said = person.others.iter().filter_map(|fact| {
+    let said = person.others().filter_map(|fact| {
         let on = fact.occurred.day();
         match fact.body {
             Body::CopayBalanceReported { year, copay } => {

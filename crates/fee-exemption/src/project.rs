@@ -21,7 +21,7 @@ pub(crate) fn project<S: Sink>(person: &projection::Person<'_>, bundle: &Bundle,
     let exemptions = person.exemptions(bundle);
     charged(&person, &exemptions, bundle, sink);
     if person.all.view.is_person() {
-        people(person.all, &exemptions, bundle, sink);
+        people(&person.all, &exemptions, bundle, sink);
     }
 }
 
@@ -73,7 +73,7 @@ fn add<S: Sink>(sink: &mut S, cell: S::Cell, measure: usize, spans: &Spans, wind
 }
 
 fn charged<S: Sink>(
-    person: &Person<'_, '_>,
+    person: &Person<'_>,
     exemptions: &Exemptions<'_>,
     bundle: &Bundle,
     sink: &mut S,

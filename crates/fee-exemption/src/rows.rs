@@ -78,7 +78,7 @@ pub(crate) fn rows(
     }
 }
 
-fn exempt(person: &Person<'_, '_>, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
+fn exempt(person: &Person<'_>, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
     let annual = person.annual(on, bundle)?;
     let exemption = annual.exemption?;
     let confirmed = person.exemptions(bundle).confirmed.at(on).is_some();
@@ -94,7 +94,7 @@ fn exempt(person: &Person<'_, '_>, main: &Main, bundle: &Bundle, on: Day) -> Opt
     Some(ListRow { values, event: None })
 }
 
-fn covered(person: &Person<'_, '_>, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
+fn covered(person: &Person<'_>, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
     if main.rate != Some(10_000) {
         return None;
     }
@@ -108,7 +108,7 @@ fn covered(person: &Person<'_, '_>, main: &Main, bundle: &Bundle, on: Day) -> Op
     Some(ListRow { values, event: card.map(|card| card.event) })
 }
 
-fn near(person: &Person<'_, '_>, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
+fn near(person: &Person<'_>, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
     let annual = person.annual(on, bundle)?;
     let is_near = i128::from(annual.paid.0) * 100 >= i128::from(annual.threshold.0) * i128::from(NEAR_SHARE);
     if annual.exemption.is_some() || !is_near {
@@ -134,7 +134,7 @@ fn near(person: &Person<'_, '_>, main: &Main, bundle: &Bundle, on: Day) -> Optio
     Some(ListRow { values, event: None })
 }
 
-fn mischarged(person: &Person<'_, '_>, bundle: &Bundle, on: Day, rows: &mut Vec<ListRow>) {
+fn mischarged(person: &Person<'_>, bundle: &Bundle, on: Day, rows: &mut Vec<ListRow>) {
     let first = Day::new_year(on.year());
     let exemptions = person.exemptions(bundle);
     let of_year = person.all.claims().filter(|(_, claim)| claim.ended >= first && claim.ended <= on);

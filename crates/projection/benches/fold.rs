@@ -11,7 +11,7 @@ use coverage::Coverage;
 use fee_exemption::FeeExemption;
 use history::{History, PersonView, Resolver};
 use policy::Bundle;
-use projection::{Person, Projection, story};
+use projection::{Projection, Standing, story};
 use referral_load::ReferralLoad;
 use simulator::{City, Config, Places};
 use timeline::{Axis, Period, Point, Postings, Sink, Timeline};
@@ -173,6 +173,7 @@ fn fold<P: Projection, S: Sums>(
 ) -> (f64, f64) {
     let rounds = number("ROUNDS", 1);
     let mut resolvers: Vec<Resolver> = (0..PEOPLE_AT_ONCE).map(|_| Resolver::new()).collect();
+    let mut standing = Standing::default();
     let (mut viewed, mut projected) = (0, 0);
     for histories in (0..rounds).flat_map(|_| histories.chunks(PEOPLE_AT_ONCE)) {
         for (history, resolver) in histories.iter().zip(&mut resolvers) {
@@ -187,7 +188,7 @@ fn fold<P: Projection, S: Sums>(
         let between = worked_ns();
         if let Some(sink) = sink.as_deref_mut() {
             for view in &views {
-                P::project(&Person::read(view, bundle), bundle, sink);
+                P::project(&standing.read(*view, bundle), bundle, sink);
                 sink.person_is_whole();
             }
         }

@@ -20,7 +20,7 @@ pub use dimensions::{
     CAME, NONE, TIERS, UNKNOWN, came, facility_on, known_commune, known_facility, known_group, tier,
     tier_code,
 };
-pub use person::Person;
+pub use person::{Person, Standing};
 pub use rows::{List, ListRow};
 pub use spans::{Layers, Span, Spans};
 pub use standing::{Card, Entitlement, Holdings, Main, Places};

@@ -1,20 +1,27 @@
 //! A person's history, read once for every projection.
 
+use std::ops::Deref;
+
 use contract::{Day, v1::Sex};
 use history::{Body, Claim, Fact, PersonView};
 use policy::Bundle;
-use smallvec::SmallVec;
 
 use crate::{Holdings, Main, Places, Span, Spans, standing::Residences};
 
-/// Who a person is, what they hold, where they live, and the facts about everything else.
+/// A person as projections see them: the facts in force, and what was read from them.
+#[derive(Debug, Clone, Copy)]
+pub struct Person<'a> {
+    /// The facts in force.
+    pub view: PersonView<'a>,
+    standing: &'a Standing,
+}
+
+/// Who a person is, what they hold and where they live. Its memory serves one person after the other.
 ///
 /// Nothing is cut to the days of birth or to the days of cubes: five years of insurance reach back, and lists tell how it
 /// was. What comes after death is.
 #[derive(Debug)]
-pub struct Person<'v> {
-    /// The facts in force it was read from.
-    pub view: PersonView<'v>,
+pub struct Standing {
     /// The day of birth, if it is known.
     pub birth: Option<Day>,
     /// As registered.
@@ -28,41 +35,39 @@ pub struct Person<'v> {
     /// The days on which some card is in force.
     pub insured: Spans,
     /// The main group of each of those days, and of days with an entitlement.
-    pub mains: SmallVec<[Main; 4]>,
+    pub mains: Vec<Main>,
     /// The commune on each day.
     pub places: Places,
-    /// Claims, check-ups and other care, in the order of the view.
-    pub care: SmallVec<[&'v Fact; 8]>,
-    /// What is read into nothing above, in the order of the view.
-    pub others: SmallVec<[&'v Fact; 8]>,
+    residences: Residences,
+    /// Numbers of the facts that are claims, check-ups and other care.
+    care: Vec<u32>,
+    /// Numbers of the facts that are read into nothing above.
+    others: Vec<u32>,
 }
 
-impl<'v> Person<'v> {
-    /// Reads a person.
-    #[must_use]
-    #[inline]
-    pub fn read(view: &PersonView<'v>, bundle: &Bundle) -> Person<'v> {
-        // Filled where it stands: a person is long to move.
-        let mut person = Person {
-            view: *view,
+impl Default for Standing {
+    fn default() -> Standing {
+        Standing {
             birth: None,
             sex: Sex::Unspecified,
             died: Day::MAX,
             known: Day::MAX,
             holdings: Holdings::default(),
             insured: Spans::new(),
-            mains: SmallVec::new(),
+            mains: Vec::new(),
             places: Places::default(),
-            care: SmallVec::new(),
-            others: SmallVec::new(),
-        };
-        person.take(bundle);
-        person
+            residences: Residences::default(),
+            care: Vec::new(),
+            others: Vec::new(),
+        }
     }
+}
 
-    fn take(&mut self, bundle: &Bundle) {
-        let mut residences = Residences::default();
-        for fact in self.view.facts {
+impl Standing {
+    /// Reads a person.
+    pub fn read<'a>(&'a mut self, view: PersonView<'a>, bundle: &Bundle) -> Person<'a> {
+        self.clear();
+        for (at, fact) in view.facts.iter().enumerate() {
             self.known = self.known.min(fact.occurred.day());
             match &fact.body {
                 Body::PersonRegistered { birth, sex } => {
@@ -70,32 +75,69 @@ impl<'v> Person<'v> {
                     self.sex = if *sex == Sex::Unspecified { self.sex } else { *sex };
                 }
                 Body::PersonDied { on } => self.died = self.died.min(*on),
-                Body::ResidenceChanged { .. } => residences.take(fact),
+                Body::ResidenceChanged { .. } => self.residences.take(fact),
                 Body::InsuranceGranted { .. }
                 | Body::InsuranceEnded { .. }
                 | Body::EntitlementGranted { .. }
                 | Body::EntitlementEnded { .. } => self.holdings.take(fact),
                 Body::ClaimSubmitted(_) | Body::CheckUpCompleted { .. } | Body::CareGiven { .. } => {
-                    self.care.push(fact);
+                    self.care.push(at as u32);
                 }
-                _ => self.others.push(fact),
+                _ => self.others.push(at as u32),
             }
         }
         // Cards and residences may reach back before anything was told.
-        let begins = [residences.begins(), self.holdings.begins()];
+        let begins = [self.residences.begins(), self.holdings.begins()];
         self.known = begins.into_iter().flatten().fold(self.known, Day::min);
         let until_death = Span { from: Day::MIN, until: self.died };
         self.holdings.settle(until_death);
         self.holdings.insured(&mut self.insured);
         self.holdings.main_groups(bundle, &mut self.mains);
-        residences.places(until_death, bundle, &mut self.places);
+        self.residences.places(until_death, bundle, &mut self.places);
+        Person { view, standing: self }
+    }
+
+    fn clear(&mut self) {
+        (self.birth, self.sex) = (None, Sex::Unspecified);
+        (self.died, self.known) = (Day::MAX, Day::MAX);
+        self.holdings.clear();
+        self.insured.clear();
+        self.mains.clear();
+        self.residences.clear();
+        self.care.clear();
+        self.others.clear();
+    }
+}
+
+impl Deref for Person<'_> {
+    type Target = Standing;
+
+    #[inline]
+    fn deref(&self) -> &Standing {
+        self.standing
+    }
+}
+
+impl<'a> Person<'a> {
+    /// Claims, check-ups and other care, in the order of the view.
+    #[inline]
+    pub fn care(&self) -> impl Iterator<Item = &'a Fact> + use<'a> {
+        let facts = self.view.facts;
+        self.standing.care.iter().map(|at| &facts[*at as usize])
+    }
+
+    /// What tells neither who they are, what they hold, where they live nor of care, in the order of the view.
+    #[inline]
+    pub fn others(&self) -> impl Iterator<Item = &'a Fact> + use<'a> {
+        let facts = self.view.facts;
+        self.standing.others.iter().map(|at| &facts[*at as usize])
     }
 
     /// The claims, with the fact of each, in the order of the view.
     #[inline]
-    pub fn claims(&self) -> impl Iterator<Item = (&'v Fact, &'v Claim)> {
-        self.care.iter().filter_map(|fact| match &fact.body {
-            Body::ClaimSubmitted(claim) => Some((*fact, claim)),
+    pub fn claims(&self) -> impl Iterator<Item = (&'a Fact, &'a Claim)> + use<'a> {
+        self.care().filter_map(|fact| match &fact.body {
+            Body::ClaimSubmitted(claim) => Some((fact, claim)),
             _ => None,
         })
     }

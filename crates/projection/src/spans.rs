@@ -53,6 +53,10 @@ impl Spans {
         Spans::default()
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Adds the days of `span`. Cheapest when they come in order.
     #[inline]
     pub fn add(&mut self, span: Span) {

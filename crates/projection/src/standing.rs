@@ -47,10 +47,10 @@ pub struct Entitlement {
 #[derive(Debug, Default)]
 pub struct Holdings {
     /// Cards in force on some day, the latest begun last.
-    pub cards: SmallVec<[Card; 3]>,
+    pub cards: Vec<Card>,
     /// Entitlements in force on some day.
-    pub entitlements: SmallVec<[Entitlement; 2]>,
-    ends: SmallVec<[End; 1]>,
+    pub entitlements: Vec<Entitlement>,
+    ends: Vec<End>,
 }
 
 /// What ended early: a grant by its record, or what had begun by the day.
@@ -64,7 +64,7 @@ struct End {
 
 /// Where a person lives. Give it every fact, in order, then ask for [`Residences::places`].
 #[derive(Debug, Default)]
-pub(crate) struct Residences(SmallVec<[Residence; 4]>);
+pub(crate) struct Residences(Vec<Residence>);
 
 #[derive(Debug, Clone, Copy)]
 struct Residence {
@@ -99,6 +99,12 @@ fn order(from: Day, fact: &Fact) -> Order {
 }
 
 impl Holdings {
+    pub(crate) fn clear(&mut self) {
+        self.cards.clear();
+        self.entitlements.clear();
+        self.ends.clear();
+    }
+
     /// Takes what `fact` says of cards and entitlements.
     #[inline]
     pub(crate) fn take(&mut self, fact: &Fact) {
@@ -171,7 +177,7 @@ impl Holdings {
     }
 
     /// Adds the main group of each day on which there is one, by cards and entitlements.
-    pub(crate) fn main_groups(&self, bundle: &Bundle, main: &mut SmallVec<[Main; 4]>) {
+    pub(crate) fn main_groups(&self, bundle: &Bundle, main: &mut Vec<Main>) {
         let policy = &bundle.policy;
         let mut put = |span: Span, group: Code, digit: Code| {
             let rate = policy.card_rate(group, digit, span.from).map(|rate| rate.basis_points);
@@ -223,6 +229,10 @@ impl Holdings {
 }
 
 impl Residences {
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Takes what `fact` says of a residence.
     #[inline]
     pub(crate) fn take(&mut self, fact: &Fact) {

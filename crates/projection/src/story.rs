@@ -22,7 +22,7 @@ use policy::Bundle;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value};
 use timeline::Collector;
 
-use crate::{ListRow, Person, Projection};
+use crate::{ListRow, Projection, Standing};
 
 /// People and their histories.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ pub fn check_rows<P: Projection>(bundle: &Bundle, list: &str, on: &str, story: &
     let mut text = String::new();
     Story::tell(story).each(|name, person| {
         let mut rows: Vec<ListRow> = Vec::new();
-        P::rows(&Person::read(person, bundle), bundle, on, number, &mut rows);
+        P::rows(&Standing::default().read(*person, bundle), bundle, on, number, &mut rows);
         for row in rows {
             assert_eq!(row.values.len(), P::LISTS[number].columns.len(), "a value a column");
             text.push_str(&format!("{name}: {}\n", row.values.join(" | ")));
@@ -143,7 +143,7 @@ impl Story {
     #[must_use]
     pub fn figures<P: Projection>(&self, bundle: &Bundle, cubes: &[&str]) -> String {
         let mut collector = Collector::default();
-        self.each(|_, person| P::project(&Person::read(person, bundle), bundle, &mut collector));
+        self.each(|_, person| P::project(&Standing::default().read(*person, bundle), bundle, &mut collector));
         let text = collector.render(P::CUBES);
         let wanted = |line: &&str| {
             cubes.is_empty() || line.split_once('[').is_some_and(|(cube, _)| cubes.contains(&cube))

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use contract::Subject;
 use history::PersonView;
 use policy::Bundle;
+use projection::Standing;
 use smallvec::SmallVec;
 use timeline::{CodecError, Negated, Period, Point, Postings, Row, SharedTimeline, Timeline};
 use xxhash_rust::xxh3::xxh3_128;
@@ -47,21 +48,27 @@ pub(crate) trait Fold {
 struct Pending {
     postings: [Postings; PROJECTIONS],
     events: u128,
+    standing: Standing,
 }
 
 impl Pending {
     fn new() -> Pending {
-        Pending { postings: REGISTRY.each_ref().map(|projection| Postings::new(projection.cubes)), events: 0 }
+        Pending {
+            postings: REGISTRY.each_ref().map(|projection| Postings::new(projection.cubes)),
+            events: 0,
+            standing: Standing::default(),
+        }
     }
 
     fn add(&mut self, subject: Subject, person: &PersonView<'_>, bundle: &Bundle) {
-        project_all(person, bundle, &mut self.postings);
+        project_all(&mut self.standing, person, bundle, &mut self.postings);
         self.postings.iter_mut().for_each(Postings::settle);
         self.events = self.events.wrapping_add(events_of(subject, person));
     }
 
     fn subtract(&mut self, subject: Subject, person: &PersonView<'_>, bundle: &Bundle) {
-        project_all(person, bundle, &mut self.postings.each_mut().map(Postings::taking_out));
+        let mut taking_out = self.postings.each_mut().map(Postings::taking_out);
+        project_all(&mut self.standing, person, bundle, &mut taking_out);
         self.events = self.events.wrapping_sub(events_of(subject, person));
     }
 
@@ -278,28 +285,30 @@ pub struct Digests {
 }
 
 /// The sums of one day and period, of all projections.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Points {
     points: [Point; PROJECTIONS],
+    standing: Standing,
 }
 
 impl Points {
     /// Empty sums.
     #[must_use]
     pub fn new(period: Period) -> Points {
-        Points { points: REGISTRY.each_ref().map(|projection| Point::new(projection.cubes, period)) }
+        let points = REGISTRY.each_ref().map(|projection| Point::new(projection.cubes, period));
+        Points { points, standing: Standing::default() }
     }
 
     /// Adds a person.
     pub fn add(&mut self, person: &PersonView<'_>, bundle: &Bundle) {
-        project_all(person, bundle, &mut self.points);
+        project_all(&mut self.standing, person, bundle, &mut self.points);
         self.make_room();
     }
 
     /// Takes a person out.
     pub fn subtract(&mut self, person: &PersonView<'_>, bundle: &Bundle) {
         let mut negated = self.points.each_mut().map(Negated);
-        project_all(person, bundle, &mut negated);
+        project_all(&mut self.standing, person, bundle, &mut negated);
         self.make_room();
     }
 

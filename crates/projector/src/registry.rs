@@ -3,7 +3,7 @@
 use contract::Day;
 use history::PersonView;
 use policy::Bundle;
-use projection::{List, ListRow, Person, Projection};
+use projection::{List, ListRow, Person, Projection, Standing};
 use timeline::{CubeSpec, Sink};
 
 /// A projection as the engine and the reader know it.
@@ -30,7 +30,7 @@ impl Registered {
         list: usize,
         rows: &mut Vec<ListRow>,
     ) {
-        (self.rows)(&Person::read(person, bundle), bundle, on, list, rows);
+        (self.rows)(&Standing::default().read(*person, bundle), bundle, on, list, rows);
     }
 
     /// The number of the cube of this name.
@@ -54,10 +54,15 @@ macro_rules! projections {
             rows: <$projection as Projection>::rows,
         }),*];
 
-        /// What `person` adds to every projection, each to its sink.
+        /// What `person` adds to every projection, each to its sink; `standing` is memory for reading them.
         #[inline]
-        pub fn project_all<S: Sink>(person: &PersonView<'_>, bundle: &Bundle, sinks: &mut [S; PROJECTIONS]) {
-            let person = Person::read(person, bundle);
+        pub fn project_all<S: Sink>(
+            standing: &mut Standing,
+            person: &PersonView<'_>,
+            bundle: &Bundle,
+            sinks: &mut [S; PROJECTIONS],
+        ) {
+            let person = standing.read(*person, bundle);
             let mut sinks = sinks.iter_mut();
             $(<$projection as Projection>::project(&person, bundle, sinks.next().expect("one sink a projection"));)*
         }

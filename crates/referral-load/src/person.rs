@@ -12,26 +12,26 @@ use crate::{
 
 /// A person, with their referrals and visits.
 #[derive(Debug)]
-pub(crate) struct Person<'p, 'v> {
-    pub(crate) all: &'p projection::Person<'v>,
+pub(crate) struct Person<'p> {
+    pub(crate) all: projection::Person<'p>,
     pub(crate) referrals: Referrals,
     /// In the order of the facts.
-    pub(crate) check_ins: SmallVec<[CheckIn<'v>; 4]>,
+    pub(crate) check_ins: SmallVec<[CheckIn<'p>; 4]>,
     pub(crate) died: Option<Day>,
 }
 
-impl<'p, 'v> Person<'p, 'v> {
+impl<'p> Person<'p> {
     /// Reads a person; cheap for the many who have no referrals.
     #[inline]
-    pub(crate) fn read(all: &'p projection::Person<'v>, bundle: &Bundle) -> Person<'p, 'v> {
+    pub(crate) fn read(all: &projection::Person<'p>, bundle: &Bundle) -> Person<'p> {
         let mut person = Person {
-            all,
+            all: *all,
             referrals: Referrals::default(),
             check_ins: SmallVec::new(),
             died: (all.died < Day::MAX).then_some(all.died),
         };
         let mut others = false;
-        for fact in &all.others {
+        for fact in all.others() {
             match &fact.body {
                 Body::VisitOpened { facility, route, admitted, .. } => person.check_ins.push(CheckIn {
                     fact,
@@ -51,14 +51,14 @@ impl<'p, 'v> Person<'p, 'v> {
             }
         }
         if others {
-            person.referrals.join(&all.others, bundle);
+            person.referrals.join(all, bundle);
         }
         person
     }
 
     /// The check-ins that no claim tells better.
     #[inline]
-    pub(crate) fn unbilled(&self) -> impl Iterator<Item = &CheckIn<'v>> {
+    pub(crate) fn unbilled(&self) -> impl Iterator<Item = &CheckIn<'p>> {
         self.check_ins.iter().filter(|check_in| !self.has_claim(check_in.fact.record))
     }
 

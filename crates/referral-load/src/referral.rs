@@ -3,7 +3,7 @@
 use contract::{Code, Day, IdHash, v1::ReferralFormKind};
 use history::{Body, Fact, Transfer};
 use policy::{Bundle, Parameter};
-use projection::Span;
+use projection::{Person, Span};
 use smallvec::SmallVec;
 
 /// One referral, whoever told it.
@@ -47,8 +47,8 @@ pub(crate) struct Return {
 /// All referrals of a person: what was issued, and then [`Referrals::join`] if anything else was told.
 #[derive(Debug, Default)]
 pub(crate) struct Referrals {
-    pub(crate) all: SmallVec<[Referral; 2]>,
-    pub(crate) returns: SmallVec<[Return; 2]>,
+    pub(crate) all: Vec<Referral>,
+    pub(crate) returns: Vec<Return>,
 }
 
 impl Referral {
@@ -94,9 +94,9 @@ impl Referral {
 
 impl Referrals {
     /// Joins arrivals and answers to what was issued.
-    pub(crate) fn join(&mut self, told: &[&Fact], bundle: &Bundle) {
-        self.arrivals(told, bundle);
-        self.outcomes(told, bundle);
+    pub(crate) fn join(&mut self, person: &Person<'_>, bundle: &Bundle) {
+        self.arrivals(person, bundle);
+        self.outcomes(person, bundle);
     }
 
     /// Takes what `fact` says was issued.
@@ -121,8 +121,8 @@ impl Referrals {
         self.all.push(Referral::issued(transfer, fact, valid_until.unwrap_or_else(by_kind)));
     }
 
-    fn arrivals(&mut self, told: &[&Fact], bundle: &Bundle) {
-        let arrivals = told.iter().copied().filter_map(|fact| match fact.body {
+    fn arrivals(&mut self, person: &Person<'_>, bundle: &Bundle) {
+        let arrivals = person.others().filter_map(|fact| match fact.body {
             Body::ReferralArrived(transfer) => Some((transfer, fact)),
             _ => None,
         });
@@ -169,8 +169,8 @@ impl Referrals {
             .map(|(at, _)| at)
     }
 
-    fn outcomes(&mut self, told: &[&Fact], bundle: &Bundle) {
-        for fact in told {
+    fn outcomes(&mut self, person: &Person<'_>, bundle: &Bundle) {
+        for fact in person.others() {
             let on = fact.occurred.day();
             let earliest = |known: &mut Option<Day>| *known = Some(known.map_or(on, |known| known.min(on)));
             match fact.body {

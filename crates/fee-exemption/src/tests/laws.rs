@@ -1,7 +1,7 @@
 //! Laws that hold for every history.
 
 use contract::{Code, Day};
-use projection::{Person, story::Story};
+use projection::{Standing, story::Story};
 use proptest::prelude::*;
 use timeline::{Collected, Collector};
 
@@ -40,7 +40,7 @@ fn line() -> impl Strategy<Value = String> {
 
 fn contributions(story: &str) -> Vec<Collected> {
     let mut collector = Collector::default();
-    Story::tell(story).each(|_, person| FeeExemption::project(&Person::read(person, &BUNDLE), &BUNDLE, &mut collector));
+    Story::tell(story).each(|_, person| FeeExemption::project(&Standing::default().read(*person, &BUNDLE), &BUNDLE, &mut collector));
     collector.into_sorted(CUBES)
 }
 
