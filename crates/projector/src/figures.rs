@@ -3,10 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use contract::Subject;
-use history::PersonView;
+use history::{Fact, PersonView};
 use policy::Bundle;
 use projection::Standing;
-use smallvec::SmallVec;
 use timeline::{CodecError, Negated, Period, Point, Postings, Row, SharedTimeline, Timeline};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -270,9 +269,21 @@ fn events_of(subject: Subject, person: &PersonView<'_>) -> u128 {
     if person.facts.is_empty() {
         return 0;
     }
-    let mut bytes: SmallVec<[u8; 256]> = SmallVec::from_slice(&subject.0);
-    person.facts.iter().for_each(|fact| bytes.extend_from_slice(&fact.id.0.to_le_bytes()));
-    xxh3_128(&bytes)
+    const FACTS: usize = 30;
+    let ids = |facts: &[Fact], bytes: &mut [u8]| {
+        let (subject_bytes, ids) = bytes.split_at_mut(subject.0.len());
+        subject_bytes.copy_from_slice(&subject.0);
+        for (id, fact) in ids.chunks_exact_mut(8).zip(facts) {
+            id.copy_from_slice(&fact.id.0.to_le_bytes());
+        }
+        xxh3_128(bytes)
+    };
+    let length = subject.0.len() + 8 * person.facts.len();
+    if person.facts.len() <= FACTS {
+        ids(person.facts, &mut [0; size_of::<Subject>() + 8 * FACTS][..length])
+    } else {
+        ids(person.facts, &mut vec![0; length])
+    }
 }
 
 /// What names the figures: equal digests are equal figures, over texts, whatever the order, threads and partitions.

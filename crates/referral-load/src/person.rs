@@ -3,7 +3,6 @@
 use contract::{Day, RecordHash};
 use history::{Body, Claim, Fact};
 use policy::Bundle;
-use smallvec::SmallVec;
 
 use crate::{
     referral::Referrals,
@@ -15,8 +14,6 @@ use crate::{
 pub(crate) struct Person<'p> {
     pub(crate) all: projection::Person<'p>,
     pub(crate) referrals: Referrals,
-    /// In the order of the facts.
-    pub(crate) check_ins: SmallVec<[CheckIn<'p>; 4]>,
     pub(crate) died: Option<Day>,
 }
 
@@ -27,18 +24,11 @@ impl<'p> Person<'p> {
         let mut person = Person {
             all: *all,
             referrals: Referrals::default(),
-            check_ins: SmallVec::new(),
             died: (all.died < Day::MAX).then_some(all.died),
         };
         let mut others = false;
         for fact in all.others() {
             match &fact.body {
-                Body::VisitOpened { facility, route, admitted, .. } => person.check_ins.push(CheckIn {
-                    fact,
-                    facility: *facility,
-                    route: *route,
-                    admitted: *admitted,
-                }),
                 Body::ReferralIssued { transfer, form_kind, valid_until, .. } => {
                     person.referrals.issue(*transfer, *form_kind, *valid_until, fact, bundle);
                 }
@@ -56,10 +46,21 @@ impl<'p> Person<'p> {
         person
     }
 
+    /// In the order of the facts.
+    #[inline]
+    fn check_ins(&self) -> impl Iterator<Item = CheckIn<'p>> + use<'p> {
+        self.all.others().filter_map(|fact| match fact.body {
+            Body::VisitOpened { facility, route, admitted, .. } => {
+                Some(CheckIn { fact, facility, route, admitted })
+            }
+            _ => None,
+        })
+    }
+
     /// The check-ins that no claim tells better.
     #[inline]
-    pub(crate) fn unbilled(&self) -> impl Iterator<Item = &CheckIn<'p>> {
-        self.check_ins.iter().filter(|check_in| !self.has_claim(check_in.fact.record))
+    pub(crate) fn unbilled(&self) -> impl Iterator<Item = CheckIn<'p>> {
+        self.check_ins().filter(|check_in| !self.has_claim(check_in.fact.record))
     }
 
     /// Whether a claim tells the visit of this record.
@@ -73,7 +74,7 @@ impl<'p> Person<'p> {
     pub(crate) fn billed_stay(&self, fact: &Fact, claim: &Claim) -> Option<Stay> {
         // Some claims leave out what the check-in said.
         let checked_in = || {
-            let of_record = self.check_ins.iter().filter(|check_in| check_in.fact.record == fact.record);
+            let of_record = self.check_ins().filter(|check_in| check_in.fact.record == fact.record);
             of_record.filter_map(|check_in| check_in.admitted).next()
         };
         Some(Stay::of_claim(fact, claim, claim.admitted.or_else(checked_in)?))

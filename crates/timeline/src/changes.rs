@@ -33,14 +33,15 @@ impl Change {
     /// Gives what together changes `measure` by `weight`: a single change but for weights above 56 bits.
     #[inline]
     pub(crate) fn each(day: u16, back: u16, measure: usize, weight: i64, mut take: impl FnMut(Change)) {
+        let change = |weight| Change { day, back, measured: weight << Change::MEASURE_BITS | measure as i64 };
+        if (-Change::WEIGHT_MAX..=Change::WEIGHT_MAX).contains(&weight) {
+            return take(change(weight));
+        }
         let mut rest = weight;
-        loop {
+        while rest != 0 {
             let part = rest.clamp(-Change::WEIGHT_MAX, Change::WEIGHT_MAX);
-            take(Change { day, back, measured: part << Change::MEASURE_BITS | measure as i64 });
+            take(change(part));
             rest -= part;
-            if rest == 0 {
-                break;
-            }
         }
     }
 

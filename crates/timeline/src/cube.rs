@@ -19,9 +19,9 @@ pub type Key = [Code; DIMENSIONS_MAX];
 #[must_use]
 #[inline]
 pub fn key(codes: &[Code]) -> Key {
-    let mut key = [Code::EMPTY; DIMENSIONS_MAX];
-    key[..codes.len()].copy_from_slice(codes);
-    key
+    assert!(codes.len() <= DIMENSIONS_MAX, "a cube has at most {DIMENSIONS_MAX} dimensions");
+    // One by one: what was just written code by code is slow to copy as a whole.
+    std::array::from_fn(|at| codes.get(at).copied().unwrap_or(Code::EMPTY))
 }
 
 /// A cube: a short list of dimensions, and what is measured in each of its cells.

@@ -39,8 +39,8 @@ struct Counters {
     values: Vec<i64>,
 }
 
-/// 40 MB, about.
-const GATHERED_MAX: usize = 1 << 21;
+/// Some 2 MB: the counters are few, so what is on its way should not leave the processor's cache either.
+const GATHERED_MAX: usize = 1 << 17;
 
 impl Point {
     /// Empty sums for `specs`.
