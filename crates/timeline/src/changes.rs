@@ -1,6 +1,8 @@
 //! The changes of one cell by day.
 
-use crate::{Axis, Storage};
+use std::ops::Range;
+
+use crate::{Axis, MEASURES_MAX, Storage};
 
 /// Days to a block of a dense cell.
 pub(crate) const BLOCK_DAYS: usize = 32;
@@ -70,23 +72,71 @@ impl Change {
     }
 }
 
-/// Changes of a busy cell: a block for every [`BLOCK_DAYS`] days, a slot a day and measure.
-///
-/// A cell lives for years, but most of what it counts happens in a few months, and most days change by less than 128: so a
-/// block exists once something happens in it, and has as many bytes a slot as its largest sum needs.
+/// Changes of a busy cell: a block for every [`BLOCK_DAYS`] days.
 #[derive(Debug, Clone)]
 pub(crate) struct Blocks {
     blocks: Box<[Block]>,
     measures: usize,
 }
 
-#[derive(Debug, Clone)]
-enum Block {
-    Empty,
-    One(Box<[i8]>),
-    Two(Box<[i16]>),
-    Four(Box<[i32]>),
-    Eight(Box<[i64]>),
+/// A slot a day and measure, day after day.
+///
+/// A cell lives for years, but most of what it counts happens in a few months, most days change by less than 128, and money is
+/// long where people are few: so a block exists once something happens in it, and a measure has as many bytes a day as its
+/// largest sum there needs, none where nothing was summed.
+#[derive(Debug, Clone, Default)]
+struct Block {
+    bytes: Box<[u8]>,
+    widths: Widths,
+}
+
+/// How many bytes a slot of each measure has: 0, 1, 2, 4 or 8, in four bits, that of measure 0 in the lowest.
+#[derive(Debug, Clone, Copy, Default)]
+struct Widths(u64);
+
+impl Widths {
+    const BITS: usize = u64::BITS as usize / MEASURES_MAX;
+
+    #[inline]
+    fn of(self, measure: usize) -> usize {
+        (self.0 >> (Widths::BITS * measure)) as usize & ((1 << Widths::BITS) - 1)
+    }
+
+    /// The same for all, but for one measure.
+    fn with(self, measure: usize, width: usize) -> Widths {
+        Widths(self.0 & !(0xf << (Widths::BITS * measure)) | (width as u64) << (Widths::BITS * measure))
+    }
+
+    /// For each measure the greater of both.
+    fn max(self, other: Widths) -> Widths {
+        (0..MEASURES_MAX).fold(self, |all, measure| all.with(measure, all.of(measure).max(other.of(measure))))
+    }
+
+    /// How many bytes a day has.
+    #[inline]
+    fn day(self) -> usize {
+        const EVEN: u64 = 0x0f0f_0f0f_0f0f_0f0f;
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        // The nibbles are added up in the highest byte.
+        (((self.0 & EVEN) + (self.0 >> Widths::BITS & EVEN)).wrapping_mul(ONES) >> (u64::BITS - 8)) as usize
+    }
+
+    /// Where in a day's bytes a measure is.
+    #[inline]
+    fn place(self, measure: usize) -> usize {
+        Widths(self.0 & !(u64::MAX << (Widths::BITS * measure))).day()
+    }
+
+    /// What a sum needs.
+    fn for_sum(sum: i64) -> usize {
+        match sum {
+            0 => 0,
+            sum if i8::try_from(sum).is_ok() => 1,
+            sum if i16::try_from(sum).is_ok() => 2,
+            sum if i32::try_from(sum).is_ok() => 4,
+            _ => 8,
+        }
+    }
 }
 
 /// Changes of a quiet cell by slot (day and measure in one number): sorted and summed up to `settled`, as they came after
@@ -98,77 +148,142 @@ pub(crate) struct Runs {
     measures: u32,
 }
 
+/// The sum in the slot of `WIDTH` bytes at `at`.
+#[inline]
+fn get<const WIDTH: usize>(bytes: &[u8], at: usize) -> i64 {
+    let mut wide = [0; 8];
+    wide[8 - WIDTH..].copy_from_slice(&bytes[at..at + WIDTH]);
+    // From the highest bytes down, so that the sign stays.
+    i64::from_le_bytes(wide) >> (u64::BITS as usize - 8 * WIDTH)
+}
+
+/// Puts a sum into the slot of `WIDTH` bytes at `at`, if it fits.
+#[inline]
+fn put<const WIDTH: usize>(bytes: &mut [u8], at: usize, sum: i64) -> bool {
+    let spare = u64::BITS as usize - 8 * WIDTH;
+    let fits = sum << spare >> spare == sum;
+    if fits {
+        bytes[at..at + WIDTH].copy_from_slice(&sum.to_le_bytes()[..WIDTH]);
+    }
+    fits
+}
+
+#[inline]
+fn add<const WIDTH: usize>(bytes: &mut [u8], at: usize, weight: i64) -> bool {
+    let sum = get::<WIDTH>(bytes, at) + weight;
+    put::<WIDTH>(bytes, at, sum)
+}
+
 impl Block {
-    /// One that holds `sums`.
-    fn of(sums: &[i64]) -> Block {
-        let within = |least: i64, most: i64| sums.iter().all(|sum| (least..=most).contains(sum));
-        if within(i8::MIN.into(), i8::MAX.into()) {
-            Block::One(sums.iter().map(|sum| *sum as i8).collect())
-        } else if within(i16::MIN.into(), i16::MAX.into()) {
-            Block::Two(sums.iter().map(|sum| *sum as i16).collect())
-        } else if within(i32::MIN.into(), i32::MAX.into()) {
-            Block::Four(sums.iter().map(|sum| *sum as i32).collect())
-        } else {
-            Block::Eight(sums.into())
-        }
+    /// Empty slots of these widths.
+    fn new(widths: Widths) -> Block {
+        Block { bytes: vec![0; widths.day() * BLOCK_DAYS].into(), widths }
     }
 
     #[inline]
-    fn add(&mut self, at: usize, weight: i64, slots: usize) {
-        /// Whether the sum fits.
-        #[inline]
-        fn add<T: Copy + Into<i64> + TryFrom<i64>>(sum: &mut T, weight: i64) -> bool {
-            let fits = T::try_from((*sum).into() + weight);
-            fits.map(|fits| *sum = fits).is_ok()
+    fn get(&self, day: usize, measure: usize) -> i64 {
+        let at = day * self.widths.day() + self.widths.place(measure);
+        match self.widths.of(measure) {
+            0 => 0,
+            1 => get::<1>(&self.bytes, at),
+            2 => get::<2>(&self.bytes, at),
+            4 => get::<4>(&self.bytes, at),
+            _ => get::<8>(&self.bytes, at),
         }
-        let fits = match self {
-            Block::Empty => false,
-            Block::One(sums) => add(&mut sums[at], weight),
-            Block::Two(sums) => add(&mut sums[at], weight),
-            Block::Four(sums) => add(&mut sums[at], weight),
-            Block::Eight(sums) => add(&mut sums[at], weight),
-        };
-        if !fits {
-            self.grow(at, weight, slots);
+    }
+
+    /// Adds `weight`, if the sum fits into its slot.
+    #[inline]
+    fn add(&mut self, day: usize, measure: usize, weight: i64) -> bool {
+        let at = day * self.widths.day() + self.widths.place(measure);
+        match self.widths.of(measure) {
+            0 => weight == 0,
+            1 => add::<1>(&mut self.bytes, at, weight),
+            2 => add::<2>(&mut self.bytes, at, weight),
+            4 => add::<4>(&mut self.bytes, at, weight),
+            _ => add::<8>(&mut self.bytes, at, weight),
+        }
+    }
+
+    /// The same sums in slots of `widths`, none of them less than now.
+    fn widened(&self, widths: Widths) -> Block {
+        let mut wide = Block::new(widths);
+        let (from, to) = (self.widths.day(), widths.day());
+        for measure in (0..MEASURES_MAX).filter(|measure| self.widths.of(*measure) > 0) {
+            let sum_at = match self.widths.of(measure) {
+                1 => get::<1>,
+                2 => get::<2>,
+                4 => get::<4>,
+                _ => get::<8>,
+            };
+            let put_at = match widths.of(measure) {
+                1 => put::<1>,
+                2 => put::<2>,
+                4 => put::<4>,
+                _ => put::<8>,
+            };
+            let (at, wide_at) = (self.widths.place(measure), widths.place(measure));
+            for day in 0..BLOCK_DAYS {
+                put_at(&mut wide.bytes, wide_at + day * to, sum_at(&self.bytes, at + day * from));
+            }
+        }
+        wide
+    }
+
+    /// Sums other than zero, in the order of days and measures.
+    #[inline]
+    fn for_each(&self, mut take: impl FnMut(usize, usize, i64)) {
+        if self.bytes.is_empty() {
+            return;
+        }
+        for day in 0..BLOCK_DAYS {
+            for measure in 0..MEASURES_MAX {
+                let sum = self.get(day, measure);
+                if sum != 0 {
+                    take(day, measure, sum);
+                }
+            }
+        }
+    }
+
+    /// Adds the sums of `days` to `sums`, one a measure.
+    fn sum_days(&self, days: Range<usize>, sums: &mut [i64]) {
+        let (length, bytes) = (self.widths.day(), &self.bytes);
+        for (measure, sum) in sums.iter_mut().enumerate() {
+            let place = self.widths.place(measure);
+            let places = days.clone().map(|day| day * length + place);
+            *sum += match self.widths.of(measure) {
+                0 => 0,
+                1 => places.map(|at| get::<1>(bytes, at)).sum::<i64>(),
+                2 => places.map(|at| get::<2>(bytes, at)).sum(),
+                4 => places.map(|at| get::<4>(bytes, at)).sum(),
+                _ => places.map(|at| get::<8>(bytes, at)).sum(),
+            };
+        }
+    }
+}
+
+impl Blocks {
+    #[inline]
+    fn add(&mut self, day: u16, measure: usize, weight: i64) {
+        let (number, day) = (usize::from(day) / BLOCK_DAYS, usize::from(day) % BLOCK_DAYS);
+        if !self.blocks[number].add(day, measure, weight) {
+            self.add_wider(number, day, measure, weight);
         }
     }
 
     #[cold]
-    fn grow(&mut self, at: usize, weight: i64, slots: usize) {
-        let mut sums = vec![0; slots];
-        self.for_each(|at, sum| sums[at] = sum);
-        sums[at] += weight;
-        *self = Block::of(&sums);
-    }
-
-    /// Sums other than zero, in order.
-    #[inline]
-    fn for_each(&self, mut take: impl FnMut(usize, i64)) {
-        fn each<T: Copy + Into<i64>>(sums: &[T], take: &mut impl FnMut(usize, i64)) {
-            for (at, sum) in sums.iter().enumerate() {
-                let sum: i64 = (*sum).into();
-                if sum != 0 {
-                    take(at, sum);
-                }
-            }
+    fn add_wider(&mut self, number: usize, day: usize, measure: usize, weight: i64) {
+        let block = &self.blocks[number];
+        let width = Widths::for_sum(block.get(day, measure) + weight);
+        let mut widths = block.widths.with(measure, width.max(block.widths.of(measure)));
+        if block.bytes.is_empty() {
+            // One month is much like the last.
+            let before = self.blocks[..number].iter().rfind(|block| !block.bytes.is_empty());
+            widths = widths.max(before.map_or_else(Widths::default, |block| block.widths));
         }
-        match self {
-            Block::Empty => {}
-            Block::One(sums) => each(sums, &mut take),
-            Block::Two(sums) => each(sums, &mut take),
-            Block::Four(sums) => each(sums, &mut take),
-            Block::Eight(sums) => each(sums, &mut take),
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match self {
-            Block::Empty => 0,
-            Block::One(sums) => sums.len(),
-            Block::Two(sums) => sums.len() * 2,
-            Block::Four(sums) => sums.len() * 4,
-            Block::Eight(sums) => sums.len() * 8,
-        }
+        self.blocks[number] = block.widened(widths);
+        self.blocks[number].add(day, measure, weight);
     }
 }
 
@@ -202,7 +317,7 @@ impl Changes {
     pub(crate) fn new(storage: Storage, axis: Axis, measures: usize) -> Changes {
         match storage {
             Storage::Dense => {
-                let blocks = (0..axis.days().div_ceil(BLOCK_DAYS)).map(|_| Block::Empty).collect();
+                let blocks = vec![Block::default(); axis.days().div_ceil(BLOCK_DAYS)].into();
                 Changes::Dense(Blocks { blocks, measures })
             }
             Storage::Sparse => Changes::Sparse(Runs { measures: measures as u32, ..Runs::default() }),
@@ -212,18 +327,12 @@ impl Changes {
     /// Adds all of `changes`.
     pub(crate) fn add_all(&mut self, changes: &[Change]) {
         match self {
-            Changes::Dense(Blocks { blocks, measures }) => {
-                let measures = *measures;
-                let mut add = |day: u16, measure: usize, weight: i64| {
-                    let day = usize::from(day);
-                    let at = day % BLOCK_DAYS * measures + measure;
-                    blocks[day / BLOCK_DAYS].add(at, weight, BLOCK_DAYS * measures);
-                };
+            Changes::Dense(blocks) => {
                 for change in changes {
                     let (measure, weight) = (change.measure(), change.weight());
-                    add(change.day, measure, weight);
+                    blocks.add(change.day, measure, weight);
                     if change.back != Change::STAYS {
-                        add(change.back, measure, -weight);
+                        blocks.add(change.back, measure, -weight);
                     }
                 }
             }
@@ -246,8 +355,8 @@ impl Changes {
         match self {
             Changes::Dense(Blocks { blocks, measures }) => {
                 for (number, block) in blocks.iter().enumerate() {
-                    let first = number * BLOCK_DAYS * measures;
-                    block.for_each(|at, sum| take(first + at, sum));
+                    let first = number * BLOCK_DAYS;
+                    block.for_each(|day, measure, sum| take((first + day) * measures + measure, sum));
                 }
             }
             Changes::Sparse(runs) if runs.settled == runs.entries.len() => {
@@ -262,21 +371,14 @@ impl Changes {
     }
 
     /// Adds to `sums` (one a measure) the changes of the days `days`.
-    pub(crate) fn sum_days(&self, days: std::ops::Range<usize>, sums: &mut [i64]) {
+    pub(crate) fn sum_days(&self, days: Range<usize>, sums: &mut [i64]) {
         match self {
-            Changes::Dense(Blocks { blocks, measures }) => {
+            Changes::Dense(Blocks { blocks, .. }) => {
                 let mut day = days.start;
                 while day < days.end {
                     let (number, first) = (day / BLOCK_DAYS, day % BLOCK_DAYS);
                     let last = (first + days.end - day).min(BLOCK_DAYS);
-                    let slots = first * measures..last * measures;
-                    match &blocks[number] {
-                        Block::Empty => {}
-                        Block::One(block) => sum_slots(&block[slots], sums),
-                        Block::Two(block) => sum_slots(&block[slots], sums),
-                        Block::Four(block) => sum_slots(&block[slots], sums),
-                        Block::Eight(block) => sum_slots(&block[slots], sums),
-                    }
+                    blocks[number].sum_days(first..last, sums);
                     day += last - first;
                 }
             }
@@ -312,15 +414,9 @@ impl Changes {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Changes::Dense(Blocks { blocks, .. }) => {
-                blocks.len() * size_of::<Block>() + blocks.iter().map(Block::bytes).sum::<usize>()
+                blocks.len() * size_of::<Block>() + blocks.iter().map(|block| block.bytes.len()).sum::<usize>()
             }
             Changes::Sparse(runs) => runs.entries.capacity() * size_of::<(u32, i64)>(),
         }
-    }
-}
-
-fn sum_slots<T: Copy + Into<i64>>(slots: &[T], sums: &mut [i64]) {
-    for day in slots.chunks_exact(sums.len()) {
-        day.iter().zip(sums.iter_mut()).for_each(|(change, sum)| *sum += (*change).into());
     }
 }

@@ -47,7 +47,7 @@ impl Postings {
         Postings {
             cubes: specs.to_vec(),
             days: Axis::around(specs.iter().map(|spec| spec.axis)),
-            drawers: Drawers::new(),
+            drawers: Drawers::new(specs.len()),
             taken: Vec::new(),
             settled: 0,
         }
