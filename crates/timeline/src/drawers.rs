@@ -37,8 +37,6 @@ pub(crate) trait Target {
 #[derive(Debug, Clone)]
 pub(crate) struct Drawers {
     drawers: Box<[Drawer]>,
-    /// Of each cube, the cell that was asked for last: a person's visits are often to one place.
-    last: Vec<Option<(CellKey, Cell)>>,
     gathered: usize,
     sorted: Sorted,
 }
@@ -73,14 +71,8 @@ struct Sorted {
 }
 
 impl Drawers {
-    /// Empty ones for this many cubes.
-    pub(crate) fn new(cubes: usize) -> Drawers {
-        Drawers {
-            drawers: vec![Drawer::default(); DRAWERS].into(),
-            last: vec![None; cubes],
-            gathered: 0,
-            sorted: Sorted::default(),
-        }
+    pub(crate) fn new() -> Drawers {
+        Drawers { drawers: vec![Drawer::default(); DRAWERS].into(), gathered: 0, sorted: Sorted::default() }
     }
 
     /// How much there is: changes and cells asked for, some 20 bytes each.
@@ -92,18 +84,11 @@ impl Drawers {
     #[inline]
     pub(crate) fn cell(&mut self, cube: usize, codes: &[Code]) -> Cell {
         let key = CellKey::new(cube, codes);
-        if let Some((last, cell)) = &self.last[cube]
-            && *last == key
-        {
-            return *cell;
-        }
         let drawer = (key.hash() >> (u64::BITS - DRAWER_BITS)) as usize;
         let asked = &mut self.drawers[drawer].asked;
         asked.push(key);
         self.gathered += 1;
-        let cell = Cell { cube: cube as u16, drawer: drawer as u16, asked: asked.len() as u32 - 1 };
-        self.last[cube] = Some((key, cell));
-        cell
+        Cell { cube: cube as u16, drawer: drawer as u16, asked: asked.len() as u32 - 1 }
     }
 
     #[inline]
@@ -139,7 +124,6 @@ impl Drawers {
         for drawer in self.drawers.iter_mut().filter(|drawer| !drawer.asked.is_empty()) {
             drawer.empty(&mut self.sorted, target);
         }
-        self.last.fill(None);
         self.gathered = 0;
     }
 }

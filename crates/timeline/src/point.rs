@@ -51,7 +51,7 @@ impl Point {
         // Behind a cube's axis what holds on its last day goes on.
         let on = |spec: &CubeSpec| period.on.min(spec.axis.horizon);
         let levels = Axis::around(specs.iter().map(|spec| Axis { first: on(spec), horizon: on(spec) }));
-        Point { period, levels, drawers: Drawers::new(specs.len()), cubes: specs.iter().map(counters).collect() }
+        Point { period, levels, drawers: Drawers::new(), cubes: specs.iter().map(counters).collect() }
     }
 
     /// Adds everything `other` holds; both of one projection and period.

@@ -47,7 +47,7 @@ impl Postings {
         Postings {
             cubes: specs.to_vec(),
             days: Axis::around(specs.iter().map(|spec| spec.axis)),
-            drawers: Drawers::new(specs.len()),
+            drawers: Drawers::new(),
             taken: Vec::new(),
             settled: 0,
         }
