@@ -48,7 +48,7 @@ pub struct Coverage;
 
 impl Projection for Coverage {
     const NAME: &'static str = "coverage";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 1;
     const CUBES: &'static [CubeSpec] = CUBES;
     const LISTS: &'static [List] = LISTS;
 

@@ -53,7 +53,7 @@ pub struct FeeExemption;
 
 impl Projection for FeeExemption {
     const NAME: &'static str = "fee-exemption";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 1;
     const CUBES: &'static [CubeSpec] = CUBES;
     const LISTS: &'static [List] = LISTS;
 
