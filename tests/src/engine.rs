@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Day, EventView, Millis, Subject};
+use contract::{Day, DeploymentKey, EventView, IdHash, Millis, Subject};
 use coverage::Coverage;
 use fee_exemption::FeeExemption;
 use history::{History, PersonView, Resolver};
 use policy::Bundle;
 use projection::{Projection, Standing};
 use referral_load::ReferralLoad;
+use simulator::{City, names_of, truth::Person};
 use timeline::{Period, Point};
 
-use crate::oracle::{Figures, Question, name};
+use crate::oracle::{Figures, Question, Rows, name, row};
 
 /// The records of a log, by partition, in its order.
 pub type Log = Vec<Vec<Vec<u8>>>;
@@ -40,6 +41,91 @@ pub fn figures(log: &Log, bundle: &Bundle, question: &Question) -> Figures {
     points.referral.collect_into::<ReferralLoad>(&mut figures);
     points.exemption.collect_into::<FeeExemption>(&mut figures);
     figures
+}
+
+/// Whom subjects are in the truth, and what its events are.
+pub struct Whom {
+    /// The number of the person, and of the identity.
+    people: BTreeMap<Subject, (u64, usize)>,
+    /// The number of what was told.
+    told: BTreeMap<IdHash, u32>,
+}
+
+impl Whom {
+    /// Those of `people`.
+    #[must_use]
+    pub fn of(city: &City, people: &[Person], key: &DeploymentKey) -> Whom {
+        let mut whom = Whom { people: BTreeMap::new(), told: BTreeMap::new() };
+        for person in people {
+            let names = names_of(city, person, key);
+            let subjects = names.subjects.into_iter().enumerate();
+            whom.people.extend(subjects.map(|(identity, subject)| (subject, (person.index, identity))));
+            for (number, (event, told)) in (0..).zip(names.events.iter().zip(&person.told)) {
+                whom.told.insert(event.hash(), told.copy_of.unwrap_or(number));
+            }
+        }
+        whom
+    }
+}
+
+/// Every list: its name, with its projection's, and its columns.
+#[must_use]
+pub fn lists() -> Vec<(String, &'static [&'static str])> {
+    let of = |projection: &str, lists: &[projection::List]| -> Vec<(String, &'static [&'static str])> {
+        lists.iter().map(|list| (format!("{projection}/{}", list.name), list.columns)).collect()
+    };
+    let all = [
+        of(Coverage::NAME, Coverage::LISTS),
+        of(ReferralLoad::NAME, ReferralLoad::LISTS),
+        of(FeeExemption::NAME, FeeExemption::LISTS),
+    ];
+    all.concat()
+}
+
+/// The rows that a log has in all lists.
+///
+/// # Panics
+/// When a record is no event, or one of nobody that `whom` knows.
+#[must_use]
+pub fn rows(log: &Log, bundle: &Bundle, question: &Question, whom: &Whom) -> Rows {
+    let mut rows = Rows::new();
+    let mut resolver = Resolver::new();
+    for records in log {
+        let until = known(records, Millis(question.known_before));
+        for (subject, history) in &histories(records) {
+            let person = resolver.view(history, Some(until));
+            let on = Day(question.on);
+            whom.add_rows::<Coverage>(*subject, &person, bundle, on, &mut rows);
+            whom.add_rows::<ReferralLoad>(*subject, &person, bundle, on, &mut rows);
+            whom.add_rows::<FeeExemption>(*subject, &person, bundle, on, &mut rows);
+        }
+    }
+    rows
+}
+
+impl Whom {
+    fn add_rows<P: Projection>(
+        &self,
+        subject: Subject,
+        person: &PersonView<'_>,
+        bundle: &Bundle,
+        on: Day,
+        rows: &mut Rows,
+    ) {
+        let mut found = Vec::new();
+        for (number, list) in P::LISTS.iter().enumerate() {
+            found.clear();
+            P::rows(person, bundle, on, number, &mut found);
+            for one in &found {
+                assert_eq!(one.values.len(), list.columns.len(), "a value a column");
+                let columns: Vec<(&str, String)> =
+                    list.columns.iter().copied().zip(one.values.iter().cloned()).collect();
+                let event = one.event.map(|event| self.told[&event]);
+                let name = format!("{}/{}", P::NAME, list.name);
+                *rows.entry(row(&name, self.people[&subject], &columns, event)).or_default() += 1;
+            }
+        }
+    }
 }
 
 /// The people of a partition.

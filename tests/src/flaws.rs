@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 
 use contract::{EventId, EventView, Kind};
+use simulator::truth::Moment;
 
-use crate::engine::Log;
+use crate::{
+    engine::Log,
+    oracle::{Question, Rows},
+};
 
-/// A bug.
+/// A bug in what counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
     /// One event in so many is lost.
@@ -59,6 +63,81 @@ impl Flaw {
         };
         log.iter().map(|records| records.iter().filter(|record| sees(record)).cloned().collect()).collect()
     }
+}
+
+/// A bug in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListFlaw {
+    /// The list is that of so many days later.
+    OfDaysLater(i32),
+    /// What was not yet known is in it.
+    KnowsTheFuture,
+    /// A row is missing.
+    LosesARow,
+    /// A row is there twice.
+    TellsARowTwice,
+    /// Rows are another person's.
+    NamesAnother,
+    /// Rows rest on another event, if they rest on one.
+    RestsOnAnother,
+    /// A column is empty.
+    Blanks(&'static str),
+}
+
+impl ListFlaw {
+    /// Those of a list with these columns.
+    pub fn of(columns: &'static [&'static str], rests_on_events: bool) -> Vec<ListFlaw> {
+        let mut flaws = vec![
+            ListFlaw::OfDaysLater(1),
+            ListFlaw::OfDaysLater(-1),
+            ListFlaw::KnowsTheFuture,
+            ListFlaw::LosesARow,
+            ListFlaw::TellsARowTwice,
+            ListFlaw::NamesAnother,
+        ];
+        flaws.extend(rests_on_events.then_some(ListFlaw::RestsOnAnother));
+        flaws.extend(columns.iter().map(|column| ListFlaw::Blanks(column)));
+        flaws
+    }
+
+    /// What an engine with this bug is asked.
+    #[must_use]
+    pub fn asked(self, question: &Question) -> Question {
+        match self {
+            ListFlaw::OfDaysLater(days) => Question { on: question.on + days, ..*question },
+            ListFlaw::KnowsTheFuture => Question { known_before: Moment::MAX, ..*question },
+            _ => *question,
+        }
+    }
+
+    /// What it answers, where a good one gives these rows.
+    #[must_use]
+    pub fn told(self, mut rows: Rows) -> Rows {
+        match self {
+            ListFlaw::OfDaysLater(_) | ListFlaw::KnowsTheFuture => rows,
+            ListFlaw::LosesARow => {
+                rows.pop_first();
+                rows
+            }
+            ListFlaw::TellsARowTwice => {
+                rows.first_entry().into_iter().for_each(|mut row| *row.get_mut() += 1);
+                rows
+            }
+            ListFlaw::NamesAnother => with(rows, |row| row.replacen(' ', " 1", 1)),
+            ListFlaw::RestsOnAnother => with(rows, |row| row.replace(" event=", " event=1")),
+            ListFlaw::Blanks(column) => with(rows, |row| {
+                let value = format!(" {column}=");
+                let Some(at) = row.find(&value) else { return row.to_owned() };
+                let rest = &row[at + value.len()..];
+                let next = rest.find([' ']).unwrap_or(rest.len());
+                format!("{}{value}{}", &row[..at], &rest[next..])
+            }),
+        }
+    }
+}
+
+fn with(rows: Rows, change: impl Fn(&str) -> String) -> Rows {
+    rows.into_iter().map(|(row, count)| (change(&row), count)).collect()
 }
 
 fn view(record: &[u8]) -> EventView<'_> {

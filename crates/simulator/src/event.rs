@@ -221,7 +221,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// The id of what was told as number `index`, and of what it refers to before it.
-    fn name(&mut self, person: &Person, index: u32) -> EventName {
+    pub(crate) fn name(&mut self, person: &Person, index: u32) -> EventName {
         if let Some(name) = self.names[index as usize] {
             return name;
         }

@@ -27,5 +27,8 @@ mod wire;
 
 pub use city::{Character, City, Config};
 pub use places::{Commune, Facility, Places, PlacesError, Tier};
-pub use run::{KeySink, PEOPLE_MAX, Progress, SimulateError, Summary, records, records_of, simulate};
+pub use records::Names;
+pub use run::{
+    KeySink, PEOPLE_MAX, Progress, SimulateError, Summary, names_of, records, records_of, simulate,
+};
 pub use text::{Key, Short, Text};

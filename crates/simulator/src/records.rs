@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use contract::{DeploymentKey, Subject};
+use contract::{DeploymentKey, EventId, Subject};
 use event_log::partition_of;
 
 use crate::{
@@ -153,6 +153,24 @@ pub(crate) fn whole(
         carriers[carrier as usize].tell(told, &mut stretches);
     }
     stretches
+}
+
+/// What a person is called in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// The subject of each identity.
+    pub subjects: Vec<Subject>,
+    /// The event of each thing told, in the order of [`Person::told`]; a copy has that of what it copies.
+    pub events: Vec<EventId>,
+}
+
+/// The names of `person` in the log that `deployment` keys.
+pub(crate) fn names(city: &City, person: &Person, deployment: &DeploymentKey) -> Names {
+    let mut encoder = Encoder::new(city, deployment);
+    encoder.begin(&city.traits(person.index), person);
+    let subjects = encoder.identities.iter().map(|identity| identity.subject).collect();
+    let events = (0..person.told.len() as u32).map(|told| encoder.name(person, told).id).collect();
+    Names { subjects, events }
 }
 
 /// Does for one person what intake does when it carries.

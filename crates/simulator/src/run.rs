@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::{
     Character, City,
     event::{Encoder, identifier},
-    records::{KINDS, Stretch, fill, whole},
+    records::{KINDS, Names, Stretch, fill, names, whole},
     spread::Spread,
     truth::Person,
 };
@@ -157,6 +157,12 @@ pub fn records_of(
 ) -> Vec<Vec<Vec<u8>>> {
     let stretches = whole(city, people.iter().cloned(), deployment, partitions, |_, _| ());
     stretches.iter().map(|stretch| stretch.records().map(<[u8]>::to_vec).collect()).collect()
+}
+
+/// What `person` is called in the log that [`records_of`] writes.
+#[must_use]
+pub fn names_of(city: &City, person: &Person, deployment: &DeploymentKey) -> Names {
+    names(city, person, deployment)
 }
 
 /// What went into one partition.

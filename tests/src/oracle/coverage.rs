@@ -87,7 +87,7 @@ fn care(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
     }
 }
 
-fn born(facts: &[Fact<'_>]) -> Option<DayNumber> {
+pub(super) fn born(facts: &[Fact<'_>]) -> Option<DayNumber> {
     facts.iter().rev().find_map(|fact| match fact.told.says {
         Says::Registered { born, .. } => Some(born),
         _ => None,
@@ -119,7 +119,7 @@ fn band(facts: &[Fact<'_>], on: DayNumber) -> &'static str {
 }
 
 /// From birth, or the first day anything is known of, until the day of death.
-fn is_alive(facts: &[Fact<'_>], on: DayNumber) -> bool {
+pub(super) fn is_alive(facts: &[Fact<'_>], on: DayNumber) -> bool {
     let first_known = facts.iter().map(|fact| match fact.told.says {
         Says::Insured(card) => card.from.min(fact.on()),
         Says::Lives { from, .. } => from.min(fact.on()),
@@ -129,7 +129,7 @@ fn is_alive(facts: &[Fact<'_>], on: DayNumber) -> bool {
     begins.is_some_and(|begins| begins <= on) && held::died(facts).is_none_or(|died| on < died)
 }
 
-fn has_record(facts: &[Fact<'_>], on: DayNumber) -> bool {
+pub(super) fn has_record(facts: &[Fact<'_>], on: DayNumber) -> bool {
     let last = facts
         .iter()
         .rev()
@@ -137,7 +137,7 @@ fn has_record(facts: &[Fact<'_>], on: DayNumber) -> bool {
     last.is_some_and(|fact| matches!(fact.told.says, Says::RecordOpened))
 }
 
-fn is_check_up(fact: &Fact<'_>) -> bool {
+pub(super) fn is_check_up(fact: &Fact<'_>) -> bool {
     match &fact.told.says {
         Says::CheckUp { .. } => true,
         Says::Claimed(claim) => matches!(claim.visit_type.as_str(), "15" | "16"),
@@ -145,10 +145,10 @@ fn is_check_up(fact: &Fact<'_>) -> bool {
     }
 }
 
-fn is_contact(fact: &Fact<'_>) -> bool {
+pub(super) fn is_contact(fact: &Fact<'_>) -> bool {
     matches!(fact.told.says, Says::CheckUp { .. } | Says::Care { .. } | Says::Claimed(_))
 }
 
-fn within_a_year(contact: DayNumber, on: DayNumber) -> bool {
+pub(super) fn within_a_year(contact: DayNumber, on: DayNumber) -> bool {
     contact <= on && on < days::years_later(contact, 1)
 }

@@ -9,33 +9,45 @@ use super::{
 };
 
 /// An exemption of a calendar year.
-struct Exemption {
+pub(super) struct Exemption {
     year: i32,
-    since: DayNumber,
+    pub(super) since: DayNumber,
     passed_on: DayNumber,
 }
 
+impl Exemption {
+    pub(super) fn holds(&self, on: DayNumber) -> bool {
+        self.year == days::year(on) && self.since <= on
+    }
+}
+
+/// The copay of a calendar year up to a day, against the threshold.
+pub(super) struct Annual {
+    pub(super) paid: Money,
+    /// What copay must exceed, cut to the hundredth; once it is passed, what was passed.
+    pub(super) threshold: Money,
+    passed_on: Option<DayNumber>,
+}
+
 pub(super) fn count(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
-    let exemptions: Vec<Exemption> =
-        (FIRST_YEAR - 1..=LAST_YEAR + 1).filter_map(|year| exemption(facts, year)).collect();
-    charged(world, facts, &exemptions, sums);
+    let exemptions = exemptions(facts);
+    for fact in facts {
+        count_claim(world, facts, fact, &exemptions, sums);
+    }
     people(world, facts, &exemptions, sums);
+}
+
+pub(super) fn exemptions(facts: &[Fact<'_>]) -> Vec<Exemption> {
+    (FIRST_YEAR - 1..=LAST_YEAR + 1).filter_map(|year| exemption(facts, year)).collect()
 }
 
 fn people(world: &World, facts: &[Fact<'_>], exemptions: &[Exemption], sums: &mut Sums) {
     let on = sums.on();
     let alive = held::died(facts).is_none_or(|died| on < died);
-    let cards: Vec<held::Grant<'_>> =
-        held::cards(facts).into_iter().filter(|grant| grant.holds(on)).collect();
-    if !alive || cards.is_empty() {
+    if !alive || !held::cards(facts).iter().any(|grant| grant.holds(on)) {
         return;
     }
-    let mut groups: Vec<(String, String)> = cards
-        .iter()
-        .map(|grant| (held::card(grant).group.to_owned(), held::card(grant).digit.to_owned()))
-        .collect();
-    groups.extend(held::statuses(facts, on).into_iter().map(|group| (group.to_owned(), String::new())));
-    let Some((group, digit)) = main_group(&groups, on) else { return };
+    let Some((group, digit)) = main_group(&groups(facts, on), on) else { return };
     let rate = match card_rate(&group, &digit, on) {
         Some(10_000) => "100%",
         Some(9_500) => "95%",
@@ -44,7 +56,7 @@ fn people(world: &World, facts: &[Fact<'_>], exemptions: &[Exemption], sums: &mu
         None => "unknown",
     };
     let (_, actual) = held::communes(world, facts, on);
-    let exempt = exemptions.iter().any(|exemption| exemption.year == days::year(on) && exemption.since <= on);
+    let exempt = exemptions.iter().any(|exemption| exemption.holds(on));
     let confirmed = is_confirmed(facts, on);
     let codes: &[&str] = &[&actual, &World::group(&group), rate];
     sums.level("fee-exemption/commune", codes, "insured", true);
@@ -53,8 +65,19 @@ fn people(world: &World, facts: &[Fact<'_>], exemptions: &[Exemption], sums: &mu
     sums.level("fee-exemption/commune", codes, "agreed", exempt && confirmed);
 }
 
+/// The groups of the cards and the statuses that hold on a day, with their digits.
+pub(super) fn groups(facts: &[Fact<'_>], on: DayNumber) -> Vec<(String, String)> {
+    let cards = held::cards(facts).into_iter().filter(|grant| grant.holds(on));
+    let of_card = |grant| {
+        let card = held::card(&grant);
+        (card.group.to_owned(), card.digit.to_owned())
+    };
+    let statuses = held::statuses(facts, on).into_iter().map(|group| (group.to_owned(), String::new()));
+    cards.map(of_card).chain(statuses).collect()
+}
+
 /// Whether the payer's word makes a day free of copay.
-fn is_confirmed(facts: &[Fact<'_>], on: DayNumber) -> bool {
+pub(super) fn is_confirmed(facts: &[Fact<'_>], on: DayNumber) -> bool {
     facts.iter().any(|fact| match fact.told.says {
         Says::Exempted { year, from } => year as i32 == days::year(on) && from <= on,
         _ => false,
@@ -82,52 +105,59 @@ fn parts(claim: &Claim) -> Vec<(DayNumber, Segment)> {
 
 /// The exemption of a year: copay strictly above six months' base salary, and five years in a row.
 fn exemption(facts: &[Fact<'_>], year: i32) -> Option<Exemption> {
-    let mut copays: Vec<(DayNumber, Money)> = Vec::new();
-    for fact in facts {
-        let Says::Claimed(claim) = &fact.told.says else { continue };
-        if claim.copay == 0 {
-            continue;
-        }
-        for (on, part) in parts(claim) {
-            if days::year(on) == year && copay_counts(claim.route.as_str(), claim.admitted_ms.is_some(), on) {
-                copays.push((on, part.copay));
-            }
-        }
-    }
-    copays.sort_unstable();
-    let change = days::day("2026-07-01");
-    let mut sum: Money = 0;
-    let mut passed_on = None;
-    for (on, copay) in &copays {
-        sum += copay;
-        let before: Money = if year == 2026 && *on >= change {
-            copays.iter().filter(|(day, _)| *day < change).map(|(_, copay)| *copay).sum()
-        } else {
-            0
-        };
-        let level = i128::from(base_salary(*on));
-        let passed = if year == 2026 && *on >= change {
-            // Decree 188/2025, art. 18(2)(c): what was paid before counts in months of the old level, the rest is due at the new
-            // one: above (6 - A / old) x new. Without fractions:
-            let old = i128::from(base_salary(change - 1));
-            let since = i128::from(sum - before);
-            since * old + i128::from(before) * level > 6 * old * level
-        } else {
-            i128::from(sum) > 6 * level
-        };
-        if passed {
-            passed_on = Some(*on);
-            break;
-        }
-    }
-    let passed_on = passed_on?;
     let last = days::last_of(year);
+    let passed_on = annual(facts, last).passed_on?;
     let since = passed_on.max(five_years(facts, last)?);
     (since <= last).then_some(Exemption { year, since, passed_on })
 }
 
+/// The copay of the year of a day, up to and with the day.
+pub(super) fn annual(facts: &[Fact<'_>], on: DayNumber) -> Annual {
+    let mut copays: Vec<(DayNumber, Money)> = Vec::new();
+    for fact in facts {
+        let Says::Claimed(claim) = &fact.told.says else { continue };
+        for (day, part) in parts(claim) {
+            let of_year = days::year(day) == days::year(on) && day <= on;
+            if of_year && copay_counts(claim.route.as_str(), claim.admitted_ms.is_some(), day) {
+                copays.push((day, part.copay));
+            }
+        }
+    }
+    copays.sort_unstable();
+    let mut paid = 0;
+    for (day, copay) in &copays {
+        paid += copay;
+        let (exact, parts) = threshold(&copays, *day);
+        if i128::from(paid) * parts > exact {
+            let paid = copays.iter().map(|(_, copay)| copay).sum();
+            return Annual { paid, threshold: cut(exact, parts), passed_on: Some(*day) };
+        }
+    }
+    let (exact, parts) = threshold(&copays, on);
+    Annual { paid, threshold: cut(exact, parts), passed_on: None }
+}
+
+/// What copay must exceed on a day, as a fraction.
+fn threshold(copays: &[(DayNumber, Money)], on: DayNumber) -> (i128, i128) {
+    let change = days::day("2026-07-01");
+    let level = i128::from(base_salary(on));
+    if days::year(on) != 2026 || on < change {
+        return (6 * level, 1);
+    }
+    // Decree 188/2025, art. 18(2)(c): what was paid before counts in months of the old level, the rest is due at the new one:
+    // A + (6 - A / old) x new. Without fractions:
+    let old = i128::from(base_salary(change - 1));
+    let before: Money = copays.iter().filter(|(day, _)| *day < change).map(|(_, copay)| *copay).sum();
+    let before = i128::from(before);
+    (before * old + (6 * old - before) * level, old)
+}
+
+fn cut(exact: i128, parts: i128) -> Money {
+    exact.div_euclid(parts) as Money
+}
+
 /// When five years in a row complete, as far as is known by `on`: as the latest begun card says, else by the cards themselves.
-fn five_years(facts: &[Fact<'_>], on: DayNumber) -> Option<DayNumber> {
+pub(super) fn five_years(facts: &[Fact<'_>], on: DayNumber) -> Option<DayNumber> {
     let died = held::died(facts).unwrap_or(DayNumber::MAX);
     let mut cards = held::cards(facts);
     for card in &mut cards {
@@ -155,49 +185,68 @@ fn five_years(facts: &[Fact<'_>], on: DayNumber) -> Option<DayNumber> {
     (complete < without).then_some(complete)
 }
 
-fn charged(world: &World, facts: &[Fact<'_>], exemptions: &[Exemption], sums: &mut Sums) {
-    for fact in facts {
-        let Says::Claimed(claim) = &fact.told.says else { continue };
-        let Some(came) = came(claim.route.as_str()) else { continue };
-        let ended = days::day_of(claim.ended_ms);
-        let mut due = Some(0);
-        let (mut low_cost, mut exempted) = (false, false);
-        for (on, part) in parts(claim) {
-            match rate(claim, &part, on, free_on(facts, exemptions, on)) {
-                Some((rate, why)) => {
-                    let fund = (i128::from(part.covered) * i128::from(rate) + 5_000) / 10_000;
-                    due = due.map(|due| due + part.covered - fund as i64);
-                    low_cost |= why == Why::LowCost;
-                    exempted |= why == Why::Exempt;
-                }
-                None => due = None,
+/// A claim against the law.
+pub(super) struct Judged {
+    /// The copay that is due; `None`: no rule says.
+    pub(super) due: Option<Money>,
+    /// What was charged above it; below it, negative. A dong more or less is none.
+    pub(super) difference: Money,
+    low_cost: bool,
+    exempted: bool,
+}
+
+pub(super) fn judge(facts: &[Fact<'_>], claim: &Claim, exemptions: &[Exemption]) -> Judged {
+    let mut due = Some(0);
+    let (mut low_cost, mut exempted) = (false, false);
+    for (on, part) in parts(claim) {
+        match rate(claim, &part, on, free_on(facts, exemptions, on)) {
+            Some((rate, why)) => {
+                let fund = (i128::from(part.covered) * i128::from(rate) + 5_000) / 10_000;
+                due = due.map(|due| due + part.covered - fund as i64);
+                low_cost |= why == Why::LowCost;
+                exempted |= why == Why::Exempt;
             }
+            None => due = None,
         }
-        let difference = due.map_or(0, |due| claim.copay - due);
-        let difference = if difference.abs() <= 100 { 0 } else { difference };
-        let tier = world.tier(claim.facility.as_str(), ended);
-        let facility = world.facility(claim.facility.as_str());
-        let group = World::group(claim.group.as_str());
-        let flows = [
-            ("claims", 1),
-            ("covered", claim.covered),
-            ("copay", claim.copay),
-            ("fund", claim.fund),
-            ("due", due.unwrap_or(0)),
-            ("overcharged", i64::from(difference > 0)),
-            ("overcharge", difference.max(0)),
-            ("undercharged", i64::from(difference < 0)),
-            ("undercharge", (-difference).max(0)),
-            ("low_cost", i64::from(low_cost)),
-            ("exempted", i64::from(exempted)),
-            ("unpriced", i64::from(due.is_none())),
-        ];
-        let cubes: [(&str, &[&str]); 2] =
-            [("fee-exemption/facility", &[&facility, came]), ("fee-exemption/tier_group", &[&tier, &group])];
-        for (cube, codes) in cubes {
-            for (measure, amount) in flows {
-                sums.flow(cube, codes, measure, ended, amount);
-            }
+    }
+    let difference = due.map_or(0, |due| claim.copay - due);
+    let difference = if difference.abs() <= 100 { 0 } else { difference };
+    Judged { due, difference, low_cost, exempted }
+}
+
+fn count_claim(
+    world: &World,
+    facts: &[Fact<'_>],
+    fact: &Fact<'_>,
+    exemptions: &[Exemption],
+    sums: &mut Sums,
+) {
+    let Says::Claimed(claim) = &fact.told.says else { return };
+    let Some(came) = came(claim.route.as_str()) else { return };
+    let ended = days::day_of(claim.ended_ms);
+    let Judged { due, difference, low_cost, exempted } = judge(facts, claim, exemptions);
+    let tier = world.tier(claim.facility.as_str(), ended);
+    let facility = world.facility(claim.facility.as_str());
+    let group = World::group(claim.group.as_str());
+    let flows = [
+        ("claims", 1),
+        ("covered", claim.covered),
+        ("copay", claim.copay),
+        ("fund", claim.fund),
+        ("due", due.unwrap_or(0)),
+        ("overcharged", i64::from(difference > 0)),
+        ("overcharge", difference.max(0)),
+        ("undercharged", i64::from(difference < 0)),
+        ("undercharge", (-difference).max(0)),
+        ("low_cost", i64::from(low_cost)),
+        ("exempted", i64::from(exempted)),
+        ("unpriced", i64::from(due.is_none())),
+    ];
+    let cubes: [(&str, &[&str]); 2] =
+        [("fee-exemption/facility", &[&facility, came]), ("fee-exemption/tier_group", &[&tier, &group])];
+    for (cube, codes) in cubes {
+        for (measure, amount) in flows {
+            sums.flow(cube, codes, measure, ended, amount);
         }
     }
 }

@@ -10,6 +10,8 @@ use super::days;
 #[derive(Clone, Copy)]
 pub(super) struct Fact<'a> {
     pub(super) told: &'a Told,
+    /// Its place in what was told of the person.
+    pub(super) event: u32,
     /// When the backbone first learned it.
     pub(super) recorded_ms: Moment,
 }
@@ -137,7 +139,7 @@ impl<'a> Heard<'a> {
     fn facts(&self) -> Vec<Fact<'a>> {
         let holding = self.events().into_iter().filter(|event| self.holds(*event));
         let mut facts: Vec<Fact<'a>> = holding
-            .map(|event| Fact { told: self.told(event), recorded_ms: self.recorded_ms(event) })
+            .map(|event| Fact { told: self.told(event), event, recorded_ms: self.recorded_ms(event) })
             .collect();
         facts.sort_by_key(|fact| (fact.told.occurred_ms, fact.told.asserted_ms, fact.recorded_ms));
         facts

@@ -1,5 +1,5 @@
-//! The oracle: every figure, worked out day by day and person by person from the simulator's truth, by the definitions in
-//! the first lines of the projection crates. It is slow and plain on purpose, and shares no code with the engine: not the rules of
+//! The oracle: every figure and every row of every list, worked out day by day and person by person from the simulator's truth, by the definitions in
+//! the first lines of the projection crates and of the analysts' guide. It is slow and plain on purpose, and shares no code with the engine: not the rules of
 //! what is in force, not the calendar, not policy, not reference data.
 
 mod coverage;
@@ -7,6 +7,7 @@ mod days;
 mod exemption;
 mod held;
 mod in_force;
+mod lists;
 mod referral;
 mod world;
 
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use simulator::truth::{DayNumber, Moment, Person};
 
 pub use days::day;
+pub use lists::{Rows, row, rows};
 pub use world::World;
 
 /// Figures that are not 0, by `projection/cube[codes] measure`.

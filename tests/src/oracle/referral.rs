@@ -9,18 +9,20 @@ const INFERRED_WORKING_DAYS: usize = 10;
 const STALE_AFTER_DAYS: i32 = 60;
 
 /// One referral, whoever told it.
-struct Sent {
+pub(super) struct Sent {
     form: String,
-    from: String,
-    to: String,
-    issued: DayNumber,
-    last_day: Option<DayNumber>,
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) issued: DayNumber,
+    pub(super) last_day: Option<DayNumber>,
     by_receiver: bool,
     arrival: Option<Arrival>,
-    accepted: Option<DayNumber>,
+    pub(super) accepted: Option<DayNumber>,
     declined: Option<DayNumber>,
     cancelled: Option<DayNumber>,
     returned: Option<DayNumber>,
+    /// What told it.
+    pub(super) event: u32,
 }
 
 #[derive(Clone)]
@@ -36,20 +38,28 @@ struct Telling {
     from: String,
     to: String,
     on: DayNumber,
+    event: u32,
 }
 
 pub(super) fn count(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
     let died = held::died(facts);
-    let mut all = issues(world, facts);
-    arrivals(world, facts, &mut all);
-    answers(facts, &mut all);
-    for sent in &all {
+    for sent in &referrals(world, facts) {
         count_one(world, sent, died, sums);
     }
     for back in tellings(facts, |step| *step == ReferralStep::Returned) {
         count_pair(world, &back.from, &back.to, back.on, "returned", back.on, sums);
     }
-    visits(world, facts, died, sums);
+    for visit in visits(facts) {
+        count_visit(world, &visit, sums);
+    }
+}
+
+/// Every referral of a person.
+pub(super) fn referrals(world: &World, facts: &[Fact<'_>]) -> Vec<Sent> {
+    let mut all = issues(world, facts);
+    arrivals(world, facts, &mut all);
+    answers(facts, &mut all);
+    all
 }
 
 fn tellings(facts: &[Fact<'_>], wanted: impl Fn(&ReferralStep) -> bool) -> Vec<Telling> {
@@ -59,6 +69,7 @@ fn tellings(facts: &[Fact<'_>], wanted: impl Fn(&ReferralStep) -> bool) -> Vec<T
             from: referral.from.to_string(),
             to: referral.to.to_string(),
             on: fact.on(),
+            event: fact.event,
         }),
         _ => None,
     });
@@ -100,7 +111,25 @@ impl Sent {
             declined: None,
             cancelled: None,
             returned: None,
+            event: telling.event,
         }
+    }
+
+    /// The first day on which the form can no longer be used.
+    fn expires(&self) -> Option<DayNumber> {
+        self.last_day.map(|last| last + 1)
+    }
+
+    /// The day on which something else than time closed it.
+    fn closed(&self, died: Option<DayNumber>) -> Option<DayNumber> {
+        let arrived = self.arrival.as_ref().map(|arrival| arrival.on);
+        [arrived, self.declined, self.cancelled, self.returned, died].into_iter().flatten().min()
+    }
+
+    pub(super) fn is_open(&self, died: Option<DayNumber>, on: DayNumber) -> bool {
+        self.issued <= on
+            && self.closed(died).is_none_or(|closed| on < closed)
+            && self.expires().is_none_or(|expires| on < expires)
     }
 
     fn is_older_than(&self, on: DayNumber) -> bool {
@@ -217,7 +246,7 @@ fn answers(facts: &[Fact<'_>], all: &mut [Sent]) {
             form: telling.form.clone(),
             from: telling.to.clone(),
             to: telling.from.clone(),
-            on: telling.on,
+            ..telling
         };
         if let Some(at) = meant(all, &back).or_else(|| meant(all, &telling)) {
             earliest(&mut all[at].returned, telling.on);
@@ -269,18 +298,13 @@ fn count_one(world: &World, sent: &Sent, died: Option<DayNumber>, sums: &mut Sum
             flow(measure, on);
         }
     }
-    let arrived = sent.arrival.as_ref().map(|arrival| arrival.on);
-    let closed = [arrived, sent.declined, sent.cancelled, sent.returned, died].into_iter().flatten().min();
-    let expires = sent.last_day.map(|last| last + 1);
-    if let Some(expires) = expires
-        && closed.is_none_or(|closed| expires <= closed)
+    if let Some(expires) = sent.expires()
+        && sent.closed(died).is_none_or(|closed| expires <= closed)
     {
         flow("expired", expires);
     }
     let on = sums.on();
-    let open = sent.issued <= on
-        && closed.is_none_or(|closed| on < closed)
-        && expires.is_none_or(|expires| on < expires);
+    let open = sent.is_open(died, on);
     let (pair, tiers) = cells(world, &sent.from, &sent.to, sent.issued);
     sums.level("referral-load/pair", &pair.each_ref().map(String::as_str), "open", open);
     sums.level("referral-load/tiers", &tiers.each_ref().map(String::as_str), "open", open);
@@ -306,7 +330,36 @@ fn waited(days: i32) -> &'static str {
     }
 }
 
-fn visits(world: &World, facts: &[Fact<'_>], died: Option<DayNumber>, sums: &mut Sums) {
+/// A visit, told by its claim, else by its check-in.
+pub(super) struct Visit<'a> {
+    pub(super) fact: Fact<'a>,
+    pub(super) facility: &'a str,
+    came: &'static str,
+    on: DayNumber,
+    unbilled: bool,
+    pub(super) stay: Option<Stay>,
+}
+
+/// The part of it in a ward: present until before one day, stale from then until before the other.
+pub(super) struct Stay {
+    pub(super) admitted: DayNumber,
+    present_until: DayNumber,
+    stale_until: DayNumber,
+    discharged: Option<DayNumber>,
+}
+
+impl Stay {
+    pub(super) fn is_present(&self, on: DayNumber) -> bool {
+        self.admitted <= on && on < self.present_until
+    }
+
+    pub(super) fn is_stale(&self, on: DayNumber) -> bool {
+        self.discharged.is_none() && self.admitted + STALE_AFTER_DAYS <= on && on < self.stale_until
+    }
+}
+
+pub(super) fn visits<'a>(facts: &[Fact<'a>]) -> Vec<Visit<'a>> {
+    let mut visits = Vec::new();
     for fact in facts {
         match &fact.told.says {
             Says::Claimed(claim) => {
@@ -315,17 +368,21 @@ fn visits(world: &World, facts: &[Fact<'_>], died: Option<DayNumber>, sums: &mut
                     Says::VisitOpened { admitted_ms, .. } if other.same_record(fact) => admitted_ms,
                     _ => None,
                 });
-                let admitted = claim.admitted_ms.or(checked_in).map(days::day_of);
-                let (started, ended) = (days::day_of(claim.started_ms), days::day_of(claim.ended_ms));
-                let facility = claim.facility.as_str();
-                visit(world, facility, came, started, admitted.is_some(), false, sums);
-                if let Some(admitted) = admitted {
-                    let on = sums.on();
-                    let codes = [&*world.facility(facility)];
-                    sums.level("referral-load/inpatients", &codes, "present", admitted <= on && on < ended);
-                    sums.flow("referral-load/inpatients", &codes, "admitted", admitted, 1);
-                    sums.flow("referral-load/inpatients", &codes, "discharged", ended, 1);
-                }
+                let ended = days::day_of(claim.ended_ms);
+                let stay = claim.admitted_ms.or(checked_in).map(|admitted| Stay {
+                    admitted: days::day_of(admitted),
+                    present_until: ended,
+                    stale_until: ended,
+                    discharged: Some(ended),
+                });
+                visits.push(Visit {
+                    fact: *fact,
+                    facility: claim.facility.as_str(),
+                    came,
+                    on: days::day_of(claim.started_ms),
+                    unbilled: false,
+                    stay,
+                });
             }
             Says::VisitOpened { facility, route, admitted_ms, .. } => {
                 let billed =
@@ -334,39 +391,34 @@ fn visits(world: &World, facts: &[Fact<'_>], died: Option<DayNumber>, sums: &mut
                 if facts.iter().any(billed) {
                     continue;
                 }
+                let died = held::died(facts).unwrap_or(DayNumber::MAX);
+                let stay = admitted_ms.map(days::day_of).map(|admitted| Stay {
+                    admitted,
+                    present_until: died.min(admitted + STALE_AFTER_DAYS),
+                    stale_until: died,
+                    discharged: None,
+                });
                 let facility = facility.as_str();
-                visit(world, facility, came, fact.on(), admitted_ms.is_some(), true, sums);
-                if let Some(admitted) = admitted_ms.map(days::day_of) {
-                    let on = sums.on();
-                    let alive = died.is_none_or(|died| on < died);
-                    let stale = admitted + STALE_AFTER_DAYS;
-                    let codes = [&*world.facility(facility)];
-                    sums.level(
-                        "referral-load/inpatients",
-                        &codes,
-                        "present",
-                        alive && admitted <= on && on < stale,
-                    );
-                    sums.level("referral-load/inpatients", &codes, "stale", alive && stale <= on);
-                    sums.flow("referral-load/inpatients", &codes, "admitted", admitted, 1);
-                }
+                visits.push(Visit { fact: *fact, facility, came, on: fact.on(), unbilled: true, stay });
             }
             _ => {}
         }
     }
+    visits
 }
 
-fn visit(
-    world: &World,
-    facility: &str,
-    came: &str,
-    on: DayNumber,
-    inpatient: bool,
-    unbilled: bool,
-    sums: &mut Sums,
-) {
-    let place = world.facility(facility);
-    for (measure, counts) in [("visits", true), ("inpatient", inpatient), ("unbilled", unbilled)] {
-        sums.flow("referral-load/visits", &[&place, came], measure, on, i64::from(counts));
+fn count_visit(world: &World, visit: &Visit<'_>, sums: &mut Sums) {
+    let place = world.facility(visit.facility);
+    let inpatient = visit.stay.is_some();
+    for (measure, counts) in [("visits", true), ("inpatient", inpatient), ("unbilled", visit.unbilled)] {
+        sums.flow("referral-load/visits", &[&place, visit.came], measure, visit.on, i64::from(counts));
+    }
+    let Some(stay) = &visit.stay else { return };
+    let (cube, codes, on) = ("referral-load/inpatients", &[&*place], sums.on());
+    sums.level(cube, codes, "present", stay.is_present(on));
+    sums.level(cube, codes, "stale", stay.is_stale(on));
+    sums.flow(cube, codes, "admitted", stay.admitted, 1);
+    if let Some(discharged) = stay.discharged {
+        sums.flow(cube, codes, "discharged", discharged, 1);
     }
 }

@@ -126,6 +126,18 @@ pub(super) fn card_rate(group: &str, digit: &str, on: DayNumber) -> Option<i64> 
     })
 }
 
+/// The row of `policy/card_rates.toml` that says so of a card that pays all.
+pub(super) fn full_card_rule(group: &str, digit: &str) -> String {
+    match group {
+        "CC" | "TE" => "card-digit-1".to_owned(),
+        "CN" => "card-near-poor".to_owned(),
+        "LH" => "card-social-pension".to_owned(),
+        "QN" | "CA" | "CY" => "card-digit-5".to_owned(),
+        known if GROUPS.contains(&known) => "card-digit-2".to_owned(),
+        _ => format!("card-unknown-group-digit-{digit}"),
+    }
+}
+
 /// Of what is held on a day, the group that counts, with its digit: the highest rate, then the table's order.
 pub(super) fn main_group(held: &[(String, String)], on: DayNumber) -> Option<(String, String)> {
     let place = |group: &str| GROUPS.iter().position(|known| *known == group).unwrap_or(usize::MAX);
