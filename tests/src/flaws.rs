@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use contract::{EventId, EventView, Kind};
+use contract::{EventId, EventView, Kind, v1::SubjectKind};
 use simulator::truth::Moment;
 
 use crate::{
@@ -27,11 +27,15 @@ pub enum Flaw {
     LosesWhatIsCarried,
     /// What becomes known a month late is thrown away.
     LosesWhatIsLate,
+    /// What comes from no identifier does not count for the facility either.
+    LosesWhatIsOfNobody,
+    /// What comes from no identifier counts as a person.
+    TakesNobodyForSomebody,
 }
 
 impl Flaw {
     /// All of them.
-    pub const ALL: [Flaw; 7] = [
+    pub const ALL: [Flaw; 9] = [
         Flaw::LosesOneIn(10_000),
         Flaw::RevivesTheOlder,
         Flaw::ForgetsVoids,
@@ -39,6 +43,8 @@ impl Flaw {
         Flaw::ForgetsUnlinks,
         Flaw::LosesWhatIsCarried,
         Flaw::LosesWhatIsLate,
+        Flaw::LosesWhatIsOfNobody,
+        Flaw::TakesNobodyForSomebody,
     ];
 
     /// The log as an engine with this bug would see it.
@@ -59,10 +65,26 @@ impl Flaw {
                 Flaw::ForgetsUnlinks => event.kind != Kind::IdentityUnlinked,
                 Flaw::LosesWhatIsCarried => event.kind != Kind::CarriedEvent,
                 Flaw::LosesWhatIsLate => event.recorded_at.0 - event.occurred_at.0 < month_ms,
+                Flaw::LosesWhatIsOfNobody => event.subject_kind != SubjectKind::None,
+                Flaw::TakesNobodyForSomebody => true,
             }
         };
-        log.iter().map(|records| records.iter().filter(|record| sees(record)).cloned().collect()).collect()
+        let reads = |record: &Vec<u8>| match self {
+            Flaw::TakesNobodyForSomebody => as_somebody(record),
+            _ => record.clone(),
+        };
+        log.iter().map(|records| records.iter().filter(|record| sees(record)).map(reads).collect()).collect()
     }
+}
+
+/// The record, about the same subject as if it came from a card.
+fn as_somebody(record: &[u8]) -> Vec<u8> {
+    if view(record).subject_kind != SubjectKind::None {
+        return record.to_vec();
+    }
+    let mut event = contract::decode(record).expect("the simulator writes events");
+    event.set_subject_kind(SubjectKind::Card);
+    contract::encode(&event)
 }
 
 /// A bug in a list.

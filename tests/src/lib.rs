@@ -1,5 +1,6 @@
 //! Stories across crates, and the oracle that the engine's figures are held against.
 
+pub mod bench;
 pub mod engine;
 pub mod flaws;
 pub mod oracle;

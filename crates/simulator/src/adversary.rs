@@ -11,6 +11,7 @@ use crate::{
     billing::{DONG, settle},
     city::City,
     dice::Dice,
+    event::nameless_record,
     person::{Traits, at},
     teller::Teller,
     truth::{
@@ -33,7 +34,11 @@ const DIAGNOSES: [&str; 4] = ["I10", "C34.9", "A15.0", ""];
 pub(crate) fn life(city: &City, traits: &Traits, teller: &mut Teller<'_>, dice: &mut Dice) {
     let identities = *dice.weighted(&[(4, 1u8), (3, 2), (2, 3)]);
     teller.person.identities = identities;
-    let mut adversary = Adversary { city, traits, dice, born: traits.born, serial: 0 };
+    // By chance of its own, so that everybody else lives as without it.
+    let mut own = Dice::new(city.config.seed ^ 0x6e6f_6e65, traits.index);
+    let nameless = (0..identities).filter(|_| own.permille(150)).fold(0, |all, identity| all | 1 << identity);
+    teller.person.nameless = nameless;
+    let mut adversary = Adversary { city, traits, dice, born: traits.born, nameless, serial: 0 };
     let events = 1 + adversary.dice.below(28);
     for _ in 0..events {
         let identity = adversary.dice.below(u64::from(identities)) as u8;
@@ -65,6 +70,8 @@ struct Adversary<'a> {
     traits: &'a Traits,
     dice: &'a mut Dice,
     born: DayNumber,
+    /// As in [`crate::truth::Person::nameless`].
+    nameless: u8,
     serial: u64,
 }
 
@@ -90,10 +97,16 @@ impl Adversary<'_> {
             Says::VisitOpened { facility, .. } => *facility,
             _ => self.facility(),
         };
+        let record_key = self.record_key();
+        let (emitter, record_key) = if self.nameless >> identity & 1 == 1 {
+            nameless_record(self.traits.index, identity)
+        } else {
+            (emitter, record_key)
+        };
         Told {
             identity,
             emitter,
-            record_key: self.record_key(),
+            record_key,
             asserted_ms,
             occurred_ms,
             recorded_ms: at(recorded, 80_000_000 + self.dice.below(6_000_000) as i64),
@@ -117,7 +130,8 @@ impl Adversary<'_> {
         let asserted_ms = old.asserted_ms + *self.dice.pick(&[0, 0, 0, 86_400_000, -86_400_000, 3_600_000]);
         let asserted_ms = asserted_ms.min(recorded_ms);
         // Another identity, if the record moved to another person.
-        let identity = if self.dice.permille(250) { identity } else { old.identity };
+        let moves = self.dice.permille(250) && self.nameless >> identity & 1 == 0;
+        let identity = if moves { identity } else { old.identity };
         match self.dice.below(10) {
             // Sent again.
             0 | 1 => {
@@ -168,10 +182,15 @@ impl Adversary<'_> {
             1 | 2 => (self.facility(), true),
             _ => (old.emitter, false),
         };
+        let own_key = self.record_key();
+        // What replaces a record of nobody is a version of that record, or it would be about another nobody.
+        let of_nobody = instead && self.nameless >> old.identity & 1 == 1;
+        let (emitter, by_operator, record_key) =
+            if of_nobody { (old.emitter, false, old.record_key) } else { (emitter, by_operator, own_key) };
         Told {
             emitter,
             by_operator,
-            record_key: self.record_key(),
+            record_key,
             asserted_ms: recorded_ms - self.dice.below(80_000_000) as i64,
             recorded_ms,
             says,

@@ -101,6 +101,7 @@ impl City {
     pub(crate) fn make(&self, index: u64, person: &mut Person) -> Traits {
         person.index = index;
         person.identities = 1;
+        person.nameless = 0;
         person.told.clear();
         let (traits, mut dice) = self.draw(index);
         let mut teller = Teller { person, end_ms: at(self.end_day, 0) };

@@ -3,11 +3,11 @@
 use contract::{
     DeploymentKey, EventContent, EventId, EventName, Millis, NamingScratch, PersonKey, Subject,
     seal_person_encoded,
-    v1::{Identifier, IdentifierKind, SubjectKind},
+    v1::{Identifier, IdentifierKind, PersonDetails, SubjectKind},
 };
 
 use crate::{
-    City,
+    City, Key, Short,
     dice::{Dice, mix},
     names,
     person::Traits,
@@ -91,12 +91,33 @@ pub(crate) fn identifier(traits: &Traits, identity: u8) -> Identifier {
     Identifier { kind: kind as i32, value: value.as_str().to_owned(), facility: facility.to_owned() }
 }
 
+/// The one record that an identity without any identifier comes from: its emitter and its key.
+pub(crate) fn nameless_record(index: u64, identity: u8) -> (Short, Key) {
+    let mut key = Key::new("N");
+    key.push_number(index * 10 + u64::from(identity), 1);
+    (Short::new("01001"), key)
+}
+
 impl Identity {
-    fn new(city: &City, deployment: &DeploymentKey, traits: &Traits, identity: u8) -> Identity {
-        let identifier = identifier(traits, identity);
-        let (subject, kind) = deployment
-            .subject_of_identifier(&identifier)
-            .expect("the simulator makes identifiers of their kind's form");
+    fn new(
+        city: &City,
+        deployment: &DeploymentKey,
+        traits: &Traits,
+        identity: u8,
+        is_named: bool,
+    ) -> Identity {
+        let identifier = is_named.then(|| identifier(traits, identity));
+        let (subject, kind) = match &identifier {
+            Some(identifier) => deployment
+                .subject_of_identifier(identifier)
+                .expect("the simulator makes identifiers of their kind's form"),
+            None => {
+                let (emitter, record_key) = nameless_record(traits.index, identity);
+                let (subject, kind, _) =
+                    deployment.subject_of(&PersonDetails::default(), emitter.as_str(), record_key.as_str());
+                (subject, kind)
+            }
+        };
         let mut dice = city.details_dice(traits.index * 4 + u64::from(identity));
         let mut secret = [0; 32];
         for part in secret.chunks_exact_mut(8) {
@@ -109,11 +130,13 @@ impl Identity {
         fields.message(details_field::ADDRESS, |text| names::address(&mut dice, text.0));
         fields.bytes(details_field::PHONE, names::phone(&mut dice).as_bytes());
         let identifiers_start = fields.0.len();
-        fields.message(details_field::IDENTIFIERS, |fields| {
-            fields.number(1, identifier.kind as u64);
-            fields.bytes(2, identifier.value.as_bytes());
-            fields.bytes(3, identifier.facility.as_bytes());
-        });
+        if let Some(identifier) = &identifier {
+            fields.message(details_field::IDENTIFIERS, |fields| {
+                fields.number(1, identifier.kind as u64);
+                fields.bytes(2, identifier.value.as_bytes());
+                fields.bytes(3, identifier.facility.as_bytes());
+            });
+        }
         let mut short = Vec::with_capacity(name_end + full.len() - identifiers_start);
         short.extend_from_slice(&full[..name_end]);
         short.extend_from_slice(&full[identifiers_start..]);
@@ -168,7 +191,8 @@ impl<'a> Encoder<'a> {
     pub(crate) fn begin(&mut self, traits: &Traits, person: &Person) {
         self.identities.clear();
         for identity in 0..person.identities {
-            self.identities.push(Identity::new(self.city, self.deployment, traits, identity));
+            let named = person.is_named(identity);
+            self.identities.push(Identity::new(self.city, self.deployment, traits, identity, named));
         }
         self.content.clear();
         self.parts.clear();

@@ -19,8 +19,18 @@ pub struct Person {
     pub index: u64,
     /// Under how many identities emitters know the person: subjects in the log. `Told::identity` is below it.
     pub identities: u8,
+    /// Bit `n`: identity `n` comes from no identifier but from one record alone, and is no person.
+    pub nameless: u8,
     /// In the order the simulator made it up; `recorded_ms` has the order of the log, and differs within a person.
     pub told: Vec<Told>,
+}
+
+impl Person {
+    /// Whether that identity comes from an identifier.
+    #[must_use]
+    pub fn is_named(&self, identity: u8) -> bool {
+        self.nameless >> identity & 1 == 0
+    }
 }
 
 /// One thing one emitter said about a person.

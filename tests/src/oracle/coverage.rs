@@ -4,8 +4,7 @@ use simulator::truth::{DayNumber, Says};
 
 use super::{Sums, days, held, in_force::Fact, world::World, world::main_group};
 
-pub(super) fn count(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
-    care(world, facts, sums);
+pub(super) fn count_person(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
     let on = sums.on();
     if !is_alive(facts, on) {
         return;
@@ -66,7 +65,7 @@ pub(super) fn count(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
 }
 
 /// What facilities did, whoever it was for.
-fn care(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
+pub(super) fn count_care(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
     for fact in facts {
         let (facility, measure) = match &fact.told.says {
             Says::CheckUp { facility, .. } => (facility, "check_ups"),

@@ -29,19 +29,18 @@ pub(super) struct Annual {
     passed_on: Option<DayNumber>,
 }
 
-pub(super) fn count(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
+pub(super) fn count_claims(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
     let exemptions = exemptions(facts);
     for fact in facts {
         count_claim(world, facts, fact, &exemptions, sums);
     }
-    people(world, facts, &exemptions, sums);
 }
 
 pub(super) fn exemptions(facts: &[Fact<'_>]) -> Vec<Exemption> {
     (FIRST_YEAR - 1..=LAST_YEAR + 1).filter_map(|year| exemption(facts, year)).collect()
 }
 
-fn people(world: &World, facts: &[Fact<'_>], exemptions: &[Exemption], sums: &mut Sums) {
+pub(super) fn count_person(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
     let on = sums.on();
     let alive = held::died(facts).is_none_or(|died| on < died);
     if !alive || !held::cards(facts).iter().any(|grant| grant.holds(on)) {
@@ -56,7 +55,7 @@ fn people(world: &World, facts: &[Fact<'_>], exemptions: &[Exemption], sums: &mu
         None => "unknown",
     };
     let (_, actual) = held::communes(world, facts, on);
-    let exempt = exemptions.iter().any(|exemption| exemption.holds(on));
+    let exempt = exemptions(facts).iter().any(|exemption| exemption.holds(on));
     let confirmed = is_confirmed(facts, on);
     let codes: &[&str] = &[&actual, &World::group(&group), rate];
     sums.level("fee-exemption/commune", codes, "insured", true);

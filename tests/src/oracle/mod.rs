@@ -44,13 +44,17 @@ pub(crate) const LAST_YEAR: i32 = 2028;
 pub fn figures(world: &World, people: &[Person], question: &Question) -> Figures {
     let mut sums = Sums { question: *question, figures: Figures::new() };
     for person in people {
-        for facts in in_force::in_force(person, question.known_before) {
+        for (identity, facts) in (0..).zip(in_force::in_force(person, question.known_before)) {
             if facts.is_empty() {
                 continue;
             }
-            coverage::count(world, &facts, &mut sums);
+            coverage::count_care(world, &facts, &mut sums);
             referral::count(world, &facts, &mut sums);
-            exemption::count(world, &facts, &mut sums);
+            exemption::count_claims(world, &facts, &mut sums);
+            if person.is_named(identity) {
+                coverage::count_person(world, &facts, &mut sums);
+                exemption::count_person(world, &facts, &mut sums);
+            }
         }
     }
     sums.figures.retain(|_, figure| *figure != 0);

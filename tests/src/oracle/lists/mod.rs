@@ -23,10 +23,12 @@ pub fn rows(world: &World, people: &[Person], question: &Question) -> Rows {
                 continue;
             }
             let mut sheet = Sheet { on: question.on, whom: (person.index, identity), rows: &mut rows };
-            coverage::list(world, facts, &mut sheet);
-            exemption::list_people(facts, &mut sheet);
             exemption::list_claims(facts, &mut sheet);
             referral::list(world, facts, &mut sheet);
+            if person.is_named(identity as u8) {
+                coverage::list(world, facts, &mut sheet);
+                exemption::list_people(facts, &mut sheet);
+            }
         }
     }
     rows
