@@ -14,7 +14,7 @@
 mod error;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -300,6 +300,29 @@ impl Index {
         }
         self.write(pending)?;
         Ok(count)
+    }
+
+    /// Whose sealed fields stand in what the log has beyond the index.
+    pub(crate) fn sealed_beyond(&self, log: &dyn EventLog) -> Result<HashSet<Subject>, IndexError> {
+        let mut subjects = HashSet::new();
+        for (partition, (from, end)) in (0..).zip(self.next.iter().copied().zip(log.ends()?)) {
+            if from == end {
+                continue;
+            }
+            let mut reader = log.reader(partition, from)?;
+            while let Some(batch) = reader.next_batch(CATCH_UP_BYTES)? {
+                for record in batch {
+                    // What cannot be read cannot be opened with any key; what was carried is sealed where it came from.
+                    let Ok(event) = contract::decode(record.bytes) else { continue };
+                    if (event.person.is_some() || event.restricted.is_some())
+                        && let Ok(subject) = Subject::try_from(&event.subject[..])
+                    {
+                        subjects.insert(subject);
+                    }
+                }
+            }
+        }
+        Ok(subjects)
     }
 
     /// Notes what one record of the log says. `seen`: all that the index may hold.

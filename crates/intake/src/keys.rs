@@ -3,15 +3,20 @@
 //! Both are files that nobody else may read (0600). Whoever has them and the log has everybody's names; without them the
 //! log has none. Back them up apart from the log.
 
+mod persons;
+
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufWriter, Read, Write},
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
-use contract::{DeploymentKey, PersonKey, Subject};
+use contract::{DeploymentKey, Subject};
+use event_log::files::{Files, RealFiles};
 use zeroize::Zeroizing;
+
+pub(crate) use persons::PersonKeys;
 
 /// Why a key file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +31,7 @@ pub enum KeyError {
         what: String,
     },
     /// The file system failed.
-    #[error("cannot use the key file {}: check that it can be read and written and that the disk has space", path.display())]
+    #[error("cannot use the key file {}: make room on the disk, or give the right to read and write there, then try again", path.display())]
     Unavailable {
         /// The file.
         path: PathBuf,
@@ -42,6 +47,15 @@ fn unavailable(path: &Path) -> impl FnOnce(io::Error) -> KeyError + '_ {
 
 fn refused(path: &Path, what: impl Into<String>) -> KeyError {
     KeyError::Refused { path: path.into(), what: what.into() }
+}
+
+/// Makes the names in a folder of keys safe, and the folder's own: it may be new.
+fn sync_names(folder: &Path) -> io::Result<()> {
+    RealFiles.sync_dir(folder)?;
+    match folder.parent() {
+        Some(above) if !above.as_os_str().is_empty() => RealFiles.sync_dir(above),
+        _ => RealFiles.sync_dir(Path::new(".")),
+    }
 }
 
 fn random() -> Zeroizing<[u8; 32]> {
@@ -92,7 +106,7 @@ pub fn create_deployment_key(path: &Path, secret: &[u8; 32]) -> Result<Deploymen
         file.write_all(line.as_bytes())?;
         file.sync_all()?;
         fs::hard_link(&beside, path)?;
-        File::open(folder)?.sync_all()
+        sync_names(folder)
     })();
     let _ = fs::remove_file(&beside);
     match written {
@@ -126,8 +140,6 @@ fn unhex(text: &str) -> Option<Zeroizing<[u8; 32]>> {
 /// The first bytes of a file of persons' keys.
 const PERSONS_MAGIC: &[u8; 16] = b"vertebra.pkeys.1";
 const SLOT_BYTES: u64 = 52;
-/// Whose key, and the key.
-type Slot = (Subject, Zeroizing<[u8; 32]>);
 
 /// Writes the keys of persons whose events came into the log by another way than intake, as those of a simulated city.
 #[derive(Debug)]
@@ -171,147 +183,9 @@ impl PersonKeysWriter {
                 .file
                 .flush()
                 .and_then(|()| self.file.get_ref().sync_all())
-                .and_then(|()| File::open(folder)?.sync_all()),
+                .and_then(|()| sync_names(folder)),
         };
         written.map_err(unavailable(&self.path))
-    }
-}
-
-/// The keys of persons, in a file of slots of 52 bytes: subject (16), key (32), CRC-32C of both. Slots are only ever
-/// added, so a slot's number stays; 8.6 million people take 450 MB. Who has which slot is in intake's index.
-#[derive(Debug)]
-pub(crate) struct PersonKeys {
-    path: PathBuf,
-    file: File,
-    slots: u64,
-    unsynced: Vec<u8>,
-}
-
-impl PersonKeys {
-    /// Opens the file, or makes it. `indexed` slots are in the index already; `found` gets the others. A last slot that
-    /// was not written whole is cut off: nothing was ever sealed under it.
-    pub(crate) fn open(
-        path: &Path,
-        indexed: u64,
-        mut found: impl FnMut(Subject, u64),
-    ) -> Result<PersonKeys, KeyError> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(unavailable(folder))?;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .map_err(unavailable(path))?;
-        let length = file.metadata().map_err(unavailable(path))?.len();
-        if length < 16 {
-            file.set_len(0)
-                .and_then(|()| file.write_all_at(PERSONS_MAGIC, 0))
-                .and_then(|()| file.sync_all())
-                .and_then(|()| File::open(folder)?.sync_all())
-                .map_err(unavailable(path))?;
-        }
-        let mut magic = [0; 16];
-        file.read_exact_at(&mut magic, 0).map_err(unavailable(path))?;
-        if magic != *PERSONS_MAGIC {
-            return Err(refused(path, "not a file of persons' keys; restore it, or name the right one"));
-        }
-        let mut keys = PersonKeys {
-            path: path.into(),
-            file,
-            slots: length.saturating_sub(16) / SLOT_BYTES,
-            unsynced: Vec::new(),
-        };
-        for slot in indexed..keys.slots {
-            match keys.slot(slot)? {
-                Some((subject, _)) => found(subject, slot),
-                // Written in part when the machine stopped: such slots can only be the last ones.
-                None => {
-                    let rest = slot..keys.slots;
-                    for later in rest.skip(1) {
-                        if keys.slot(later)?.is_some() {
-                            return Err(keys.damaged(slot));
-                        }
-                    }
-                    keys.slots = slot;
-                    break;
-                }
-            }
-        }
-        keys.file.set_len(16 + keys.slots * SLOT_BYTES).map_err(unavailable(path))?;
-        Ok(keys)
-    }
-
-    fn damaged(&self, slot: u64) -> KeyError {
-        refused(
-            &self.path,
-            format!("slot {slot} is damaged; restore this file from a copy: whoever is in it cannot be read"),
-        )
-    }
-
-    /// Subject and key of a slot; `None` where its checksum does not fit.
-    fn slot(&self, slot: u64) -> Result<Option<Slot>, KeyError> {
-        let mut bytes = Zeroizing::new([0; SLOT_BYTES as usize]);
-        self.file.read_exact_at(&mut bytes[..], 16 + slot * SLOT_BYTES).map_err(unavailable(&self.path))?;
-        let (content, sum) = bytes.split_at(48);
-        if crc32c::crc32c(content).to_le_bytes() != *sum {
-            return Ok(None);
-        }
-        let mut subject = Subject::default();
-        subject.0.copy_from_slice(&content[..16]);
-        let mut key = Zeroizing::new([0; 32]);
-        key.copy_from_slice(&content[16..]);
-        Ok(Some((subject, key)))
-    }
-
-    /// How many slots there are, new ones included.
-    pub(crate) fn slots(&self) -> u64 {
-        self.slots + self.unsynced.len() as u64 / SLOT_BYTES
-    }
-
-    /// The key in a slot, which must be the subject's.
-    pub(crate) fn get(&self, slot: u64, subject: Subject) -> Result<PersonKey, KeyError> {
-        match self.slot(slot)? {
-            Some((found, key)) if found == subject => Ok(PersonKey::new(&key)),
-            _ => Err(self.damaged(slot)),
-        }
-    }
-
-    /// A new key for a subject and the slot it will have; nothing may be sealed under it for the log before
-    /// [`PersonKeys::sync`].
-    pub(crate) fn create(&mut self, subject: Subject) -> (u64, PersonKey) {
-        let slot = self.slots();
-        let key = random();
-        let from = self.unsynced.len();
-        self.unsynced.extend_from_slice(&subject.0);
-        self.unsynced.extend_from_slice(&key[..]);
-        let sum = crc32c::crc32c(&self.unsynced[from..]);
-        self.unsynced.extend_from_slice(&sum.to_le_bytes());
-        (slot, PersonKey::new(&key))
-    }
-
-    /// Makes the new keys durable.
-    pub(crate) fn sync(&mut self) -> Result<(), KeyError> {
-        if self.unsynced.is_empty() {
-            return Ok(());
-        }
-        let at = 16 + self.slots * SLOT_BYTES;
-        self.file
-            .write_all_at(&self.unsynced, at)
-            .and_then(|()| self.file.sync_data())
-            .map_err(unavailable(&self.path))?;
-        self.slots = self.slots();
-        zeroize::Zeroize::zeroize(&mut self.unsynced);
-        self.unsynced.clear();
-        Ok(())
-    }
-
-    /// Forgets new keys that were not synced: what was sealed under them did not reach the log.
-    pub(crate) fn forget_unsynced(&mut self) {
-        zeroize::Zeroize::zeroize(&mut self.unsynced);
-        self.unsynced.clear();
     }
 }
 

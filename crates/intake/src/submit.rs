@@ -9,11 +9,11 @@ use std::{
     sync::Arc,
 };
 
-use contract::{DeploymentKey, Millis, v1};
+use contract::{DeploymentKey, Millis, Subject, v1};
 use event_log::{AppendError, EventLog, Position, ReadError};
 
 use crate::{
-    index::{Index, IndexError},
+    index::{Index, IndexError, Pending},
     keys::{self, KeyError, PersonKeys},
     receipt::{Outcome, Receipt, Totals},
 };
@@ -104,6 +104,8 @@ pub struct Intake {
     deployment: DeploymentKey,
     keys: PersonKeys,
     index: Index,
+    /// Persons whose keys are in the file and may not be in the index: nobody may get a second one.
+    unnoted: HashMap<Subject, u64>,
     totals: Totals,
 }
 
@@ -131,13 +133,22 @@ impl Intake {
         };
         let mut index = Index::open(&folder.join("intake"), log.as_ref())?;
         let mut persons = HashMap::new();
-        let keys =
+        let mut keys =
             PersonKeys::open(&folder.join("keys").join("persons.keys"), index.slots(), |subject, slot| {
                 persons.insert(subject, slot);
             })?;
+        if keys.has_rest() {
+            for subject in index.sealed_beyond(log.as_ref())? {
+                if !persons.contains_key(&subject) && index.slot(&Pending::default(), subject)?.is_none() {
+                    return Err(keys.rest_is_needed().into());
+                }
+            }
+            keys.cut_rest()?;
+        }
         index.note_slots(persons, keys.slots())?;
         index.catch_up(log.as_ref())?;
-        Ok(Intake { log, deployment, keys, index, totals: Totals::default() })
+        let (unnoted, totals) = (HashMap::new(), Totals::default());
+        Ok(Intake { log, deployment, keys, index, unnoted, totals })
     }
 
     /// Where the deployment's key is.
@@ -169,6 +180,11 @@ impl Intake {
     pub fn submit(&mut self, items: Vec<Item>, now: Millis) -> Result<Vec<Receipt>, SubmitError> {
         if items.len() > SUBMISSIONS_MAX {
             return Err(SubmitError::TooMany(items.len()));
+        }
+        // After a batch that failed once its keys were safe.
+        if !self.unnoted.is_empty() {
+            self.index.note_slots(self.unnoted.clone(), self.keys.slots())?;
+            self.unnoted.clear();
         }
         // After an append whose fate was unknown, or beside another door to the same log.
         if self.index.next() != self.log.ends()? {

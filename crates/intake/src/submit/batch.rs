@@ -161,12 +161,12 @@ impl Intake {
     ) -> Result<(), SubmitError> {
         let Batch { prepared, mut pending, waiting, .. } = batch;
         if prepared.is_empty() {
+            // A key may have been made for what was refused after all.
+            self.keys.forget_unsynced();
             return Ok(());
         }
-        if let Err(error) = self.keys.sync() {
-            self.keys.forget_unsynced();
-            return Err(error.into());
-        }
+        self.keys.sync()?;
+        self.unnoted.extend(&pending.persons);
         let partitions = self.log.partitions();
         let appends: Vec<Append<'_>> = prepared
             .iter()
@@ -176,14 +176,7 @@ impl Intake {
                 bytes: &event.bytes,
             })
             .collect();
-        let offsets = match self.log.append(&appends) {
-            Ok(offsets) => offsets,
-            Err(error) => {
-                // The events are not known to be there; the keys are, and must not be made a second time.
-                self.index.note_slots(pending.persons, self.keys.slots())?;
-                return Err(error.into());
-            }
-        };
+        let offsets = self.log.append(&appends)?;
         let positions: Vec<Position> = appends
             .iter()
             .zip(offsets)
@@ -195,6 +188,7 @@ impl Intake {
         }
         pending.stamped(recorded_at, self.keys.slots());
         self.index.write(pending)?;
+        self.unnoted.clear();
         for (receipt, event) in waiting {
             match &mut receipts[receipt].outcome {
                 Outcome::Accepted { position, .. } | Outcome::Duplicate { first: position, .. } => {
