@@ -153,7 +153,9 @@ impl Policy {
         match rate.raised {
             Some(Raised::LowCost(rule)) => {
                 let bound = self.low_cost_bound(case.on).map_or(Money(0), |bound| bound.value);
-                let value = format!("covered cost {} is below {bound}: the card pays all", case.covered_cost);
+                // On a route that pays a share only, the card's part of it, or the whole.
+                let whose = if self.low_cost_raises_claim(case.on) { "the fund" } else { "the card" };
+                let value = format!("covered cost {} is below {bound}: {whose} pays all", case.covered_cost);
                 steps.push(Step { what: "low cost", value, rule: Some(rule) });
                 if let Some(level) = self.reference_level(case.on) {
                     steps.push(Step {

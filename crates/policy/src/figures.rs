@@ -1,6 +1,6 @@
 //! Amounts and numbers with validity: the base salary, the low-cost bound, the parameters of figures.
 
-use std::str::FromStr;
+use std::{collections::BTreeMap, str::FromStr};
 
 use contract::Day;
 use reference::BundleFault;
@@ -114,6 +114,9 @@ impl Parameters {
     }
 }
 
+/// How often the reference level changes within a year at most; on the first of January is not within.
+const LEVEL_CHANGES_MAX: usize = 2;
+const LEVEL_MAX: Money = Money::dong(1_000_000_000);
 const AMOUNT: usize = 0;
 const LOW_COST_BELOW: usize = 0;
 const LOW_COST_RAISES: usize = 1;
@@ -152,6 +155,25 @@ impl Policy {
         days.dedup();
         let levels = days.into_iter().filter_map(|day| Some((day, self.reference_level(day)?.value)));
         levels.collect()
+    }
+
+    /// Levels that a year's copay cannot be reckoned with: what is left of the threshold is an exact fraction, which grows by a level
+    /// with each change, and more than these do not fit.
+    pub(crate) fn refuse_levels(&self, faults: &mut Vec<BundleFault>) {
+        let file = crate::schema::BASE_SALARY.file;
+        let within_years = self.levels.iter().filter(|(day, _)| *day > Day::new_year(day.year()));
+        let mut changes: BTreeMap<i32, usize> = BTreeMap::new();
+        within_years.for_each(|(day, _)| *changes.entry(day.year()).or_default() += 1);
+        for (year, count) in changes.into_iter().filter(|(_, count)| *count > LEVEL_CHANGES_MAX) {
+            let reason = format!(
+                "the reference level changes {count} times within {year}; the most is {LEVEL_CHANGES_MAX}: check the days"
+            );
+            faults.push(BundleFault::file(file, reason));
+        }
+        if self.levels.iter().any(|(_, level)| *level > LEVEL_MAX) {
+            let reason = format!("a level above {LEVEL_MAX} dong a month: check the amounts");
+            faults.push(BundleFault::file(file, reason));
+        }
     }
 
     /// The cost of one visit under which nothing is to pay.

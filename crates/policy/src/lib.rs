@@ -163,6 +163,8 @@ fn read_policy(files: &BTreeMap<String, Vec<u8>>, calendar: Calendar) -> Result<
     let copay_counting = table(&schema::COPAY_COUNTING);
     let referral_validity = table(&schema::REFERRAL_VALIDITY);
     let parameters = table(&schema::PARAMETERS_SCHEMA);
+    groups.refuse_all_but_codes(&mut faults);
+    route_codes.refuse_all_but_codes(&mut faults);
     let groups = card::Groups::new(groups, &card_rates, &mut faults);
     let route_codes =
         route::Codes::new(route_codes, &route, &[&route, &self_referral], &copay_counting, &mut faults);
@@ -193,6 +195,10 @@ fn read_policy(files: &BTreeMap<String, Vec<u8>>, calendar: Calendar) -> Result<
         card_rate_changes,
     };
     policy.levels = policy.levels_by_day();
+    policy.refuse_levels(&mut faults);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
     policy.low_costs = policy.low_costs_by_day();
     policy.least_threshold = policy.least_threshold_of_all();
     Ok(policy)

@@ -77,6 +77,28 @@ impl Table {
         }
     }
 
+    /// A table that says what codes are, and is asked without a day: a row that names no code, or that shall hold on some days or
+    /// under some reading only, would be passed over in silence, and is a fault.
+    pub(crate) fn refuse_all_but_codes(&self, faults: &mut Vec<BundleFault>) {
+        for rule in &self.rules {
+            let refused = [
+                ("valid_from", rule.valid_from > Day::MIN),
+                ("valid_until", rule.valid_until < Day::MAX),
+                ("only_if", !rule.only_if().is_empty()),
+            ];
+            for (column, _) in refused.iter().filter(|(_, is_there)| *is_there) {
+                let reason = "a code is the same on every day and under every reading: leave it out here, and let the \
+                              tables that ask for the code say when it counts";
+                faults.push(BundleFault::new(rule.file, rule.line, column, reason));
+            }
+            if Table::asks_first(rule).is_none() {
+                let (fact, _) = self.schema.facts[0];
+                let reason = format!("name the code: when = {{ {fact} = \"...\" }}");
+                faults.push(BundleFault::new(rule.file, rule.line, "when", reason));
+            }
+        }
+    }
+
     /// Builds the index; the rows do not change after it.
     pub(crate) fn compile(&mut self) {
         let asked = self.rules.iter().filter_map(Table::asks_first).flatten();

@@ -146,6 +146,30 @@ fn a_broken_table_names_file_row_column_and_reason() {
             "column when.code: the code 1.1 is there twice",
         ),
         (
+            "route_codes.toml",
+            "when = { code = \"1.2\" }",
+            "valid_from = 2025-01-01\nwhen = { code = \"1.2\" }",
+            "column valid_from: a code is the same on every day",
+        ),
+        (
+            "groups.toml",
+            "when = { group = \"TE\" }",
+            "valid_until = 2026-12-31\nwhen = { group = \"TE\" }",
+            "column valid_until: a code is the same on every day",
+        ),
+        (
+            "groups.toml",
+            "when = { group = \"TE\" }",
+            "only_if = { digit-1-caps = \"none\" }\nwhen = { group = \"TE\" }",
+            "column only_if: a code is the same on every day and under every reading",
+        ),
+        (
+            "groups.toml",
+            "when = { group = \"BA\" }",
+            "when = { group = { not = [\"BA\"] } }",
+            "column when: name the code: when = { group = \"...\" }",
+        ),
+        (
             "card_rates.toml",
             "\"CC\", \"TE\"",
             "\"CC\", \"TX\"",
@@ -164,6 +188,12 @@ fn a_broken_table_names_file_row_column_and_reason() {
             "column when.group: the group CC is there twice",
         ),
         ("base_salary.toml", "2_340_000", "2_340_000.5", "column then.amount: expected a whole number"),
+        (
+            "base_salary.toml",
+            "amount = 2_340_000",
+            "amount = 2_340_000_000",
+            "a level above 1,000,000,000 dong a month",
+        ),
         (
             "parameters.toml",
             "child-under-years",
@@ -198,6 +228,29 @@ fn a_broken_table_names_file_row_column_and_reason() {
             "{from} -> {to}: expected {expected}\nfound {found:#?}"
         );
     }
+}
+
+#[test]
+fn a_level_that_changes_too_often_in_a_year_is_refused() {
+    let change = |month: u32, until: &str| {
+        format!(
+            "[[row]]\nid = \"level-{month}\"\ncitation = \"x\"\nconfidence = \"L\"\nvalid_from = 2027-{month:02}-01\n\
+             {until}when = {{ measure = \"reference-level\" }}\nthen = {{ amount = 2_{month}00_000 }}\n\n"
+        )
+    };
+    let until = |day: &str| format!("valid_until = {day}\n");
+    let two = change(3, &until("2027-04-30")) + &change(5, "");
+    let with = |rows: &str| {
+        files_with(
+            "base_salary.toml",
+            "[[row]]\nid = \"reference-level\"",
+            &format!("{rows}[[row]]\nid = \"reference-level\""),
+        )
+    };
+    Bundle::parse(&with(&two)).unwrap();
+    let three = change(3, &until("2027-04-30")) + &change(5, &until("2027-06-30")) + &change(7, "");
+    let found = Bundle::parse(&with(&three)).unwrap_err();
+    assert!(found[0].to_string().contains("changes 3 times within 2027; the most is 2"), "{found:?}");
 }
 
 #[test]

@@ -325,7 +325,11 @@ fn low_cost_off_route_is_a_switch() {
     let cheap = Case { covered_cost: Money::dong(1_000), ..case("GD", "1.18", "2026-06-30") };
     let rate = |bundle: &Bundle| bundle.policy.rate(&cheap).unwrap().basis_points;
     assert_eq!(rate(&bundle()), 0);
-    assert_eq!(rate(&under("low-cost-off-route", "claim-rate")), 10_000);
+    let under = under("low-cost-off-route", "claim-rate");
+    assert_eq!(rate(&under), 10_000);
+    let steps = under.policy.decide(&cheap).steps;
+    let said = steps.iter().find(|step| step.what == "low cost").map(|step| step.value.as_str());
+    assert_eq!(said, Some("covered cost 1,000 is below 351,000: the fund pays all"));
 }
 
 /// The year as of `on`: paid, threshold, remaining, passed, exempt since.
