@@ -9,7 +9,7 @@ use history::{History, PersonView, Resolver};
 use policy::Bundle;
 use projection::{Projection, Standing};
 use referral_load::ReferralLoad;
-use simulator::{City, names_of, truth::Person};
+use simulator::{City, names_of, truth};
 use timeline::{Period, Point};
 
 use crate::oracle::{Figures, Question, Rows, name, row};
@@ -54,7 +54,7 @@ pub struct Whom {
 impl Whom {
     /// Those of `people`.
     #[must_use]
-    pub fn of(city: &City, people: &[Person], key: &DeploymentKey) -> Whom {
+    pub fn of(city: &City, people: &[truth::Person], key: &DeploymentKey) -> Whom {
         let mut whom = Whom { people: BTreeMap::new(), told: BTreeMap::new() };
         for person in people {
             let names = names_of(city, person, key);
@@ -89,11 +89,11 @@ pub fn lists() -> Vec<(String, &'static [&'static str])> {
 #[must_use]
 pub fn rows(log: &Log, bundle: &Bundle, question: &Question, whom: &Whom) -> Rows {
     let mut rows = Rows::new();
-    let mut resolver = Resolver::new();
+    let (mut resolver, mut standing) = (Resolver::new(), Standing::default());
     for records in log {
         let until = known(records, Millis(question.known_before));
         for (subject, history) in &histories(records) {
-            let person = resolver.view(history, Some(until));
+            let person = standing.read(resolver.view(history, Some(until)), bundle);
             let on = Day(question.on);
             whom.add_rows::<Coverage>(*subject, &person, bundle, on, &mut rows);
             whom.add_rows::<ReferralLoad>(*subject, &person, bundle, on, &mut rows);
@@ -107,7 +107,7 @@ impl Whom {
     fn add_rows<P: Projection>(
         &self,
         subject: Subject,
-        person: &PersonView<'_>,
+        person: &projection::Person<'_>,
         bundle: &Bundle,
         on: Day,
         rows: &mut Rows,
