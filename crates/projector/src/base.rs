@@ -170,12 +170,28 @@ impl BaseWriter {
 
     /// Writes the rest, syncs, and gives the file its name. `copies`: how many facts are a further copy of an event.
     pub(crate) fn finish(
-        mut self,
+        self,
         next_offset: u64,
         copies: u64,
         known: &KnownTimes,
         set_aside: &[SetAsideRecord],
     ) -> Result<Summary, StoreError> {
+        let files = Arc::clone(&self.files);
+        let unsynced = self.write_rest(next_offset, copies, known, set_aside)?;
+        let folder = unsynced.path.parent().unwrap_or(Path::new(".")).to_owned();
+        let summary = unsynced.sync()?;
+        files.sync_dir(&folder).map_err(|source| StoreError::io(&folder, source))?;
+        Ok(summary)
+    }
+
+    /// As [`BaseWriter::finish`], but what takes waiting is left to do, and may be done beside other work.
+    pub(crate) fn write_rest(
+        mut self,
+        next_offset: u64,
+        copies: u64,
+        known: &KnownTimes,
+        set_aside: &[SetAsideRecord],
+    ) -> Result<Unsynced, StoreError> {
         self.end_block()?;
         (self.summary.next_offset, self.summary.copies) = (next_offset, copies);
         let mut meta = Vec::with_capacity(self.index.len() * 32 + 4096);
@@ -209,11 +225,25 @@ impl BaseWriter {
         let io = |source| StoreError::io(&self.path, source);
         self.writer.write_all(&meta).and_then(|()| self.writer.write_all(&footer)).map_err(io)?;
         self.summary.bytes = self.writer.position();
-        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let BaseWriter { files, path, writer, summary, .. } = self;
+        Ok(Unsynced { files, path, writer, summary })
+    }
+}
+
+/// A base that is written to its end, under its temporary name, and not yet safe.
+pub(crate) struct Unsynced {
+    files: Arc<dyn Files>,
+    path: PathBuf,
+    writer: SequentialWriter,
+    summary: Summary,
+}
+
+impl Unsynced {
+    /// Syncs the file and gives it its name, which is safe once its folder is synced.
+    pub(crate) fn sync(self) -> Result<Summary, StoreError> {
         self.writer
             .finish()
             .and_then(|_| self.files.rename(&temporary_path(&self.path), &self.path))
-            .and_then(|()| self.files.sync_dir(folder))
             .map_err(|source| StoreError::io(&self.path, source))?;
         Ok(self.summary)
     }

@@ -1,8 +1,11 @@
 //! Building histories and figures from the log, many partitions at a time.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    thread::ScopedJoinHandle,
 };
 
 use event_log::{EventLog, files::Files};
@@ -10,7 +13,7 @@ use history::Resolver;
 use policy::Bundle;
 
 use crate::{
-    base::{Base, BaseWriter},
+    base::{Base, BaseWriter, Unsynced},
     error::StoreError,
     figures::{Figures, Fold},
     gather::Gathered,
@@ -79,6 +82,21 @@ pub(crate) struct Build<'a> {
     pub(crate) bundle: &'a Bundle,
 }
 
+/// What one thread keeps from partition to partition: giving its memory back costs as much as a tenth of the work.
+struct Worker<'scope, F> {
+    built: Vec<Built>,
+    /// The partition before, while its base is made safe beside the work on the next.
+    syncing: Option<ScopedJoinHandle<'scope, Result<Built, StoreError>>>,
+    figures: F,
+    gathered: Gathered,
+    resolver: Resolver,
+}
+
+/// Waits until a base is safe.
+fn join(syncing: ScopedJoinHandle<'_, Result<Built, StoreError>>) -> Result<Built, StoreError> {
+    syncing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 impl Build<'_> {
     /// Builds the bases of `partitions` and the figures of everybody in them.
     pub(crate) fn run(
@@ -94,28 +112,48 @@ impl Build<'_> {
         let report = |records| {
             progress(Progress { done: done.fetch_add(records, Ordering::Relaxed) + records, total })
         };
-        // The memory of one partition serves the next: giving it back costs as much as a tenth of the work.
-        let make = || (Vec::new(), shared.part(), Gathered::default());
-        let accumulators =
-            in_parallel(workers, partitions, make, |(built, figures, gathered), partition| {
-                built.push(self.partition(*partition, figures, gathered, &report)?);
+        let mut built = Vec::new();
+        std::thread::scope(|scope| {
+            let mut last = Vec::new();
+            let make = || Worker {
+                built: Vec::new(),
+                syncing: None,
+                figures: shared.part(),
+                gathered: Gathered::default(),
+                resolver: Resolver::new(),
+            };
+            let workers = in_parallel(workers, partitions, make, |worker, &partition| {
+                let (unsynced, stopped) = self.partition(partition, worker, &report)?;
+                let syncing = scope.spawn(move || self.sync(partition, unsynced, stopped));
+                // No more than this one is unsynced, however slow the disk is.
+                if let Some(before) = worker.syncing.replace(syncing) {
+                    worker.built.push(join(before)?);
+                }
                 Ok(())
             })?;
-        let mut built = Vec::new();
-        for (mut others, part, _) in accumulators {
-            built.append(&mut others);
-            part.finish();
-        }
+            for worker in workers {
+                scope.spawn(|| worker.figures.finish());
+                built.extend(worker.built);
+                last.extend(worker.syncing);
+            }
+            for syncing in last {
+                built.push(join(syncing)?);
+            }
+            Ok::<(), StoreError>(())
+        })?;
+        let folder = self.generation.bases();
+        self.files.sync_dir(&folder).map_err(|source| StoreError::io(&folder, source))?;
         Ok((built, figures))
     }
 
+    /// Reads a partition, writes its base, and folds everybody in it.
     fn partition(
         &self,
         number: u16,
-        figures: &mut impl Fold,
-        gathered: &mut Gathered,
+        worker: &mut Worker<'_, impl Fold>,
         report: &dyn Fn(u64),
-    ) -> Result<Built, StoreError> {
+    ) -> Result<(Unsynced, Option<String>), StoreError> {
+        let Worker { figures, gathered, resolver, .. } = worker;
         gathered.begin(0);
         let read =
             gathered.read(self.log, number, self.ends[usize::from(number)], &mut |records| report(records));
@@ -123,9 +161,7 @@ impl Build<'_> {
             tracing::error!(partition = number, offset = gathered.next_offset, %error, "the partition stopped");
             error.to_string()
         });
-        let path = self.generation.base_path(number, 1);
-        let mut writer = BaseWriter::create(self.files, &path, number)?;
-        let mut resolver = Resolver::new();
+        let mut writer = BaseWriter::create(self.files, &self.generation.base_path(number, 1), number)?;
         let mut copies = 0;
         gathered.for_each_person(|person| {
             writer.push_gathered(&person)?;
@@ -134,7 +170,14 @@ impl Build<'_> {
             Ok(())
         })?;
         writer.dictionary = std::mem::take(&mut gathered.dictionary);
-        writer.finish(gathered.next_offset, copies, &gathered.known, &gathered.set_aside)?;
-        Ok(Built { partition: number, base: Base::open(self.files.as_ref(), &path)?, stopped })
+        let unsynced =
+            writer.write_rest(gathered.next_offset, copies, &gathered.known, &gathered.set_aside)?;
+        Ok((unsynced, stopped))
+    }
+
+    fn sync(&self, partition: u16, base: Unsynced, stopped: Option<String>) -> Result<Built, StoreError> {
+        base.sync()?;
+        let base = Base::open(self.files.as_ref(), &self.generation.base_path(partition, 1))?;
+        Ok(Built { partition, base, stopped })
     }
 }
