@@ -148,6 +148,17 @@ impl Gathered {
     #[inline]
     pub(crate) fn push(&mut self, record: Record<'_>) {
         self.next_offset = record.offset + 1;
+        if let Some(view) = EventView::parse_straight(record.bytes)
+            && self.push_event(&view, record.offset).is_ok()
+        {
+            return;
+        }
+        self.push_unusual(record);
+    }
+
+    /// An event that looks like few others, or is broken.
+    #[cold]
+    fn push_unusual(&mut self, record: Record<'_>) {
         let read = match EventView::parse(record.bytes) {
             Ok(view) => self.push_event(&view, record.offset),
             Err(error) => Err(error.into()),

@@ -9,7 +9,6 @@ use crate::{
     wire::Straight,
 };
 
-// Always inlined, as its caller is: the view is then made where it stays; moving it took a tenth of the time of reading.
 #[inline(always)]
 pub(super) fn parse(bytes: &[u8]) -> Option<EventView<'_>> {
     let mut rest = Straight::new(bytes);
