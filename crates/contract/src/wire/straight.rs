@@ -241,6 +241,22 @@ impl<'a> Straight<'a> {
     }
 }
 
+/// Whether these are few bytes, and ASCII: two looks tell, which may see the same bytes.
+#[inline(always)]
+fn is_short_ascii(bytes: &[u8]) -> bool {
+    const NOT_ASCII: u128 = 0x8080_8080_8080_8080_8080_8080_8080_8080;
+    let seen = if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        u128::from_ne_bytes(*first) | u128::from_ne_bytes(*last)
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        u128::from(u64::from_ne_bytes(*first) | u64::from_ne_bytes(*last))
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        u128::from(u32::from_ne_bytes(*first) | u32::from_ne_bytes(*last))
+    } else {
+        return bytes.is_ascii();
+    };
+    seen & NOT_ASCII == 0 && bytes.len() <= 32
+}
+
 /// A text of an event, checked to be UTF-8 when the event was read.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Text<'a>(&'a [u8]);
@@ -250,7 +266,7 @@ impl<'a> Text<'a> {
     #[inline]
     pub(crate) fn new(bytes: &'a [u8]) -> Option<Text<'a>> {
         // Nearly all are short and ASCII, which is seen much faster.
-        (bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()).then_some(Text(bytes))
+        (is_short_ascii(bytes) || std::str::from_utf8(bytes).is_ok()).then_some(Text(bytes))
     }
 
     /// Its bytes.
