@@ -32,7 +32,7 @@ use crate::{
 
 const MAGIC: &[u8; 8] = b"vtbase01";
 /// Changes with the shape of a fact, a block or the meta: histories of another version are built anew.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 const BLOCK_BYTES: usize = 8 << 10;
 /// Who goes through all people reads this much at once: it stays beside the processor.
 const PIECE_BYTES: u64 = 128 << 10;
@@ -340,6 +340,9 @@ impl Base {
         self.summary.copies = take(bytes)?;
         for _ in 0..take(bytes)? {
             self.codes.push(Code::from_packed(u64::from_le_bytes(take_array(bytes)?)));
+        }
+        if self.codes.first() != Some(&Code::EMPTY) {
+            return None;
         }
         self.known.decode_more(bytes)?;
         self.set_aside = take_set_aside(bytes)?;

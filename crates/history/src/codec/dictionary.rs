@@ -2,24 +2,30 @@
 
 use contract::Code;
 
-/// Codes by number.
+/// Codes by number; the first is the empty code.
 pub type CodeIndex = [Code];
 
-/// Numbers for codes, given as they come.
+/// Numbers for codes, given as they come. The empty code, which few facts are without, is number 0 from the beginning.
 #[derive(Debug, Clone)]
 pub struct Dictionary {
     codes: Vec<Code>,
-    /// Where a code's number stands, plus one: at its hash or, where that is taken, at the next free slot; 0 is free. A
-    /// power of two long, and at most a quarter full: nearly every look is the only one. Codes are looked up several
-    /// times for each fact, so this is small enough to stay beside the processor.
-    slots: Vec<u32>,
+    /// A code stands at its hash or, where that is taken, at the next slot that is free or its own. A power of two long,
+    /// and at most a quarter full: nearly every look is the only one. Codes are looked up several times for each fact.
+    slots: Vec<Slot>,
     /// What of a hash is not its slot's number.
     shift: u32,
 }
 
+/// A code and its number; a free slot says what is true of the empty code.
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    code: Code,
+    number: u32,
+}
+
 impl Default for Dictionary {
     fn default() -> Dictionary {
-        Dictionary::from(&[][..])
+        Dictionary::from(&[Code::EMPTY][..])
     }
 }
 
@@ -30,48 +36,73 @@ impl Dictionary {
         &self.codes
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn number(&mut self, code: Code) -> u32 {
-        self.find(code).unwrap_or_else(|free| self.add(code, free))
+        let first = self.slots[self.first_slot(code)];
+        if first.code == code { first.number } else { self.number_elsewhere(code) }
     }
 
-    #[cold]
-    fn add(&mut self, code: Code, free: usize) -> u32 {
+    #[inline(always)]
+    fn first_slot(&self, code: Code) -> usize {
+        // The highest bits of a product depend on all bits of the factor.
+        (code.packed().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
+    }
+
+    /// The number of a code that is not where it would be first; it may be a new one.
+    #[inline(never)]
+    fn number_elsewhere(&mut self, code: Code) -> u32 {
+        let slot = self.find(code);
+        if self.slots[slot].code == code {
+            return self.slots[slot].number;
+        }
+        let number = self.codes.len() as u32;
+        self.slots[slot] = Slot { code, number };
         self.codes.push(code);
-        self.slots[free] = self.codes.len() as u32;
-        if self.slots.len() < 4 * (self.codes.len() + 1) {
+        if self.slots.len() < 4 * self.codes.len() {
             *self = Dictionary::from(&self.codes[..]);
         }
-        self.codes.len() as u32 - 1
+        number
     }
 
-    /// The number of `code`, or else the slot where it belongs.
-    #[inline]
-    fn find(&self, code: Code) -> Result<u32, usize> {
-        let hash = code.packed().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        // The highest bits of a product depend on all bits of the factor.
-        let mut slot = (hash >> self.shift) as usize;
-        loop {
-            match self.slots[slot] {
-                0 => return Err(slot),
-                number if self.codes[number as usize - 1] == code => return Ok(number - 1),
-                _ => slot = (slot + 1) & (self.slots.len() - 1),
-            }
+    /// The slot of `code`, or the free one where it belongs.
+    fn find(&self, code: Code) -> usize {
+        let mut slot = self.first_slot(code);
+        while self.slots[slot].code != code && self.slots[slot].code != Code::EMPTY {
+            slot = (slot + 1) & (self.slots.len() - 1);
         }
+        slot
     }
 }
 
 impl From<&CodeIndex> for Dictionary {
-    /// A dictionary that goes on from the codes of another.
+    /// A dictionary that goes on from the codes of another, of which there is at least the empty one.
     fn from(codes: &CodeIndex) -> Dictionary {
-        let slots = vec![0; (8 * (codes.len() + 1)).next_power_of_two()];
+        let slots = vec![Slot::default(); (8 * codes.len()).next_power_of_two()];
         let shift = u64::BITS - slots.len().trailing_zeros();
         let mut dictionary = Dictionary { codes: codes.to_vec(), slots, shift };
-        for (number, code) in codes.iter().enumerate() {
-            if let Err(free) = dictionary.find(*code) {
-                dictionary.slots[free] = number as u32 + 1;
-            }
+        for (number, &code) in codes.iter().enumerate() {
+            let slot = dictionary.find(code);
+            dictionary.slots[slot] = Slot { code, number: number as u32 };
         }
         dictionary
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_keeps_its_number_however_many_come_and_wherever_it_goes_on() {
+        let code = |number: usize| if number == 0 { Code::EMPTY } else { Code::new(&format!("{number:05}")) };
+        let mut dictionary = Dictionary::default();
+        for number in 0..3000 {
+            assert_eq!(dictionary.number(code(number)), number as u32);
+            assert_eq!(dictionary.number(code(number / 2)), number as u32 / 2);
+            if number % 700 == 0 {
+                dictionary = Dictionary::from(dictionary.codes());
+            }
+        }
+        assert!((0..3000).all(|number| dictionary.codes()[number] == code(number)));
     }
 }
