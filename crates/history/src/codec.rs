@@ -1,7 +1,7 @@
 //! Facts as bytes: what base files and delta rows hold.
 //!
 //! ```text
-//! kind 1 │ id hash 8 │ record hash 6 │ lengths │ numbers │ flags, what it refers to, content, path │ segments
+//! kind 1 │ lengths │ id hash 8 │ record hash 6 │ numbers │ flags, what it refers to, content, path │ segments
 //! ```
 //!
 //! A fact stands alone (no reference to the one before), so that a merge copies bytes. All it says is numbers of as many
@@ -57,6 +57,8 @@ const fn lengths_bytes(count: usize) -> usize {
     (count * LENGTH_BITS).div_ceil(8)
 }
 
+/// Of id and record.
+const HASHES_BYTES: usize = 8 + 6;
 /// Offset, emitter, occurred, asserted, recorded.
 const HEAD_NUMBERS: usize = 5;
 const SEGMENT_NUMBERS: usize = 7;
@@ -111,10 +113,10 @@ impl History {
         let mut reader = Reader::new(bytes, codes);
         let [head] = reader.bytes()?;
         let kind = Kind::from_number(u32::from(head & !HAS_MORE)).ok_or(CodecError)?;
+        reader.begin(numbers(kind));
         let id = IdHash(reader.eight()?);
         let [b0, b1, b2, b3, b4, b5] = reader.bytes()?;
         let record = RecordHash(u64::from_le_bytes([b0, b1, b2, b3, b4, b5, 0, 0]));
-        reader.begin(numbers(kind));
         let offset = reader.number();
         let emitter = reader.code()?;
         let occurred = Millis(reader.time()?.wrapping_add(EPOCH_MS));
@@ -221,19 +223,21 @@ pub(crate) fn append_fact(
         more |= if set { bit } else { 0 };
     }
     let (start, room) = write::make_room(out);
-    let mut writer = Writer::new(room, dictionary, head.occurred.day());
-    writer.bytes([head.kind.number() as u8 | if more == 0 { 0 } else { HAS_MORE }]);
-    writer.bytes(head.id.0.to_le_bytes());
-    let [b0, b1, b2, b3, b4, b5, ..] = head.record.0.to_le_bytes();
-    writer.bytes([b0, b1, b2, b3, b4, b5]);
-    writer.begin(numbers(head.kind));
+    let hashes_at = 1 + lengths_bytes(numbers(head.kind));
+    let mut writer = Writer::new(room, dictionary, hashes_at + HASHES_BYTES, head.occurred.day());
     writer.number(head.offset);
     writer.code(head.emitter);
     writer.time(head.occurred.0.wrapping_sub(EPOCH_MS));
     writer.time(head.asserted.0.wrapping_sub(head.occurred.0));
     writer.time(head.recorded.0.wrapping_sub(head.asserted.0));
     writer.body(body, head.emitter);
-    writer.end_numbers();
+    // What is in front comes last, and the hashes over what is too long of the lengths: so nothing is read back, which
+    // would wait until all of it is written.
+    writer.put(0, [head.kind.number() as u8 | if more == 0 { 0 } else { HAS_MORE }]);
+    writer.put(1, writer.lengths.to_le_bytes());
+    writer.put(hashes_at, head.id.0.to_le_bytes());
+    let [b0, b1, b2, b3, b4, b5, ..] = head.record.0.to_le_bytes();
+    writer.put(hashes_at + 8, [b0, b1, b2, b3, b4, b5]);
     let end = start + writer.at;
     out.truncate(end);
     if more != 0 {

@@ -10,16 +10,15 @@ use crate::body::{Body, Claim, Segment, Transfer};
 /// More than the longest fact has before what few facts have: 15 bytes of head, 8 of lengths, 19 numbers of 8.
 const ROOM: usize = 192;
 
-/// Writes head and numbers of one fact, or the numbers of a segment, into room at the end of all others: so no byte asks
-/// whether there is room for it. Always inlined and never lent, as the reader is.
+/// Writes the numbers of one fact or of a segment into room at the end of all others: so no byte asks whether there is room
+/// for it. Always inlined and never lent, as the reader is.
 pub(super) struct Writer<'a> {
     room: &'a mut [u8; ROOM],
-    /// How much is written.
+    /// Up to where it is written.
     pub(super) at: usize,
-    /// Where the lengths of the numbers that are being written stand.
-    lengths_at: usize,
-    lengths: u64,
-    /// How many bits of the lengths are written.
+    /// The lengths of the numbers that are written.
+    pub(super) lengths: u64,
+    /// How many bits of the lengths there are.
     length_bits: usize,
     dictionary: &'a mut Dictionary,
     /// The day the fact occurred.
@@ -37,41 +36,32 @@ pub(super) fn make_room(out: &mut Vec<u8>) -> (usize, &mut [u8; ROOM]) {
 pub(super) fn append_segments(out: &mut Vec<u8>, dictionary: &mut Dictionary, segments: &[Segment]) {
     for segment in segments {
         let (start, room) = make_room(out);
-        let mut writer = Writer::new(room, dictionary, Day::default());
+        const LENGTHS_BYTES: usize = lengths_bytes(SEGMENT_NUMBERS);
+        let mut writer = Writer::new(room, dictionary, LENGTHS_BYTES, Day::default());
         writer.segment(segment);
+        let lengths = writer.lengths.to_le_bytes();
+        writer.put::<LENGTHS_BYTES>(0, *lengths.first_chunk().expect("a word has more bytes"));
         let end = start + writer.at;
         out.truncate(end);
     }
 }
 
 impl<'a> Writer<'a> {
+    /// A writer that begins at byte `at` of the room.
     #[inline(always)]
-    pub(super) fn new(room: &'a mut [u8; ROOM], dictionary: &'a mut Dictionary, day: Day) -> Writer<'a> {
-        Writer { room, at: 0, lengths_at: 0, lengths: 0, length_bits: 0, dictionary, day }
+    pub(super) fn new(
+        room: &'a mut [u8; ROOM],
+        dictionary: &'a mut Dictionary,
+        at: usize,
+        day: Day,
+    ) -> Writer<'a> {
+        Writer { room, at, lengths: 0, length_bits: 0, dictionary, day }
     }
 
+    /// Puts bytes in front of what is written.
     #[inline(always)]
-    pub(super) fn bytes<const N: usize>(&mut self, bytes: [u8; N]) {
-        self.room[self.at..self.at + N].copy_from_slice(&bytes);
-        self.at += N;
-    }
-
-    /// Begins `count` numbers: their lengths first.
-    #[inline(always)]
-    pub(super) fn begin(&mut self, count: usize) {
-        (self.lengths_at, self.lengths, self.length_bits) = (self.at, 0, 0);
-        self.at += lengths_bytes(count);
-    }
-
-    /// Ends the numbers that were begun.
-    #[inline(always)]
-    pub(super) fn end_numbers(&mut self) {
-        // One word, in which the numbers begin after the lengths.
-        let word = &mut self.room[self.lengths_at..self.lengths_at + 8];
-        let numbers = u64::from_le_bytes((&*word).try_into().expect("it is eight bytes long"));
-        let bits = 8 * lengths_bytes(self.length_bits / LENGTH_BITS);
-        let numbers = numbers & (u64::MAX << (bits - 1) << 1);
-        word.copy_from_slice(&(numbers | self.lengths).to_le_bytes());
+    pub(super) fn put<const N: usize>(&mut self, at: usize, bytes: [u8; N]) {
+        self.room[at..at + N].copy_from_slice(&bytes);
     }
 
     #[inline(always)]
@@ -255,13 +245,11 @@ impl<'a> Writer<'a> {
 
     #[inline(always)]
     fn segment(&mut self, segment: &Segment) {
-        self.begin(SEGMENT_NUMBERS);
         self.code(segment.group);
         self.code(segment.rate_digit);
         self.number(u64::from(segment.charged_rate));
         self.number(u64::from(segment.year));
         self.shares(segment.covered, segment.copay, segment.fund);
-        self.end_numbers();
     }
 
     /// What the fund pays is what is covered less the copay, nearly always: then only the difference is told, as 0.
