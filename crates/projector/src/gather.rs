@@ -1,8 +1,8 @@
 //! A stretch of one partition, grouped by person.
 //!
 //! The log has a partition's events in the order in which they were learned; histories want them by person. Events become
-//! facts as they are read, and facts go into buckets by the first bits of their subject, small enough to sort and decode
-//! within the processor's caches.
+//! facts as they are read, and facts go into buckets by the first bits of their subject: small enough to sort and decode
+//! within the processor's caches, and no more than that, since writing into many places in turn is slow.
 
 use std::fmt;
 
@@ -12,8 +12,10 @@ use history::{Dictionary, Fact, FactError, History, append_short};
 
 use crate::{base::SetAsideRecord, error::StoreError, known::KnownTimes};
 
-/// 256 buckets: with a million facts to a partition, about 250 KB each.
-const BUCKET_BITS: u32 = 8;
+/// How many facts a bucket is meant for: about 400 KB.
+const BUCKET_FACTS: u64 = 6000;
+/// At most 256 buckets.
+const BUCKET_BITS_MAX: u32 = 8;
 /// How much of the log is asked for at once: what stays beside the processor until its events are facts.
 const READ_BYTES: usize = 256 << 10;
 
@@ -21,6 +23,8 @@ const READ_BYTES: usize = 256 << 10;
 pub(crate) struct Gathered {
     /// Heads and facts, one after the other.
     buckets: Vec<Vec<u8>>,
+    /// How many of a subject's bits say which bucket its facts are in.
+    bucket_bits: u32,
     pub(crate) dictionary: Dictionary,
     pub(crate) known: KnownTimes,
     pub(crate) set_aside: Vec<SetAsideRecord>,
@@ -98,7 +102,8 @@ impl fmt::Debug for Gathered {
 impl Default for Gathered {
     fn default() -> Gathered {
         Gathered {
-            buckets: vec![Vec::new(); 1 << BUCKET_BITS],
+            buckets: vec![Vec::new(); 1 << BUCKET_BITS_MAX],
+            bucket_bits: 0,
             dictionary: Dictionary::default(),
             known: KnownTimes::default(),
             set_aside: Vec::new(),
@@ -124,8 +129,8 @@ impl Gathered {
         self.set_aside.clear();
     }
 
-    /// Reads `partition` of `log` from where it stands to before `until`; calls `progress` with the number of records
-    /// after each piece.
+    /// Reads `partition` of `log` from where the stretch begins to before `until`; calls `progress` with the number of
+    /// records after each piece.
     pub(crate) fn read(
         &mut self,
         log: &dyn EventLog,
@@ -133,6 +138,8 @@ impl Gathered {
         until: u64,
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), StoreError> {
+        let buckets = (until.saturating_sub(self.next_offset) / BUCKET_FACTS).min(1 << BUCKET_BITS_MAX);
+        self.bucket_bits = buckets.next_power_of_two().trailing_zeros();
         let mut reader = log.reader(partition, self.next_offset)?;
         while self.next_offset < until {
             let Some(batch) = reader.next_batch(READ_BYTES)? else { break };
@@ -172,7 +179,7 @@ impl Gathered {
     #[inline(always)]
     fn push_event(&mut self, view: &EventView<'_>, offset: u64) -> Result<(), FactError> {
         let subject = u64::from_be_bytes(*view.subject.0.first_chunk().expect("eight of sixteen bytes"));
-        let bucket = &mut self.buckets[(subject >> (u64::BITS - BUCKET_BITS)) as usize];
+        let bucket = &mut self.buckets[first_bits(subject, self.bucket_bits)];
         let at = bucket.len();
         let mut head = [0; HEAD_BYTES];
         head[4..SUBJECT_AT].copy_from_slice(&view.occurred_at.0.to_le_bytes());
@@ -198,7 +205,7 @@ impl Gathered {
         let (history, in_order) = (&mut self.visited, &mut self.in_order);
         for bucket in self.buckets.iter_mut().filter(|bucket| !bucket.is_empty()) {
             let arena = bucket.as_slice();
-            let mut rest = in_order.of(arena);
+            let mut rest = in_order.of(arena, self.bucket_bits);
             while let Some(first) = rest.first() {
                 let (prefix, subject) = (first.subject, subject_at(arena, first));
                 let same_prefix = rest.iter().take_while(|entry| entry.subject == prefix).count();
@@ -234,7 +241,8 @@ struct InOrder {
 }
 
 impl InOrder {
-    fn of(&mut self, bucket: &[u8]) -> &mut [Entry] {
+    /// The entries of a bucket whose subjects share this many first bits.
+    fn of(&mut self, bucket: &[u8], bucket_bits: u32) -> &mut [Entry] {
         // Going through all of the bucket also brings it beside the processor, before it is read in another order.
         let entries = &mut self.as_they_came;
         entries.clear();
@@ -247,7 +255,7 @@ impl InOrder {
         let entries = &self.as_they_came;
         // About as many slots as there are people.
         let bits = (entries.len() / 4).next_power_of_two().trailing_zeros();
-        let slot = |entry: &Entry| ((entry.subject << BUCKET_BITS >> 32) >> (32 - bits)) as usize;
+        let slot = |entry: &Entry| first_bits(entry.subject << bucket_bits, bits);
         self.slots.clear();
         self.slots.resize((1 << bits) + 1, 0);
         entries.iter().for_each(|entry| self.slots[slot(entry) + 1] += 1);
@@ -271,6 +279,12 @@ impl InOrder {
         }
         &mut self.entries
     }
+}
+
+/// As a number; no more than 32 bits.
+#[inline]
+fn first_bits(subject: u64, bits: u32) -> usize {
+    (subject >> 32 >> (32 - bits)) as usize
 }
 
 fn subject_at(arena: &[u8], entry: &Entry) -> Subject {
