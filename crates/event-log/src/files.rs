@@ -211,14 +211,15 @@ impl fmt::Debug for SequentialWriter {
 
 impl Write for SequentialWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let bytes = &bytes[..bytes.len().min(PIECE_BYTES)];
-        if self.buffer.len() + bytes.len() > PIECE_BYTES {
+        let bytes = &bytes[..bytes.len().min(PIECE_BYTES - self.buffer.len())];
+        self.buffer.extend_from_slice(bytes);
+        // Whole pieces: then no page is written twice.
+        if self.buffer.len() == PIECE_BYTES {
             self.flush()?;
             if self.is_gentle && self.written - self.synced >= GENTLE_BYTES {
                 self.sync()?;
             }
         }
-        self.buffer.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
