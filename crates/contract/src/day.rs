@@ -102,15 +102,19 @@ impl Day {
     #[must_use]
     #[inline]
     pub fn parse(text: &[u8]) -> Option<Day> {
-        let text: &[u8; 10] = text.try_into().ok()?;
-        let digits = text.map(|byte| byte.wrapping_sub(b'0'));
-        let [y0, y1, y2, y3, _, m0, m1, _, d0, d1] = digits.map(u32::from);
-        let all_digits =
-            [y0, y1, y2, y3, m0, m1, d0, d1].into_iter().fold(true, |all, digit| all & (digit < 10));
-        if !all_digits || text[4] != b'-' || text[7] != b'-' {
+        let [word @ .., d0, d1]: [u8; 10] = text.try_into().ok()?;
+        // Each byte as what it is more than a zero or, where one belongs, than a dash.
+        let digits = u64::from_le_bytes(word) ^ u64::from_le_bytes(*b"0000-00-");
+        let [d0, d1] = [d0, d1].map(|byte| u32::from(byte ^ b'0'));
+        // What is too much for a digit reaches the highest bit; after a dash anything does.
+        const TOO_MUCH: u64 = u64::from_le_bytes([0x76, 0x76, 0x76, 0x76, 0x7f, 0x76, 0x76, 0x7f]);
+        const HIGHEST: u64 = 0x8080_8080_8080_8080;
+        if (((digits & !HIGHEST) + TOO_MUCH) | digits) & HIGHEST != 0 || d0 > 9 || d1 > 9 {
             return None;
         }
-        Day::from_ymd((y0 * 1000 + y1 * 100 + y2 * 10 + y3) as i32, m0 * 10 + m1, d0 * 10 + d1)
+        // Ten times each digit and the next one; of two digits this stands at the first.
+        let [century, _, year, _, _, month, ..] = (digits * 10 + (digits >> 8)).to_le_bytes();
+        Day::from_ymd(i32::from(century) * 100 + i32::from(year), u32::from(month), d0 * 10 + d1)
     }
 }
 
@@ -172,11 +176,8 @@ fn is_leap(year: i32) -> bool {
 }
 
 fn days_in_month(year: i32, month: u32) -> u32 {
-    match month {
-        2 => 28 + u32::from(is_leap(year)),
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
+    // 31 in odd months up to July and in even ones from August on.
+    if month == 2 { 28 + u32::from(is_leap(year)) } else { 30 | (month ^ month >> 3) }
 }
 
 /// Moves what counts in days and years far enough up that no day of [`Day::MIN`] to [`Day::MAX`] is below zero: whole
@@ -227,6 +228,7 @@ mod tests {
             assert_eq!(day.ymd(), expected);
             assert_eq!(Day::from_ymd(expected.0, expected.1, expected.2), Some(day));
             assert_eq!(day.is_weekend(), date.weekday().to_monday_zero_offset() >= 5);
+            assert_eq!(Day::parse(date.to_string().as_bytes()), Some(day));
             match date.tomorrow() {
                 Ok(next) => date = next,
                 Err(_) => break,
@@ -250,6 +252,25 @@ mod tests {
             assert_eq!(Day::parse(text.as_bytes()), None, "{text}");
         }
         assert_eq!("2028-02-29".parse::<Day>().unwrap().to_string(), "2028-02-29");
+    }
+
+    #[test]
+    fn whatever_byte_stands_anywhere_only_days_are_read() {
+        for (at, byte) in (0..10).flat_map(|at| (0..=255).map(move |byte| (at, byte))) {
+            let mut text = *b"2024-12-29";
+            text[at] = byte;
+            let digits = text.iter().enumerate().all(|(at, byte)| match at {
+                4 | 7 => *byte == b'-',
+                _ => byte.is_ascii_digit(),
+            });
+            let number =
+                |text: &[u8]| text.iter().fold(0, |number, byte| 10 * number + i32::from(byte - b'0'));
+            let plain = |text: &[u8]| {
+                Day::from_ymd(number(&text[..4]), number(&text[5..7]) as u32, number(&text[8..]) as u32)
+            };
+            let expected = if digits { plain(&text) } else { None };
+            assert_eq!(Day::parse(&text), expected, "{text:?}");
+        }
     }
 
     #[test]
