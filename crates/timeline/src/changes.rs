@@ -208,57 +208,51 @@ impl Block {
     /// The same sums in slots of `widths`, none of them less than now.
     fn widened(&self, widths: Widths) -> Block {
         let mut wide = Block::new(widths);
-        let (from, to) = (self.widths.day(), widths.day());
-        for measure in (0..MEASURES_MAX).filter(|measure| self.widths.of(*measure) > 0) {
-            let sum_at = match self.widths.of(measure) {
-                1 => get::<1>,
-                2 => get::<2>,
-                4 => get::<4>,
-                _ => get::<8>,
-            };
-            let put_at = match widths.of(measure) {
-                1 => put::<1>,
-                2 => put::<2>,
-                4 => put::<4>,
-                _ => put::<8>,
-            };
-            let (at, wide_at) = (self.widths.place(measure), widths.place(measure));
-            for day in 0..BLOCK_DAYS {
-                put_at(&mut wide.bytes, wide_at + day * to, sum_at(&self.bytes, at + day * from));
-            }
+        for measure in self.measures() {
+            self.each_day(measure, 0..BLOCK_DAYS, |day, sum| {
+                wide.add(day, measure, sum);
+            });
         }
         wide
     }
 
-    /// Sums other than zero, in the order of days and measures.
+    /// The measures that have slots.
+    fn measures(&self) -> impl Iterator<Item = usize> + Clone {
+        let widths = self.widths;
+        (0..MEASURES_MAX).filter(move |measure| widths.of(*measure) > 0)
+    }
+
+    /// Gives the sum of `measure` on each of `days`.
     #[inline]
-    fn for_each(&self, mut take: impl FnMut(usize, usize, i64)) {
-        if self.bytes.is_empty() {
-            return;
+    fn each_day(&self, measure: usize, days: Range<usize>, mut take: impl FnMut(usize, i64)) {
+        let (length, place, bytes) = (self.widths.day(), self.widths.place(measure), &self.bytes);
+        let places = days.map(|day| (day, day * length + place));
+        match self.widths.of(measure) {
+            0 => {}
+            1 => places.for_each(|(day, at)| take(day, get::<1>(bytes, at))),
+            2 => places.for_each(|(day, at)| take(day, get::<2>(bytes, at))),
+            4 => places.for_each(|(day, at)| take(day, get::<4>(bytes, at))),
+            _ => places.for_each(|(day, at)| take(day, get::<8>(bytes, at))),
         }
-        for day in 0..BLOCK_DAYS {
-            for measure in 0..MEASURES_MAX {
-                let sum = self.get(day, measure);
-                if sum != 0 {
-                    take(day, measure, sum);
-                }
+    }
+
+    /// Sums other than zero, in the order of days and measures.
+    fn for_each(&self, mut take: impl FnMut(usize, usize, i64)) {
+        let mut sums = [[0; MEASURES_MAX]; BLOCK_DAYS];
+        for measure in self.measures() {
+            self.each_day(measure, 0..BLOCK_DAYS, |day, sum| sums[day][measure] = sum);
+        }
+        for (day, sums) in sums.iter().enumerate() {
+            for measure in self.measures().filter(|measure| sums[*measure] != 0) {
+                take(day, measure, sums[measure]);
             }
         }
     }
 
     /// Adds the sums of `days` to `sums`, one a measure.
     fn sum_days(&self, days: Range<usize>, sums: &mut [i64]) {
-        let (length, bytes) = (self.widths.day(), &self.bytes);
-        for (measure, sum) in sums.iter_mut().enumerate() {
-            let place = self.widths.place(measure);
-            let places = days.clone().map(|day| day * length + place);
-            *sum += match self.widths.of(measure) {
-                0 => 0,
-                1 => places.map(|at| get::<1>(bytes, at)).sum::<i64>(),
-                2 => places.map(|at| get::<2>(bytes, at)).sum(),
-                4 => places.map(|at| get::<4>(bytes, at)).sum(),
-                _ => places.map(|at| get::<8>(bytes, at)).sum(),
-            };
+        for measure in self.measures() {
+            self.each_day(measure, days.clone(), |_, sum| sums[measure] += sum);
         }
     }
 }
@@ -354,7 +348,8 @@ impl Changes {
     pub(crate) fn for_each(&self, mut take: impl FnMut(usize, i64)) {
         match self {
             Changes::Dense(Blocks { blocks, measures }) => {
-                for (number, block) in blocks.iter().enumerate() {
+                for (number, block) in blocks.iter().enumerate().filter(|(_, block)| !block.bytes.is_empty())
+                {
                     let first = number * BLOCK_DAYS;
                     block.for_each(|day, measure, sum| take((first + day) * measures + measure, sum));
                 }
@@ -414,7 +409,8 @@ impl Changes {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Changes::Dense(Blocks { blocks, .. }) => {
-                blocks.len() * size_of::<Block>() + blocks.iter().map(|block| block.bytes.len()).sum::<usize>()
+                blocks.len() * size_of::<Block>()
+                    + blocks.iter().map(|block| block.bytes.len()).sum::<usize>()
             }
             Changes::Sparse(runs) => runs.entries.capacity() * size_of::<(u32, i64)>(),
         }

@@ -7,7 +7,7 @@ use contract::{
     varint::{self, put, unzigzag, zigzag},
 };
 
-use crate::{CubeSpec, Implied, DIMENSIONS_MAX, StandsFor, Timeline, changes::Change};
+use crate::{CubeSpec, DIMENSIONS_MAX, Implied, StandsFor, Timeline, changes::Change};
 
 /// Bytes that are not a timeline of these cubes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
