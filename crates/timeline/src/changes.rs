@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use crate::{Axis, MEASURES_MAX, Storage};
 
 /// Days to a block of a dense cell.
@@ -238,13 +240,16 @@ impl Block {
 
     /// Sums other than zero, in the order of days and measures.
     fn for_each(&self, mut take: impl FnMut(usize, usize, i64)) {
-        let mut sums = [[0; MEASURES_MAX]; BLOCK_DAYS];
-        for measure in self.measures() {
-            self.each_day(measure, 0..BLOCK_DAYS, |day, sum| sums[day][measure] = sum);
+        let measures: SmallVec<[usize; MEASURES_MAX]> = self.measures().collect();
+        let mut sums = [[0; BLOCK_DAYS]; MEASURES_MAX];
+        for (measure, sums) in measures.iter().zip(&mut sums) {
+            self.each_day(*measure, 0..BLOCK_DAYS, |day, sum| sums[day] = sum);
         }
-        for (day, sums) in sums.iter().enumerate() {
-            for measure in self.measures().filter(|measure| sums[*measure] != 0) {
-                take(day, measure, sums[measure]);
+        for day in 0..BLOCK_DAYS {
+            for (measure, sums) in measures.iter().zip(&sums) {
+                if sums[day] != 0 {
+                    take(day, *measure, sums[day]);
+                }
             }
         }
     }
