@@ -37,7 +37,9 @@ pub(crate) trait Target {
 #[derive(Debug, Clone)]
 pub(crate) struct Drawers {
     drawers: Box<[Drawer]>,
+    /// How many changes, and cells asked for.
     gathered: usize,
+    full: usize,
     sorted: Sorted,
 }
 
@@ -71,14 +73,21 @@ struct Sorted {
 }
 
 impl Drawers {
-    pub(crate) fn new() -> Drawers {
-        Drawers { drawers: vec![Drawer::default(); DRAWERS].into(), gathered: 0, sorted: Sorted::default() }
+    /// Empty ones, which are full with so many changes and cells asked for, some 20 bytes each.
+    pub(crate) fn new(full: usize) -> Drawers {
+        let drawers = vec![Drawer::default(); DRAWERS].into();
+        Drawers { drawers, gathered: 0, full, sorted: Sorted::default() }
     }
 
-    /// How much there is: changes and cells asked for, some 20 bytes each.
+    /// Whether it is time to empty them.
     #[inline]
-    pub(crate) fn gathered(&self) -> usize {
-        self.gathered
+    pub(crate) fn is_full(&self) -> bool {
+        self.gathered >= self.full
+    }
+
+    /// Whether there is nothing in them.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.gathered == 0
     }
 
     #[inline]

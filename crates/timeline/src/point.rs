@@ -51,7 +51,12 @@ impl Point {
         // Behind a cube's axis what holds on its last day goes on.
         let on = |spec: &CubeSpec| period.on.min(spec.axis.horizon);
         let levels = Axis::around(specs.iter().map(|spec| Axis { first: on(spec), horizon: on(spec) }));
-        Point { period, levels, drawers: Drawers::new(), cubes: specs.iter().map(counters).collect() }
+        Point {
+            period,
+            levels,
+            drawers: Drawers::new(GATHERED_MAX),
+            cubes: specs.iter().map(counters).collect(),
+        }
     }
 
     /// Adds everything `other` holds; both of one projection and period.
@@ -72,7 +77,7 @@ impl Point {
     #[must_use]
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.drawers.gathered() >= GATHERED_MAX
+        self.drawers.is_full()
     }
 
     /// Takes in what is on its way: between two people when it is full, and before [`Point::rows`].
@@ -86,7 +91,7 @@ impl Point {
     /// If something was added since [`Point::settle`].
     #[must_use]
     pub fn rows(&self, cube: usize) -> Vec<Row> {
-        assert!(self.drawers.gathered() == 0, "settle before reading");
+        assert!(self.drawers.is_empty(), "settle before reading");
         let cube = &self.cubes[cube];
         cube.spec.rows(cube.cells().map(|(key, values)| (*key, values.to_vec())))
     }

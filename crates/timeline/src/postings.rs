@@ -47,7 +47,7 @@ impl Postings {
         Postings {
             cubes: specs.to_vec(),
             days: Axis::around(specs.iter().map(|spec| spec.axis)),
-            drawers: Drawers::new(),
+            drawers: Drawers::new(GATHERED_MAX),
             taken: Vec::new(),
             settled: 0,
         }
@@ -57,13 +57,13 @@ impl Postings {
     #[must_use]
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.drawers.gathered() >= GATHERED_MAX
+        self.drawers.is_full()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.drawers.gathered() == 0 && self.taken.is_empty()
+        self.drawers.is_empty() && self.taken.is_empty()
     }
 
     /// For what is to be taken out. What was taken out before and did not come back is gathered now.
