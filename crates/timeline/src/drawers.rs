@@ -4,7 +4,11 @@
 //! table that would number them: one at a time, each would wait for memory. So they first go into drawers by a hash of
 //! their cell, each at a drawer's end. When many have come, a drawer is emptied at once: its few hundred cells are numbered
 //! by a small table, and the changes of each are added together.
+//!
+//! The ends of so many drawers lie far apart too, and each next one is new memory. So what is put in is first kept in a near
+//! part of each drawer, all of which stay in the processor's cache, and moved to the far end some at a time.
 
+use arrayvec::ArrayVec;
 use contract::Code;
 
 use crate::{
@@ -37,10 +41,21 @@ pub(crate) trait Target {
 #[derive(Debug, Clone)]
 pub(crate) struct Drawers {
     drawers: Box<[Drawer]>,
+    /// One a drawer.
+    near: Box<[Near]>,
     /// How many changes, and cells asked for.
     gathered: usize,
     full: usize,
     sorted: Sorted,
+}
+
+/// What was put into a drawer last.
+#[derive(Debug, Clone, Default)]
+struct Near {
+    asked: ArrayVec<CellKey, 16>,
+    changes: ArrayVec<Gathered, 32>,
+    /// How many cells were asked for in all, these among them.
+    count: u32,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -75,8 +90,13 @@ struct Sorted {
 impl Drawers {
     /// Empty ones, which are full with so many changes and cells asked for, some 20 bytes each.
     pub(crate) fn new(full: usize) -> Drawers {
-        let drawers = vec![Drawer::default(); DRAWERS].into();
-        Drawers { drawers, gathered: 0, full, sorted: Sorted::default() }
+        Drawers {
+            drawers: vec![Drawer::default(); DRAWERS].into(),
+            near: vec![Near::default(); DRAWERS].into(),
+            gathered: 0,
+            full,
+            sorted: Sorted::default(),
+        }
     }
 
     /// Whether it is time to empty them.
@@ -94,46 +114,70 @@ impl Drawers {
     pub(crate) fn cell(&mut self, cube: usize, codes: &[Code]) -> Cell {
         let key = CellKey::new(cube, codes);
         let drawer = (key.hash() >> (u64::BITS - DRAWER_BITS)) as usize;
-        let asked = &mut self.drawers[drawer].asked;
-        asked.push(key);
+        let near = &mut self.near[drawer];
+        if near.asked.is_full() {
+            near.move_asked(&mut self.drawers[drawer]);
+        }
+        near.asked.push(key);
+        near.count += 1;
         self.gathered += 1;
-        Cell { cube: cube as u16, drawer: drawer as u16, asked: asked.len() as u32 - 1 }
+        Cell { cube: cube as u16, drawer: drawer as u16, asked: near.count - 1 }
     }
 
     #[inline]
     pub(crate) fn push(&mut self, cell: Cell, Change { day, back, measured }: Change) {
-        let change = Gathered { day, back, asked: cell.asked, measured };
-        self.drawers[usize::from(cell.drawer)].changes.push(change);
+        let drawer = usize::from(cell.drawer);
+        let near = &mut self.near[drawer];
+        if near.changes.is_full() {
+            near.move_changes(&mut self.drawers[drawer]);
+        }
+        near.changes.push(Gathered { day, back, asked: cell.asked, measured });
         self.gathered += 1;
     }
 
     /// Pushes flows of one day: measure and weight.
     #[inline]
     pub(crate) fn push_each(&mut self, cell: Cell, day: u16, flows: &[(usize, i64)]) {
-        let changes = &mut self.drawers[usize::from(cell.drawer)].changes;
-        let before = changes.len();
-        changes.reserve(flows.len());
         for (measure, weight) in flows {
-            Change::each(day, Change::STAYS, *measure, *weight, |Change { day, back, measured }| {
-                changes.push(Gathered { day, back, asked: cell.asked, measured });
-            });
+            Change::each(day, Change::STAYS, *measure, *weight, |change| self.push(cell, change));
         }
-        self.gathered += changes.len() - before;
     }
 
     /// Whether both are the same cell.
     #[inline]
     pub(crate) fn same(&self, one: Cell, other: Cell) -> bool {
-        let asked = &self.drawers[usize::from(one.drawer)].asked;
-        one.drawer == other.drawer && asked[one.asked as usize] == asked[other.asked as usize]
+        one.drawer == other.drawer && self.key(one) == self.key(other)
+    }
+
+    fn key(&self, cell: Cell) -> &CellKey {
+        let (drawer, at) = (usize::from(cell.drawer), cell.asked as usize);
+        let far = &self.drawers[drawer].asked;
+        far.get(at).unwrap_or_else(|| &self.near[drawer].asked[at - far.len()])
     }
 
     /// Hands over everything.
     pub(crate) fn empty(&mut self, target: &mut impl Target) {
-        for drawer in self.drawers.iter_mut().filter(|drawer| !drawer.asked.is_empty()) {
+        for (drawer, near) in self.drawers.iter_mut().zip(&mut self.near).filter(|(_, near)| near.count > 0) {
+            near.move_asked(drawer);
+            near.move_changes(drawer);
+            near.count = 0;
             drawer.empty(&mut self.sorted, target);
         }
         self.gathered = 0;
+    }
+}
+
+impl Near {
+    #[cold]
+    fn move_asked(&mut self, drawer: &mut Drawer) {
+        drawer.asked.extend_from_slice(&self.asked);
+        self.asked.clear();
+    }
+
+    #[cold]
+    fn move_changes(&mut self, drawer: &mut Drawer) {
+        drawer.changes.extend_from_slice(&self.changes);
+        self.changes.clear();
     }
 }
 
