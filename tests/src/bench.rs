@@ -53,7 +53,24 @@ impl Bench {
     }
 }
 
+/// The repository's bundle with a planted mistake: in this file, this for that.
+///
+/// # Panics
+/// When the file has no such words, or the bundle is broken by it.
+#[must_use]
+pub fn misread(file: &str, from: &str, to: &str) -> Bundle {
+    let mut files = bundle_files();
+    let text = String::from_utf8(files[file].clone()).expect("tables are UTF-8");
+    assert!(text.contains(from), "{file} has no {from}");
+    files.insert(file.to_owned(), text.replacen(from, to, 1).into_bytes());
+    Bundle::parse(&files).unwrap_or_else(|faults| panic!("{file}, {from} -> {to}: {faults:?}"))
+}
+
 fn bundle() -> Bundle {
+    Bundle::parse(&bundle_files()).expect("the repository's bundle is whole")
+}
+
+fn bundle_files() -> BTreeMap<String, Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut files = BTreeMap::new();
     for folder in ["reference", "policy"] {
@@ -65,7 +82,7 @@ fn bundle() -> Bundle {
             }
         }
     }
-    Bundle::parse(&files).expect("the repository's bundle is whole")
+    files
 }
 
 /// Days on which something changes by itself, and the days before them.

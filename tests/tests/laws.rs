@@ -9,10 +9,10 @@ use simulator::{
     truth::{BirthKnown, Person, Says, Told},
 };
 use vertebra_tests::{
-    bench::{Bench, questions, same, seeds},
-    engine::{self, Log},
+    bench::{Bench, misread, questions, same, seeds},
+    engine::{self, Log, Whom},
     flaws::Flaw,
-    oracle,
+    oracle::{self, Question},
 };
 
 #[test]
@@ -293,6 +293,62 @@ fn the_laws_catch_every_planted_bug() {
             digests(&flaw.seen(&log), &bench) != digests(&log, &bench)
         };
         assert!((0..2).any(differs), "{flaw:?} went unnoticed");
+    }
+}
+
+/// What a reader of the law may get wrong: a number, a day, an order.
+const MISREADINGS: [(&str, &str, &str); 26] = [
+    ("policy/annual_exemption.toml", "years = 5", "years = 4"),
+    ("policy/annual_exemption.toml", "gap_months = 3", "gap_months = 2"),
+    ("policy/annual_exemption.toml", "gap_months = 3", "gap_months = 4"),
+    ("policy/annual_exemption.toml", " months = 6", " months = 7"),
+    ("policy/annual_exemption.toml", "strictly_above = true", "strictly_above = false"),
+    ("policy/annual_exemption.toml", "\"remaining-months\"", "\"level-in-force\""),
+    ("policy/base_salary.toml", "2_530_000", "2_530_100"),
+    ("policy/base_salary.toml", "valid_from = 2026-07-01", "valid_from = 2026-07-02"),
+    ("policy/card_rates.toml", "\"95%\"", "\"94.99%\""),
+    ("policy/card_rates.toml", "2026-01-01", "2026-01-02"),
+    ("policy/copay_counting.toml", "below = \"100%\"", "below = \"50%\""),
+    ("policy/low_cost.toml", "15%", "15.01%"),
+    ("policy/parameters.toml", "value = 12", "value = 11"),
+    ("policy/parameters.toml", "value = 366", "value = 365"),
+    ("policy/parameters.toml", "value = 10", "value = 9"),
+    (
+        "policy/parameters.toml",
+        "stale-inpatient-days\" }\nthen = { value = 60",
+        "stale-inpatient-days\" }\nthen = { value = 61",
+    ),
+    ("policy/referral_validity.toml", "working_days = 10", "working_days = 11"),
+    ("policy/referral_validity.toml", "years = 1", "years = 2"),
+    ("policy/route.toml", "\"40%\"", "\"40.01%\""),
+    ("policy/route.toml", "factor = \"0%\"", "factor = \"50%\""),
+    ("policy/route.toml", "valid_from = 2026-07-01", "valid_from = 2026-07-02"),
+    ("policy/route_codes.toml", "kind = \"own\"", "kind = \"referred\""),
+    ("policy/route_codes.toml", "kind = \"self-referral\"", "kind = \"own\""),
+    ("policy/switches.toml", "chosen = \"card-rate\"", "chosen = \"claim-rate\""),
+    ("policy/switches.toml", "chosen = \"excluded\"", "chosen = \"counted\""),
+    ("reference/holidays.csv", "2026-02-17,", "2026-02-25,"),
+];
+
+#[test]
+fn the_oracle_notices_a_law_that_is_read_wrongly() {
+    let bench = Bench::new();
+    let (city, people) = bench.city(Config::adversarial(3, 3000));
+    let log = records(&city, &bench.key, 3);
+    let whom = Whom::of(&city, &people, &bench.key);
+    // What the oracle holds a good reading to: that it says the same is the matter of the tests above.
+    let told = |bundle: &policy::Bundle, question: &Question| {
+        (engine::figures(&log, bundle, question), engine::rows(&log, bundle, question, &whom))
+    };
+    let good: Vec<_> =
+        questions().into_iter().map(|question| (question, told(&bench.bundle, &question))).collect();
+    for (question, (figures, _)) in &good {
+        same(3, question, figures, &oracle::figures(&bench.world, &people, question));
+    }
+    for (file, from, to) in MISREADINGS {
+        let bundle = misread(file, from, to);
+        let is_noticed = good.iter().any(|(question, good)| told(&bundle, question) != *good);
+        assert!(is_noticed, "{file}, {from} -> {to}: went unnoticed");
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     city::City,
     dice::Dice,
     event::nameless_record,
+    past::reach_back,
     person::{Traits, at},
     teller::Teller,
     truth::{
@@ -55,6 +56,7 @@ pub(crate) fn life(city: &City, traits: &Traits, teller: &mut Teller<'_>, dice: 
     if identities > 1 {
         adversary.links(teller, identities);
     }
+    reach_back(teller.person, city.first_day, &mut own);
     if adversary.dice.permille(300) && !teller.person.told.is_empty() {
         // What is taken back may become known after what takes it back.
         let known = teller.person.told.len() as u64;

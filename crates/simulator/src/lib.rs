@@ -14,6 +14,7 @@ mod dice;
 mod doubt;
 mod event;
 mod names;
+mod past;
 mod person;
 mod places;
 mod records;

@@ -86,7 +86,7 @@ pub(super) fn count_care(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
     }
 }
 
-pub(super) fn born(facts: &[Fact<'_>]) -> Option<DayNumber> {
+fn born(facts: &[Fact<'_>]) -> Option<DayNumber> {
     facts.iter().rev().find_map(|fact| match fact.told.says {
         Says::Registered { born, .. } => Some(born),
         _ => None,

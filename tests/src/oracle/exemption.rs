@@ -162,8 +162,8 @@ pub(super) fn five_years(facts: &[Fact<'_>], on: DayNumber) -> Option<DayNumber>
     for card in &mut cards {
         card.without = card.without.min(died);
     }
-    cards.retain(|card| card.from < card.without && card.from <= on);
-    for card in cards.iter().rev() {
+    cards.retain(|card| card.from < card.without);
+    for card in cards.iter().rev().filter(|card| card.from <= on) {
         if let Says::Insured(said) = &card.fact.told.says
             && said.five_years_on.is_some()
         {
@@ -172,6 +172,10 @@ pub(super) fn five_years(facts: &[Fact<'_>], on: DayNumber) -> Option<DayNumber>
     }
     let mut run: Option<(DayNumber, DayNumber)> = None;
     for card in &cards {
+        // What follows without a day between belongs to what began before.
+        if card.from > on && run.is_none_or(|(_, without)| card.from > without) {
+            continue;
+        }
         run = match run {
             Some((first, without)) if card.from <= days::months_later(without, 3) => {
                 Some((first, without.max(card.without)))

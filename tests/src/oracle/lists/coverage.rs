@@ -19,7 +19,7 @@ pub(super) fn list(world: &World, facts: &[Fact<'_>], sheet: &mut Sheet<'_>) {
     if cards.iter().any(|card| card.holds(on)) {
         lapsing(facts, &cards, commune.clone(), sheet);
     } else {
-        uninsured(facts, &cards, commune.clone(), sheet);
+        uninsured(&cards, commune.clone(), sheet);
     }
     missing(facts, commune, sheet);
 }
@@ -68,10 +68,8 @@ fn missing(facts: &[Fact<'_>], commune: String, sheet: &mut Sheet<'_>) {
     sheet.add("coverage/missing", &columns, None);
 }
 
-fn uninsured(facts: &[Fact<'_>], cards: &[held::Grant<'_>], commune: String, sheet: &mut Sheet<'_>) {
-    let begins = coverage::born(facts).unwrap_or(DayNumber::MIN);
-    let was_in_force =
-        |card: &&held::Grant<'_>| card.from.max(begins) < card.without && card.without <= sheet.on;
+fn uninsured(cards: &[held::Grant<'_>], commune: String, sheet: &mut Sheet<'_>) {
+    let was_in_force = |card: &&held::Grant<'_>| card.from < card.without && card.without <= sheet.on;
     let last = cards.iter().filter(was_in_force).max_by_key(|card| card.without);
     let columns = [
         ("commune", commune),
