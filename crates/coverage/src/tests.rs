@@ -578,6 +578,21 @@ fn who_is_not_insured() {
 }
 
 #[test]
+fn a_card_that_ended_before_the_axis_begins_is_the_last_one_still() {
+    check_rows::<Coverage>(
+        &BUNDLE,
+        "uninsured",
+        "2026-04-01",
+        "
+        p1 2023-01-01 insurance-granted group=GD from=2023-01-01 until=2023-12-31
+        ",
+        &expect![[r#"
+        p1: none | GD | 2023-12-31
+    "#]],
+    );
+}
+
+#[test]
 fn the_window_of_health_management_is_a_row_of_policy() {
     let months = [("policy/parameters.toml", "then = { value = 12 }", "then = { value = 6 }")];
     check_cubes::<Coverage>(

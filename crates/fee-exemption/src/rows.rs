@@ -2,7 +2,7 @@
 
 use contract::{Code, Day};
 use policy::{Bundle, Money, Percent};
-use projection::{List, ListRow, Main};
+use projection::{Card, List, ListRow, Main};
 
 use crate::{
     claims::{facility, verdict},
@@ -99,7 +99,12 @@ fn covered(person: &Person<'_>, main: &Main, bundle: &Bundle, on: Day) -> Option
         return None;
     }
     let insured = person.all.insured.at(on)?.and(main.span);
-    let card = person.all.holdings.cards.iter().rfind(|card| card.group == main.group && card.span.contains(on));
+    // Of a group that no table knows the digit decides: somebody may hold two of its cards, and one of them pays less.
+    let pays_all = |card: &&Card| {
+        let rate = bundle.policy.card_rate(card.group, card.digit, on).map(|rate| rate.basis_points);
+        card.group == main.group && card.span.contains(on) && rate == main.rate
+    };
+    let card = person.all.holdings.cards.iter().rfind(pays_all);
     let digit = card.map_or(Code::EMPTY, |card| card.digit);
     let rule = bundle.policy.card_rate(main.group, digit, on)?.rule;
     let until = if insured.until == Day::MAX { insured.until } else { insured.until - 1 };

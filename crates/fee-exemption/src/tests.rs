@@ -420,6 +420,22 @@ fn who_is_fully_covered() {
 }
 
 #[test]
+fn of_two_cards_of_an_unknown_group_the_one_that_pays_all_says_why() {
+    check_rows::<FeeExemption>(
+        &BUNDLE,
+        "covered",
+        "2026-05-01",
+        "
+        p1 2026-01-01 insurance-granted group=ZZ digit=1 from=2026-01-01 until=2026-12-31
+        p1 2026-02-01 insurance-granted group=ZZ digit=3 from=2026-02-01 until=2026-12-31 key=K2
+        ",
+        &expect![[r#"
+        p1: ZZ | 2026-01-01 | 2026-12-31 | card-unknown-group-digit-1
+    "#]],
+    );
+}
+
+#[test]
 fn who_is_near_the_threshold() {
     check_rows::<FeeExemption>(
         &BUNDLE,

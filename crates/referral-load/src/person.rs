@@ -1,8 +1,9 @@
 //! What figures and lists of referral load ask of a person.
 
-use contract::{Day, RecordHash};
+use contract::{Code, Day, RecordHash};
 use history::{Body, Claim, Fact};
 use policy::Bundle;
+use projection::came;
 
 use crate::{
     referral::Referrals,
@@ -80,9 +81,12 @@ impl<'p> Person<'p> {
         Some(Stay::of_claim(fact, claim, claim.admitted.or_else(checked_in)?))
     }
 
-    /// All stays, those that claims tell first.
+    /// The stays of all visits, those that claims tell first. A withdrawn payment request is no visit.
     pub(crate) fn stays(&self, bundle: &Bundle) -> impl Iterator<Item = Stay> {
-        let billed = self.all.claims().filter_map(|(fact, claim)| self.billed_stay(fact, claim));
-        billed.chain(self.unbilled().filter_map(|known| known.stay(self.died, bundle)))
+        let is_visit = |route: Code| came(route, bundle).is_some();
+        let claims = self.all.claims().filter(move |(_, claim)| is_visit(claim.route));
+        let billed = claims.filter_map(|(fact, claim)| self.billed_stay(fact, claim));
+        let check_ins = self.unbilled().filter(move |known| is_visit(known.route));
+        billed.chain(check_ins.filter_map(|known| known.stay(self.died, bundle)))
     }
 }

@@ -543,6 +543,20 @@ fn which_referrals_are_open() {
 }
 
 #[test]
+fn a_withdrawn_payment_request_lies_in_no_bed() {
+    check_rows::<ReferralLoad>(
+        &BUNDLE,
+        "present",
+        "2026-03-05",
+        "
+        p1 2026-03-09 claim-submitted facility=01004 route=8 started=2026-03-03 admitted=2026-03-03 ended=2026-03-09
+        p2 2026-03-03 visit-opened facility=01004 route=8 admitted=2026-03-03
+        ",
+        &expect![""],
+    );
+}
+
+#[test]
 fn who_is_in_the_beds() {
     check_rows::<ReferralLoad>(
         &BUNDLE,
