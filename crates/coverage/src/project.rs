@@ -81,8 +81,7 @@ fn residents<S: Sink>(
         if days.is_empty() {
             return;
         }
-        let cell =
-            *cell.get_or_insert_with(|| sink.cell(COMMUNE, &[Code::new(bases), commune, age, sex]));
+        let cell = *cell.get_or_insert_with(|| sink.cell(COMMUNE, &[Code::new(bases), commune, age, sex]));
         person.add(sink, cell, days);
         person.record.within(days).for_each(|span| level(sink, cell, RECORD, span));
     };
@@ -147,9 +146,7 @@ fn groups<S: Sink>(person: &Person<'_>, bundle: &Bundle, sink: &mut S) {
     for (group, days) in &groups {
         let mut main = Spans::new();
         let mains = person.all.mains.iter();
-        mains
-            .filter(|main| known_group(main.group, bundle) == *group)
-            .for_each(|held| main.add(held.span));
+        mains.filter(|main| known_group(main.group, bundle) == *group).for_each(|held| main.add(held.span));
         in_group(person, &main, MEMBER_AND_MAIN, *group, sink);
         in_group(person, &days.without(&main), "member", *group, sink);
     }

@@ -89,8 +89,13 @@ fn uninsured(person: &Person<'_>, commune: Code, on: Day) -> Option<ListRow> {
     if person.all.insured.at(on).is_some() {
         return None;
     }
-    let last =
-        person.all.holdings.cards.iter().filter(|card| card.span.until <= on).max_by_key(|card| card.span.until);
+    let last = person
+        .all
+        .holdings
+        .cards
+        .iter()
+        .filter(|card| card.span.until <= on)
+        .max_by_key(|card| card.span.until);
     let group = last.map_or_else(String::new, |card| card.group.to_string());
     let until = last.map_or_else(String::new, |card| (card.span.until - 1).to_string());
     Some(ListRow { values: vec![commune.to_string(), group, until], event: last.map(|card| card.event) })

@@ -301,7 +301,6 @@ fn claim_steps(
     let of_year = person.claims().filter(|(_, claim)| claim.ended >= first && claim.ended <= on);
     let mut copay_of_year = 0;
     of_year
-        
         .map(|(fact, claim)| claim_step(&person.view, fact, claim, exemptions, bundle, &mut copay_of_year))
         .collect()
 }

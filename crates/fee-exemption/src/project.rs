@@ -72,12 +72,7 @@ fn add<S: Sink>(sink: &mut S, cell: S::Cell, measure: usize, spans: &Spans, wind
     }
 }
 
-fn charged<S: Sink>(
-    person: &Person<'_>,
-    exemptions: &Exemptions<'_>,
-    bundle: &Bundle,
-    sink: &mut S,
-) {
+fn charged<S: Sink>(person: &Person<'_>, exemptions: &Exemptions<'_>, bundle: &Bundle, sink: &mut S) {
     let days = asked_for(sink.flows());
     for (_, claim) in person.all.claims().filter(|(_, claim)| days.contains(claim.ended)) {
         let Some(came) = came(claim.route, bundle) else { continue };

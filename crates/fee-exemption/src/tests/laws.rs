@@ -40,7 +40,9 @@ fn line() -> impl Strategy<Value = String> {
 
 fn contributions(story: &str) -> Vec<Collected> {
     let mut collector = Collector::default();
-    Story::tell(story).each(|_, person| FeeExemption::project(&Standing::default().read(*person, &BUNDLE), &BUNDLE, &mut collector));
+    Story::tell(story).each(|_, person| {
+        FeeExemption::project(&Standing::default().read(*person, &BUNDLE), &BUNDLE, &mut collector)
+    });
     collector.into_sorted(CUBES)
 }
 
