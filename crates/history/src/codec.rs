@@ -110,6 +110,21 @@ impl History {
     /// When the bytes are no fact; the history may then hold parts of it and is to be cleared.
     #[inline]
     pub fn decode(&mut self, bytes: &mut &[u8], codes: &CodeIndex) -> Result<(), CodecError> {
+        self.decode_before(u64::MAX, bytes, codes)
+    }
+
+    /// As [`History::decode`], but a fact that came at the offset `until` or later may be passed over: who looks back to then
+    /// needs few of the facts that came after.
+    ///
+    /// # Errors
+    /// As [`History::decode`].
+    #[inline(always)]
+    pub fn decode_before(
+        &mut self,
+        until: u64,
+        bytes: &mut &[u8],
+        codes: &CodeIndex,
+    ) -> Result<(), CodecError> {
         let mut reader = Reader::new(bytes, codes);
         let [head] = reader.bytes()?;
         let kind = Kind::from_number(u32::from(head & !HAS_MORE)).ok_or(CodecError)?;
@@ -118,6 +133,13 @@ impl History {
         let [b0, b1, b2, b3, b4, b5] = reader.bytes()?;
         let record = RecordHash(u64::from_le_bytes([b0, b1, b2, b3, b4, b5, 0, 0]));
         let offset = reader.number();
+        if offset >= until
+            && head & HAS_MORE == 0
+            && let Some(end) = reader.end_of_numbers(kind, numbers(kind) - 1)
+        {
+            *bytes = bytes.get(end..).ok_or(CodecError)?;
+            return Ok(());
+        }
         let emitter = reader.code()?;
         let occurred = Millis(reader.time()?.wrapping_add(EPOCH_MS));
         let asserted = Millis(reader.time()?.wrapping_add(occurred.0));

@@ -462,8 +462,13 @@ impl<'a> Person<'a> {
 
     /// Adds the facts to `history`.
     pub(crate) fn decode(&self, codes: &CodeIndex, history: &mut History) -> Option<()> {
+        self.decode_before(u64::MAX, codes, history)
+    }
+
+    /// As [`Person::decode`], perhaps without those that came at the offset `until` or later.
+    pub(crate) fn decode_before(&self, until: u64, codes: &CodeIndex, history: &mut History) -> Option<()> {
         history.set_kind(self.kind);
-        decode_facts(self.count, self.facts, codes, history)
+        decode_facts(self.count, self.facts, codes, until, history)
     }
 }
 

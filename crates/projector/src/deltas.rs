@@ -60,19 +60,21 @@ impl Deltas {
 impl Pending {
     fn decode(&self, codes: &CodeIndex, history: &mut History) -> Option<()> {
         history.set_kind(self.kind);
-        decode_facts(self.count as usize, &self.facts, codes, history)
+        decode_facts(self.count as usize, &self.facts, codes, u64::MAX, history)
     }
 }
 
-/// Adds `count` facts, encoded with `codes`, to `history`; `None`: they are damaged.
+/// Adds `count` facts, encoded with `codes`, to `history`, perhaps not those that came at the offset `until` or later; `None`:
+/// they are damaged.
 pub(crate) fn decode_facts(
     count: usize,
     mut facts: &[u8],
     codes: &CodeIndex,
+    until: u64,
     history: &mut History,
 ) -> Option<()> {
     for _ in 0..count {
-        history.decode(&mut facts, codes).ok()?;
+        history.decode_before(until, &mut facts, codes).ok()?;
     }
     facts.is_empty().then_some(())
 }
@@ -174,7 +176,7 @@ pub(crate) fn load_row(
         history.clear();
         history.set_kind(SubjectKind::try_from(i32::from(kind)).ok()?);
         let (count, length) = (take(bytes)? as usize, take(bytes)? as usize);
-        decode_facts(count, take_bytes(bytes, length)?, &codes, &mut history)?;
+        decode_facts(count, take_bytes(bytes, length)?, &codes, u64::MAX, &mut history)?;
         deltas.add(subject, &history);
     }
     bytes.is_empty().then_some(next_offset)

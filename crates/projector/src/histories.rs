@@ -98,9 +98,10 @@ impl Histories {
         Ok(())
     }
 
-    /// Visits everybody's sorted history once.
+    /// Visits everybody's sorted history once, perhaps without facts that came at the offset `until` or later.
     pub(crate) fn for_each(
         &self,
+        until: Option<u64>,
         mut visit: impl FnMut(Subject, &mut History) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let mut history = History::new();
@@ -110,7 +111,7 @@ impl Histories {
             while let Some(person) = people.next()? {
                 let subject = person.subject;
                 history.clear();
-                if person.decode(&base.codes, &mut history).is_none() {
+                if person.decode_before(until.unwrap_or(u64::MAX), &base.codes, &mut history).is_none() {
                     return Err(people.damaged());
                 }
                 if !left.is_empty() && left.remove(&subject) {

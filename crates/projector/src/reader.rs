@@ -171,7 +171,8 @@ impl Reader {
         })
     }
 
-    /// Visits everybody's sorted history in one partition, in no order.
+    /// Visits everybody's sorted history in one partition, in no order; of facts at `until` and later it may hold some, so the
+    /// last argument says what to look back to, if anything is later.
     ///
     /// # Errors
     /// When the base or the log cannot be read, and those of `visit`.
@@ -184,7 +185,7 @@ impl Reader {
     ) -> Result<(), StoreError> {
         let histories = self.histories(log, partition, until)?;
         let as_of = (histories.next_offset > until).then_some(until);
-        histories.for_each(|subject, history| visit(subject, history, as_of))
+        histories.for_each(as_of, |subject, history| visit(subject, history, as_of))
     }
 
     /// The positions of all that was recorded before `time`. A partition in which nothing later was seen is safe only

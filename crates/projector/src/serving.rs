@@ -274,7 +274,7 @@ fn fold(partitions: &[Partition], bundle: &Bundle, workers: usize) -> Result<Fig
     let shared = figures.share();
     let make = || (shared.part(), history::Resolver::new());
     let parts = in_parallel(workers, partitions, make, |(figures, resolver), partition| {
-        partition.histories.for_each(|subject, history| {
+        partition.histories.for_each(None, |subject, history| {
             figures.add(subject, &resolver.view(history, None), bundle);
             Ok(())
         })

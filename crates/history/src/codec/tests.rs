@@ -244,11 +244,33 @@ proptest! {
         prop_assert_eq!(&read.facts, &history.facts);
         prop_assert_eq!(&read.segments, &history.segments);
         prop_assert_eq!(&read.paths, &history.paths);
+        let until = at.get(&history.facts).offset;
+        let mut before = History::new();
+        let mut rest = bytes.as_slice();
+        for _ in 0..history.facts.len() {
+            before.decode_before(until, &mut rest, dictionary.codes()).unwrap();
+        }
+        prop_assert!(rest.is_empty());
+        let early = |history: &History| -> Vec<Fact> {
+            history.facts.iter().filter(|fact| fact.offset < until).copied().collect()
+        };
+        prop_assert_eq!(early(&before), early(&history));
+        prop_assert_eq!(&before.segments, &history.segments);
+        let is_bare = |fact: &&Fact| {
+            let has_segments = matches!(fact.body, Body::ClaimSubmitted(claim) if claim.segments.1 > 0);
+            let has_more = fact.corrects.is_some() || fact.voids.is_some() || fact.withdrawn || fact.by_operator;
+            fact.offset >= until && !has_segments && !has_more && fact.content == 0 && fact.path == 0
+        };
+        prop_assert!(!before.facts.iter().any(|fact| is_bare(&fact)), "it is passed over");
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
         for mut rest in [&bytes[..], &bytes[..at]] {
             let mut damaged = History::new();
             while !rest.is_empty() && damaged.decode(&mut rest, dictionary.codes()).is_ok() {}
+        }
+        for mut rest in [&bytes[..], &bytes[..at]] {
+            let mut damaged = History::new();
+            while !rest.is_empty() && damaged.decode_before(until, &mut rest, dictionary.codes()).is_ok() {}
         }
     }
 }
