@@ -6,7 +6,7 @@ use crate::{DIMENSIONS_MAX, Key, key};
 
 /// Cells that were asked for, by key and by number.
 ///
-/// Every contribution begins by looking for its cell, so this is a table of our own: a quarter full at most, one look at a
+/// Every contribution begins by looking for its cell, so this is a table of our own: half full at most, one look at a
 /// slot of eight bytes and one at the key, nothing that waits for anything before it. Nothing is ever taken out.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CellIndex {
@@ -92,8 +92,8 @@ impl CellIndex {
     #[cold]
     fn add(&mut self, key: CellKey) -> u32 {
         self.keys.push(key);
-        if self.keys.len() * 4 > self.slots.len() {
-            let slots = (self.keys.len() * 8).next_power_of_two().max(SLOTS_MIN);
+        if self.keys.len() * 2 > self.slots.len() {
+            let slots = (self.keys.len() * 4).next_power_of_two().max(SLOTS_MIN);
             self.slots = vec![Slot::default(); slots];
             (0..self.keys.len()).for_each(|cell| self.place(cell));
         } else {
