@@ -104,7 +104,7 @@ impl<'a, 'b> Reader<'a, 'b> {
     /// Where the numbers end that are `left` of a fact of this kind, if nothing follows them.
     #[inline(never)]
     pub(super) fn end_of_numbers(self, kind: Kind, left: usize) -> Option<usize> {
-        let length = |number: usize| (self.lengths >> (LENGTH_BITS as usize * number)) as usize & 7;
+        let length = |number: usize| (self.lengths >> (LENGTH_BITS * number)) as usize & 7;
         // The last number of a claim is that of its segments.
         let ends = kind != Kind::ClaimSubmitted || length(left - 1) == 0;
         ends.then(|| self.at + (0..left).map(length).map(|length| length + (length + 1) / 8).sum::<usize>())
