@@ -18,7 +18,7 @@ use crate::{
 #[command(after_help = "\
 Examples:
   vertebra rows                                   which lists there are
-  vertebra rows missing --on 2026-06-30           insured and not yet checked up, say
+  vertebra rows missing --on 2026-06-30           not checked up this year, or not managed
   vertebra rows open --only to=01929 --limit 50   referrals a hospital still waits for
   vertebra rows exempt --csv > exempt.csv
 
