@@ -95,6 +95,10 @@ impl Sink for Posting {
     fn flow(&mut self, cell: Self::Cell, measure: usize, day: Day, weight: i64) {
         self.postings.flow(cell, measure, day, weight);
     }
+
+    fn flow_each(&mut self, cell: Self::Cell, day: Day, flows: &[(usize, i64)]) {
+        self.postings.flow_each(cell, day, flows);
+    }
 }
 
 impl Sums for Posting {

@@ -162,7 +162,7 @@ impl Sink for Point {
     #[inline]
     fn flow(&mut self, cell: Cell, measure: usize, day: Day, weight: i64) {
         let axis = self.cubes[usize::from(cell.cube)].spec.axis;
-        if day >= self.period.from && day <= self.period.to && axis.slot(day).is_some() {
+        if self.flows().contains(day) && axis.slot(day).is_some() {
             self.push(cell, measure, weight);
         }
     }
@@ -170,7 +170,7 @@ impl Sink for Point {
     #[inline]
     fn flow_each(&mut self, cell: Cell, day: Day, flows: &[(usize, i64)]) {
         let axis = self.cubes[usize::from(cell.cube)].spec.axis;
-        if day >= self.period.from && day <= self.period.to && axis.slot(day).is_some() {
+        if self.flows().contains(day) && axis.slot(day).is_some() {
             self.drawers.push_each(cell, 0, flows);
         }
     }

@@ -91,8 +91,8 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// What was collected and what follows from it, in the cells of `cubes` that it counts in: equal intervals of a cell added up, those that
-    /// go on from each other joined, nothing that came to zero, in order.
+    /// What was collected and what follows from it, in the cells of `cubes` that it counts in: equal intervals of a cell
+    /// added up, those that go on from each other joined, nothing that came to zero, in order.
     #[must_use]
     pub fn into_sorted(self, cubes: &[CubeSpec]) -> Vec<Collected> {
         let mut contributions: Vec<Collected> = Vec::new();
