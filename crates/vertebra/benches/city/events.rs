@@ -1,11 +1,12 @@
 //! New events about people of the city: what comes after it was loaded.
 
-use contract::{EventId, Kind, Millis, Subject, v1};
+use contract::{EventId, EventView, Kind, Millis, Subject, v1::{self, SubjectKind}};
 use event_log::{Append, EventLog, partition_of};
 
-/// Templates of events about people all over the city.
+/// Templates of events, and everybody they may be about.
 pub(crate) struct Templates {
     events: Vec<v1::Event>,
+    people: Vec<(Subject, SubjectKind)>,
     state: u64,
     recorded: Millis,
 }
@@ -18,9 +19,9 @@ pub(crate) struct Ready {
 }
 
 impl Templates {
-    /// Every so many-th claim, check-up and contact of the log, `count` of them.
+    /// Every so many-th claim, check-up and contact of the log, `count` of them, and everybody who was registered.
     pub(crate) fn of(log: &dyn EventLog, count: usize) -> Templates {
-        let mut events = Vec::new();
+        let (mut events, mut people) = (Vec::new(), Vec::new());
         let partitions = usize::from(log.partitions());
         let mut recorded = Millis(0);
         for partition in 0..log.partitions() {
@@ -30,7 +31,14 @@ impl Templates {
             let step = (end / wanted as u64 / 3).max(1);
             let mut taken = 0;
             while let Some(batch) = reader.next_batch(1 << 20).unwrap() {
-                for record in batch.iter().filter(|record| record.offset % step == 0) {
+                for record in batch.iter() {
+                    let view = EventView::parse(record.bytes).unwrap();
+                    if view.kind == Kind::PersonRegistered {
+                        people.push((view.subject, view.subject_kind));
+                    }
+                    if record.offset % step != 0 {
+                        continue;
+                    }
                     let event = contract::decode(record.bytes).unwrap();
                     recorded =
                         recorded.max(event.recorded_at.as_ref().map_or(Millis(0), Millis::from_timestamp));
@@ -44,8 +52,8 @@ impl Templates {
                 }
             }
         }
-        assert!(!events.is_empty(), "the city has no claims");
-        Templates { events, state: 0x9e37_79b9_7f4a_7c15, recorded }
+        assert!(!events.is_empty() && !people.is_empty(), "the city has nobody, or no claims");
+        Templates { events, people, state: 0x9e37_79b9_7f4a_7c15, recorded }
     }
 
     fn random(&mut self) -> u64 {
@@ -55,7 +63,7 @@ impl Templates {
         self.state
     }
 
-    /// `count` new events, each about somebody at random: another visit like one there was.
+    /// `count` new events, each about somebody at random: a visit like one that somebody had.
     pub(crate) fn batch(&mut self, count: usize, partitions: u16) -> Vec<Ready> {
         (0..count).map(|_| self.next(partitions)).collect()
     }
@@ -71,11 +79,13 @@ impl Templates {
         self.recorded.0 += 1;
         let recorded = self.recorded.to_timestamp();
         let at = one as usize % self.events.len();
+        let (subject, kind) = self.people[two as usize % self.people.len()];
         let event = &mut self.events[at];
         event.event_id = id.0.to_vec();
+        event.subject = subject.0.to_vec();
+        event.subject_kind = kind.into();
         event.record_key = format!("{two:016x}");
         event.recorded_at = Some(recorded);
-        let subject = Subject::try_from(&event.subject[..]).unwrap();
         Ready { partition: partition_of(&subject, partitions), subject, bytes: contract::encode(event) }
     }
 }
