@@ -32,7 +32,7 @@ use crate::{
 
 const MAGIC: &[u8; 8] = b"vtbase01";
 /// Changes with the shape of a fact, a block or the meta: histories of another version are built anew.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 const BLOCK_BYTES: usize = 8 << 10;
 /// Who goes through all people reads this much at once: it stays beside the processor.
 const PIECE_BYTES: u64 = 128 << 10;

@@ -81,6 +81,7 @@ pub(crate) fn decode_facts(
 
 /// One commit's new facts as bytes: what a delta row of the store holds.
 pub(crate) struct Row {
+    from: u64,
     people: Vec<u8>,
     count: u64,
     copies: u64,
@@ -98,9 +99,10 @@ impl fmt::Debug for Row {
 }
 
 impl Row {
-    /// Begins a row: what is added to the known times and the set aside from here on belongs to it.
-    pub(crate) fn begin(known: &KnownTimes, set_aside: usize) -> Row {
+    /// Begins a row at the offset `from`: what is added to the known times and the set aside from here on belongs to it.
+    pub(crate) fn begin(from: u64, known: &KnownTimes, set_aside: usize) -> Row {
         Row {
+            from,
             people: Vec::new(),
             count: 0,
             copies: 0,
@@ -121,7 +123,7 @@ impl Row {
         person.append_facts(&mut self.people);
     }
 
-    /// The row's bytes: checksum, next offset, codes, known times, set aside, people.
+    /// The row's bytes: checksum, first and next offset, copies, codes, known times, set aside, people.
     pub(crate) fn finish(
         self,
         next_offset: u64,
@@ -129,6 +131,7 @@ impl Row {
         set_aside: &[SetAsideRecord],
     ) -> Vec<u8> {
         let mut out = vec![0; 4];
+        put(&mut out, self.from);
         put(&mut out, next_offset);
         put(&mut out, self.copies);
         let codes = self.dictionary.codes();
@@ -149,9 +152,11 @@ fn row_crc(row: &[u8]) -> u32 {
     crc32c::crc32c_append(VERSION, row)
 }
 
-/// Adds a row's content to what was loaded before it, and gives the next offset; `None`: the row is damaged.
+/// Adds a row's content to what was loaded before it, up to the offset `next`, and gives the offset after it; `None`: the
+/// row is damaged, or not the one that comes next.
 pub(crate) fn load_row(
     row: &[u8],
+    next: u64,
     deltas: &mut Deltas,
     known: &mut KnownTimes,
     set_aside: &mut Vec<SetAsideRecord>,
@@ -161,7 +166,8 @@ pub(crate) fn load_row(
         return None;
     }
     let bytes = &mut bytes;
-    let next_offset = take(bytes)?;
+    let from = take(bytes)?;
+    let next_offset = take(bytes).filter(|_| from == next)?;
     deltas.copies += take(bytes)?;
     let mut codes = Vec::new();
     for _ in 0..take(bytes)? {

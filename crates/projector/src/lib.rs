@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!  log ──▶ gather (facts by person) ──▶ histories (base file + deltas) ──▶ view ──▶ project ──▶ figures
-//!                                           │ sled: checkpoint, rows                              │
+//!                                           │ sled: manifest, rows                                │
 //!                                           └───────────────── snapshot ──────────────────────────┘
 //! ```
 //!
 //! Everything here is derived: it can be thrown away and computed again from the log and the bundle, to the same bytes.
-//! State and checkpoint are one atomic batch, so a crash reads the tail of the log again and nothing counts twice.
+//! State and checkpoint are one row of the store, so a crash reads the tail of the log again and nothing counts twice.
 
 mod base;
 mod build;

@@ -80,7 +80,7 @@ impl Partition {
     /// One whose histories are those of a base file that was just written.
     pub(crate) fn of_base(number: u16, base: Base, store: &Store) -> Result<Partition, StoreError> {
         let manifest = Manifest { number: 1, digest: base.summary.digest };
-        store.swap_base(number, manifest, base.summary.next_offset, std::iter::empty())?;
+        store.swap_base(number, manifest, std::iter::empty())?;
         Ok(Partition { base_number: 1, histories: Histories::of(base), ..Partition::new(number) })
     }
 
@@ -109,13 +109,10 @@ impl Partition {
         }
         let Histories { deltas, known, set_aside, next_offset, .. } = &mut partition.histories;
         for (row, bytes) in loaded.rows {
-            *next_offset = load_row(&bytes, deltas, known, set_aside)
-                .ok_or_else(|| damaged("a delta row cannot be read"))?;
+            *next_offset = load_row(&bytes, *next_offset, deltas, known, set_aside)
+                .ok_or_else(|| damaged("a delta row cannot be read, or the one before it is missing"))?;
             partition.rows.push(row);
             partition.next_row = row + 1;
-        }
-        if *next_offset != loaded.checkpoint {
-            return Err(damaged("a checkpoint is not where the rows end"));
         }
         Ok(partition)
     }
@@ -138,7 +135,7 @@ impl Partition {
             return Ok(0);
         }
         let (histories, quarantined) = (&mut self.histories, &mut self.quarantined);
-        let begin = || Row::begin(&histories.known, histories.set_aside.len());
+        let begin = || Row::begin(from, &histories.known, histories.set_aside.len());
         let mut row = self.uncommitted.take().unwrap_or_else(begin);
         let Scratch { gathered, history, resolver, last } = scratch;
         gathered.go_on(from, std::mem::take(&mut histories.known), std::mem::take(&mut row.dictionary));
@@ -231,7 +228,7 @@ impl Partition {
         if let Some(row) = self.uncommitted.take() {
             let Histories { known, set_aside, next_offset, .. } = &self.histories;
             let (number, bytes) = (self.next_row, row.finish(*next_offset, known, set_aside));
-            store.commit(self.number, number, &bytes, *next_offset)?;
+            store.commit(self.number, number, &bytes)?;
             self.rows.push(number);
             self.next_row += 1;
         }
@@ -271,7 +268,7 @@ impl Partition {
         let manifest = Manifest { number: merged.number, digest: merged.base.summary.digest };
         // With this all that was read is in the store: the base, the rows since begin_merge, and the last ones now.
         self.commit(store)?;
-        store.swap_base(self.number, manifest, self.histories.next_offset, merged.rows.into_iter())?;
+        store.swap_base(self.number, manifest, merged.rows.into_iter())?;
         self.histories.base = Some(Arc::new(merged.base));
         self.histories.merging = None;
         Ok(std::mem::replace(&mut self.base_number, merged.number))

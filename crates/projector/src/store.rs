@@ -1,4 +1,5 @@
-//! What sled holds: for each partition the checkpoint, the manifest and one row of new facts per commit.
+//! What sled holds: for each partition the manifest of its base file and one row of new facts per commit. Each row says
+//! from which offset to which it goes, so that the last one is the checkpoint.
 
 use std::path::{Path, PathBuf};
 
@@ -11,12 +12,12 @@ use event_log::{
 use crate::error::{Corrupt, StoreError};
 
 const IDENTITY: &[u8] = b"identity";
-const CHECKPOINT: &[u8] = b"checkpoint";
 const MANIFEST: &[u8] = b"manifest";
-/// Keys of delta rows: this, the commit's number and the piece's, big-endian, so that they come in order.
+/// Keys of delta rows: this, the commit's number, the piece's and how many pieces there are, big-endian, so that they come in
+/// order.
 const ROW: u8 = b'd';
 const ROW_KEY_BYTES: usize = 1 + 8;
-const PIECE_KEY_BYTES: usize = ROW_KEY_BYTES + 4;
+const PIECE_KEY_BYTES: usize = ROW_KEY_BYTES + 4 + 4;
 /// Rows lie in pieces: sled writes a leaf of sixteen entries anew with every few of them, so one large row, as a long
 /// catch-up leaves it, would be written again and again with the small ones that come after it.
 const PIECE_BYTES: usize = 4 << 10;
@@ -44,7 +45,6 @@ pub(crate) struct Manifest {
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     pub(crate) manifest: Option<Manifest>,
-    pub(crate) checkpoint: u64,
     /// Number and bytes of each row, in order.
     pub(crate) rows: Vec<(u64, Vec<u8>)>,
 }
@@ -92,45 +92,55 @@ impl Store {
     /// Everything of one partition.
     pub(crate) fn load(&self, partition: u16) -> Result<Loaded, StoreError> {
         let tree = &self.trees[usize::from(partition)];
-        let get = |key| tree.get(key).map_err(|source| self.failed(source));
         let mut loaded = Loaded::default();
-        if let Some(checkpoint) = get(CHECKPOINT)? {
-            loaded.checkpoint =
-                take(&mut &checkpoint[..]).ok_or_else(|| self.damaged("a checkpoint cannot be read"))?;
-        }
-        if let Some(manifest) = get(MANIFEST)? {
+        if let Some(manifest) = tree.get(MANIFEST).map_err(|source| self.failed(source))? {
             let bytes = &mut &manifest[..];
             let read = take(bytes).zip(take_array(bytes));
             let (number, digest) = read.ok_or_else(|| self.damaged("a manifest cannot be read"))?;
             loaded.manifest = Some(Manifest { number, digest });
         }
+        let mut missing = 0;
         for row in tree.scan_prefix([ROW]) {
             let (key, value) = row.map_err(|source| self.failed(source))?;
-            let number = key[1..].first_chunk().filter(|_| key.len() == PIECE_KEY_BYTES);
-            let number = number.ok_or_else(|| self.damaged("a row has another key than two numbers"))?;
-            let number = u64::from_be_bytes(*number);
-            match loaded.rows.last_mut() {
-                Some((same, row)) if *same == number => row.extend_from_slice(&value),
-                _ => loaded.rows.push((number, value.to_vec())),
+            let (number, piece, pieces) =
+                read_piece_key(&key).ok_or_else(|| self.damaged("a row has another key than numbers"))?;
+            if piece == 0 && missing == 0 {
+                loaded.rows.push((number, Vec::new()));
+                missing = pieces;
+            }
+            let Some((_, row)) = loaded
+                .rows
+                .last_mut()
+                .filter(|(last, _)| *last == number && missing > 0 && piece == pieces - missing)
+            else {
+                return Err(self.damaged("a piece of a row is missing"));
+            };
+            row.extend_from_slice(&value);
+            missing -= 1;
+        }
+        if missing > 0 {
+            // A commit that a crash cut short: what it held is read from the log again.
+            let (number, _) = loaded.rows.pop().unwrap_or_default();
+            for key in tree.scan_prefix(row_key(number)).keys() {
+                let removed = key.and_then(|key| tree.remove(key));
+                removed.map_err(|source| self.failed(source))?;
             }
         }
         Ok(loaded)
     }
 
-    /// Adds one row and moves the checkpoint, at once or not at all. Durable after [`Store::sync`].
-    pub(crate) fn commit(
-        &self,
-        partition: u16,
-        number: u64,
-        row: &[u8],
-        checkpoint: u64,
-    ) -> Result<(), StoreError> {
-        let mut batch = sled::Batch::default();
+    /// Adds one row, at once or not at all. Durable after [`Store::sync`].
+    ///
+    /// Piece by piece and not as a batch: sled hands each batch to the disk by itself, and a commit has one row for each
+    /// partition. What sled recovers is a beginning of what it was given, so a row that was cut short is the last one, and
+    /// its keys say that pieces are missing.
+    pub(crate) fn commit(&self, partition: u16, number: u64, row: &[u8]) -> Result<(), StoreError> {
+        let tree = &self.trees[usize::from(partition)];
+        let pieces = row.len().div_ceil(PIECE_BYTES) as u32;
         for (piece, bytes) in (0..).zip(row.chunks(PIECE_BYTES)) {
-            batch.insert(piece_key(number, piece).to_vec(), bytes);
+            tree.insert(piece_key(number, piece, pieces), bytes).map_err(|source| self.failed(source))?;
         }
-        batch.insert(CHECKPOINT, checkpoint_bytes(checkpoint));
-        self.trees[usize::from(partition)].apply_batch(batch).map_err(|source| self.failed(source))
+        Ok(())
     }
 
     /// Makes `manifest` the partition's base and drops the rows it holds, at once or not at all.
@@ -138,7 +148,6 @@ impl Store {
         &self,
         partition: u16,
         manifest: Manifest,
-        checkpoint: u64,
         rows: impl Iterator<Item = u64>,
     ) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
@@ -146,10 +155,9 @@ impl Store {
         put(&mut bytes, manifest.number);
         bytes.extend_from_slice(&manifest.digest);
         batch.insert(MANIFEST, bytes);
-        batch.insert(CHECKPOINT, checkpoint_bytes(checkpoint));
         let tree = &self.trees[usize::from(partition)];
         for number in rows {
-            for key in tree.scan_prefix(&piece_key(number, 0)[..ROW_KEY_BYTES]).keys() {
+            for key in tree.scan_prefix(row_key(number)).keys() {
                 batch.remove(key.map_err(|source| self.failed(source))?);
             }
         }
@@ -205,15 +213,68 @@ fn failed(path: &Path, source: sled::Error) -> StoreError {
     }
 }
 
-fn piece_key(number: u64, piece: u32) -> [u8; PIECE_KEY_BYTES] {
-    let mut key = [ROW; PIECE_KEY_BYTES];
-    key[1..ROW_KEY_BYTES].copy_from_slice(&number.to_be_bytes());
-    key[ROW_KEY_BYTES..].copy_from_slice(&piece.to_be_bytes());
+fn row_key(number: u64) -> [u8; ROW_KEY_BYTES] {
+    let mut key = [ROW; ROW_KEY_BYTES];
+    key[1..].copy_from_slice(&number.to_be_bytes());
     key
 }
 
-fn checkpoint_bytes(checkpoint: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    put(&mut bytes, checkpoint);
-    bytes
+fn piece_key(number: u64, piece: u32, pieces: u32) -> [u8; PIECE_KEY_BYTES] {
+    let mut key = [0; PIECE_KEY_BYTES];
+    key[..ROW_KEY_BYTES].copy_from_slice(&row_key(number));
+    key[ROW_KEY_BYTES..][..4].copy_from_slice(&piece.to_be_bytes());
+    key[ROW_KEY_BYTES + 4..].copy_from_slice(&pieces.to_be_bytes());
+    key
+}
+
+/// The number of the row, that of the piece, and how many there are.
+fn read_piece_key(key: &[u8]) -> Option<(u64, u32, u32)> {
+    let mut key = key.strip_prefix(&[ROW]).filter(|_| key.len() == PIECE_KEY_BYTES)?;
+    let number = u64::from_be_bytes(take_array(&mut key)?);
+    let (piece, pieces) =
+        (u32::from_be_bytes(take_array(&mut key)?), u32::from_be_bytes(take_array(&mut key)?));
+    (piece < pieces).then_some((number, piece, pieces))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(folder: &Path) -> Store {
+        Store::open(folder, LogId([7; 16]), 2).expect("it opens")
+    }
+
+    #[test]
+    fn a_row_cut_short_is_dropped_and_its_number_free() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = store(folder.path());
+        let long = vec![1; 2 * PIECE_BYTES + 1];
+        store.commit(0, 0, &long).expect("it is committed");
+        store.commit(0, 1, &long).expect("it is committed");
+        assert_eq!(store.load(0).expect("it loads").rows, [(0, long.clone()), (1, long.clone())]);
+        for lost in [2, 1] {
+            store.trees[0].remove(piece_key(1, lost, 3)).expect("it is removed");
+        }
+        assert_eq!(store.load(0).expect("it loads").rows, [(0, long.clone())]);
+        store.commit(0, 1, &[2]).expect("it is committed");
+        assert_eq!(store.load(0).expect("it loads").rows, [(0, long), (1, vec![2])]);
+    }
+
+    #[test]
+    fn a_piece_missing_before_others_is_damage() {
+        let long = vec![1; 2 * PIECE_BYTES + 1];
+        for lost in [0, 1] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let store = store(folder.path());
+            store.commit(1, 4, &long).expect("it is committed");
+            store.trees[1].remove(piece_key(4, lost, 3)).expect("it is removed");
+            assert!(matches!(store.load(1), Err(StoreError::Corrupt(_))), "without piece {lost}");
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = store(folder.path());
+        store.commit(1, 4, &long).expect("it is committed");
+        store.commit(1, 5, &[2]).expect("it is committed");
+        store.trees[1].remove(piece_key(4, 2, 3)).expect("it is removed");
+        assert!(matches!(store.load(1), Err(StoreError::Corrupt(_))), "another row comes after it");
+    }
 }
