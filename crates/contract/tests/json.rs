@@ -76,6 +76,9 @@ fn what_is_refused_says_where_and_what_was_expected() {
         r#"{"event": {"careGiven": {}, "personDied": {}}}"#,
         r#"{"event": {"eventId": "not base64!"}}"#,
         r#"{"event": {"occurredAt": "yesterday"}}"#,
+        r#"{"event": {"occurredAt": "2026-03-02"}}"#,
+        r#"{"event": {"occurredAt": "2026-03-02T20:00:00"}}"#,
+        r#"{"event": {"occurredAt": "2026-03-02 20:00:00.000"}}"#,
         r#"{"event": {"occurredAt": {"seconds": 1}}}"#,
         r#"{"event": {"personRegistered": {"sex": "FEMALE"}}}"#,
         r#"{"event": {"copayBalanceReported": {"year": -1}}}"#,
@@ -118,6 +121,12 @@ fn what_is_refused_says_where_and_what_was_expected() {
           line 1 column 35, event.event_id: expected bytes in base64
         {"event": {"occurredAt": "yesterday"}}
           line 1 column 36, event.occurred_at: expected a time as 2026-03-02T08:15:00.000+07:00
+        {"event": {"occurredAt": "2026-03-02"}}
+          line 1 column 37, event.occurred_at: expected a time as 2026-03-02T08:15:00.000+07:00
+        {"event": {"occurredAt": "2026-03-02T20:00:00"}}
+          line 1 column 46, event.occurred_at: expected a time as 2026-03-02T08:15:00.000+07:00
+        {"event": {"occurredAt": "2026-03-02 20:00:00.000"}}
+          line 1 column 50, event.occurred_at: expected a time as 2026-03-02T08:15:00.000+07:00
         {"event": {"occurredAt": {"seconds": 1}}}
           line 1 column 26, event.occurred_at: expected a time as 2026-03-02T08:15:00.000+07:00
         {"event": {"personRegistered": {"sex": "FEMALE"}}}

@@ -239,6 +239,11 @@ fn timestamp(descriptor: &MessageDescriptor, text: &str) -> Option<DynamicMessag
     if descriptor.full_name() != TIMESTAMP {
         return None;
     }
+    // prost takes a bare day, and a time without its distance from UTC for one in UTC: seven hours off in Hanoi.
+    let (_, clock) = text.split_once(['T', 't', ' '])?;
+    if !clock.contains(['Z', 'z', '+', '-']) {
+        return None;
+    }
     let timestamp: prost_types::Timestamp = text.parse().ok()?;
     DynamicMessage::decode(descriptor.clone(), &timestamp.encode_to_vec()[..]).ok()
 }
