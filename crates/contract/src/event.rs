@@ -1,8 +1,11 @@
 //! Events as bytes.
 
-use prost::Message;
+use prost::{
+    Message,
+    encoding::{DecodeContext, decode_key, skip_field},
+};
 
-use crate::{Kind, v1, wire::Fields};
+use crate::{Kind, v1};
 
 /// The most bytes an encoded event may have in the log.
 pub const EVENT_BYTES_MAX: usize = 256 * 1024;
@@ -46,10 +49,22 @@ pub fn decode(bytes: &[u8]) -> Result<v1::Event, DecodeError> {
     }
     let event = v1::Event::decode(bytes).map_err(DecodeError::Malformed)?;
     // prost drops a body it doesn't know, which would turn an event of a newer version into one that says nothing.
-    let unknown = Fields::new(bytes)
-        .filter_map(|field| Some(field.ok()?.0))
-        .find(|&number| number >= FIRST_BODY && Kind::from_number(number).is_none());
-    unknown.map_or(Ok(event), |number| Err(DecodeError::UnknownKind(number)))
+    match unknown_body(bytes).map_err(DecodeError::Malformed)? {
+        Some(number) => Err(DecodeError::UnknownKind(number)),
+        None => Ok(event),
+    }
+}
+
+/// The number of a body this build does not know, wherever it stands.
+fn unknown_body(mut bytes: &[u8]) -> Result<Option<u32>, prost::DecodeError> {
+    while !bytes.is_empty() {
+        let (number, wire_type) = decode_key(&mut bytes)?;
+        if number >= FIRST_BODY && Kind::from_number(number).is_none() {
+            return Ok(Some(number));
+        }
+        skip_field(wire_type, number, &mut bytes, DecodeContext::default())?;
+    }
+    Ok(None)
 }
 
 /// From this field number on every field of `Event` is a body: an unknown one is an event of a kind we do not know.
@@ -64,6 +79,9 @@ mod tests {
         let mut bytes = encode(&v1::Event { emitter: "01004".into(), ..Default::default() });
         assert_eq!(decode(&bytes).map(|event| event.emitter), Ok("01004".into()));
         bytes.extend([0xfa, 0x3f, 0]);
+        assert_eq!(decode(&bytes), Err(DecodeError::UnknownKind(1023)));
+        // Fields may come in any order.
+        bytes = [&[0x2a, 1, b'K', 0x22, 1, b'E'][..], &[0xfa, 0x3f, 0], &[0x2a, 1, b'L']].concat();
         assert_eq!(decode(&bytes), Err(DecodeError::UnknownKind(1023)));
     }
 
