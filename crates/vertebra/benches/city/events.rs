@@ -1,6 +1,9 @@
 //! New events about people of the city: what comes after it was loaded.
 
-use contract::{EventId, EventView, Kind, Millis, Subject, v1::{self, SubjectKind}};
+use contract::{
+    EventId, EventView, Kind, Millis, Subject,
+    v1::{self, SubjectKind},
+};
 use event_log::{Append, EventLog, partition_of};
 
 /// Templates of events, and everybody they may be about.
