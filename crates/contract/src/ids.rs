@@ -28,6 +28,13 @@ impl EventId {
     pub fn hash(self) -> IdHash {
         IdHash(xxh3_64(&self.0))
     }
+
+    /// Whether intake derived it from what the event says (UUID version 8), so that it stands for the content too.
+    #[must_use]
+    #[inline]
+    pub fn is_derived(self) -> bool {
+        self.0[6] >> 4 == 8
+    }
 }
 
 impl RecordHash {

@@ -208,7 +208,7 @@ fn care<S: Sink>(person: &projection::Person<'_>, bundle: &Bundle, sink: &mut S)
             Body::ClaimSubmitted(claim) if is_check_up(claim.visit_type) => {
                 // A check-up told by its claim and by itself, under one key, is one.
                 let told = person.care().any(|other| {
-                    other.record == fact.record && matches!(other.body, Body::CheckUpCompleted { .. })
+                    other.same_record(fact) && matches!(other.body, Body::CheckUpCompleted { .. })
                 });
                 if told {
                     continue;

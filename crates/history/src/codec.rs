@@ -32,6 +32,13 @@ pub struct CodecError;
 
 /// In the first byte, beside the kind's number, which is below 128.
 const HAS_MORE: u8 = 1 << 7;
+const _: () = {
+    let mut at = 0;
+    while at < Kind::ALL.len() {
+        assert!((Kind::ALL[at] as u16) < HAS_MORE as u16, "a kind's number and HAS_MORE share a byte");
+        at += 1;
+    }
+};
 const WITHDRAWN: u8 = 1;
 const BY_OPERATOR: u8 = 1 << 1;
 const CORRECTS: u8 = 1 << 2;

@@ -87,6 +87,14 @@ impl Fact {
     pub fn order(&self) -> (Millis, Millis, Millis, IdHash) {
         (self.occurred, self.asserted, self.recorded, self.id)
     }
+
+    /// Whether both are of one record, whatever their kinds: a visit and its claim are. A record is its emitter's: keys of
+    /// two emitters may have one hash, by chance or by somebody's doing.
+    #[must_use]
+    #[inline]
+    pub fn same_record(&self, other: &Fact) -> bool {
+        self.record == other.record && self.emitter == other.emitter
+    }
 }
 
 impl Fact {
@@ -118,14 +126,13 @@ impl Fact {
 #[inline(always)]
 fn head(view: &EventView<'_>, offset: u64) -> Head {
     let id = view.event_id.hash();
-    let record = if view.record_key.is_empty() {
+    // A retraction that came after another, under the same key, would take its taking back back.
+    let record = if view.record_key.is_empty() || view.kind == Kind::Retraction {
         RecordHash::alone(id)
     } else {
         RecordHash::new(view.emitter.as_bytes(), view.record_key.as_bytes())
     };
-    // A derived id (UUID version 8) already stands for its content.
-    let derived = view.event_id.0[6] >> 4 == 8;
-    let content = if derived {
+    let content = if view.event_id.is_derived() {
         0
     } else {
         u64::from_le_bytes(view.content_hash[..8].try_into().expect("eight of sixteen bytes"))

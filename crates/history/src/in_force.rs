@@ -4,7 +4,7 @@
 //!    content hash counts and the conflict is set aside. A carried event counts while one of the paths it was carried
 //!    along is wholly in force.
 //! 2. Of the events with the same emitter, record key and kind the greatest (asserted_at, recorded_at, id hash) counts.
-//!    A withdrawal is such a version too. This comes first, voided and withdrawn versions included: taking back the newest
+//!    A withdrawal is such a version too; a retraction is no version of anything. This comes first, voided and withdrawn versions included: taking back the newest
 //!    never revives an older one.
 //! 3. `corrects X` is `voids X`, and says this instead.
 //! 4. An event is in force if no event in force voids or corrects it. A void of a void restores; a reference to what is
@@ -15,7 +15,7 @@
 
 mod plain;
 
-use contract::{IdHash, Kind, Millis, RecordHash};
+use contract::{Code, IdHash, Kind, Millis, RecordHash};
 use rustc_hash::FxHashMap;
 
 use self::plain::{Plain, greatest, is_plain, keep_greatest, not_taken_back, runs};
@@ -159,8 +159,8 @@ struct Graph<'a> {
     history: &'a History,
     events: Vec<Event>,
     by_id: FxHashMap<IdHash, usize>,
-    /// All events, those of one record and kind together.
-    by_record: Vec<((RecordHash, Kind), usize)>,
+    /// All events, those of one record and kind together. As [`Fact::same_record`].
+    by_record: Vec<((RecordHash, Code, Kind), usize)>,
     /// Events that refer to an id.
     referrers: Vec<(IdHash, usize)>,
     linked: Vec<(LinkHash, usize)>,
@@ -191,7 +191,7 @@ impl<'a> Graph<'a> {
         }
         for (number, event) in graph.events.iter().enumerate() {
             let fact = &history.facts[event.fact];
-            graph.by_record.push(((fact.record, fact.kind), number));
+            graph.by_record.push(((fact.record, fact.emitter, fact.kind), number));
             graph.referrers.extend(fact.corrects.iter().chain(&fact.voids).map(|target| (*target, number)));
             match fact.body {
                 Body::IdentityLinked { link, .. } => graph.linked.push((link, number)),

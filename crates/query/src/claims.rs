@@ -214,17 +214,21 @@ impl Totals {
 }
 
 /// The records of bills and visits in a history.
-fn records(history: &History, standings: &[Standing], bundle: &Bundle) -> FxHashMap<RecordHash, Billed> {
+fn records(
+    history: &History,
+    standings: &[Standing],
+    bundle: &Bundle,
+) -> FxHashMap<(RecordHash, Code), Billed> {
     let facts = || history.facts().iter().zip(standings);
     // A claim that another claim replaced is not withdrawn: it lives on as that one.
     let replaced_by_claim = |by: contract::IdHash| {
         facts().any(|(fact, _)| fact.id == by && fact.kind == Kind::ClaimSubmitted && !fact.withdrawn)
     };
-    let mut records: FxHashMap<RecordHash, Billed> = FxHashMap::default();
+    let mut records: FxHashMap<(RecordHash, Code), Billed> = FxHashMap::default();
     for (fact, standing) in facts() {
         match (&fact.body, standing) {
             (Body::ClaimSubmitted(claim), Standing::InForce) => {
-                let record = records.entry(fact.record).or_default();
+                let record = records.entry((fact.record, fact.emitter)).or_default();
                 // The route says so too, however the emitter wrote the rest.
                 if bundle.policy.route_kind(claim.route) == Some(RouteKind::Withdrawal) {
                     record.withdrawn = Some(Key::of(claim));
@@ -235,7 +239,7 @@ fn records(history: &History, standings: &[Standing], bundle: &Bundle) -> FxHash
             (Body::ClaimSubmitted(claim), Standing::Withdrawal) => {
                 // A withdrawal repeats what it takes away, or says nothing: then the version before it says it.
                 let earlier = facts().filter(|(other, _)| {
-                    other.record == fact.record && other.kind == fact.kind && !other.withdrawn
+                    other.same_record(fact) && other.kind == fact.kind && !other.withdrawn
                 });
                 let version = earlier
                     .filter(|(_, standing)| matches!(standing, Standing::Superseded { .. }))
@@ -247,10 +251,10 @@ fn records(history: &History, standings: &[Standing], bundle: &Bundle) -> FxHash
                     }
                     _ => Key::of(claim),
                 };
-                records.entry(fact.record).or_default().withdrawn = Some(said);
+                records.entry((fact.record, fact.emitter)).or_default().withdrawn = Some(said);
             }
             (Body::ClaimSubmitted(claim), Standing::TakenBack { by }) if !replaced_by_claim(*by) => {
-                records.entry(fact.record).or_default().withdrawn = Some(Key::of(claim));
+                records.entry((fact.record, fact.emitter)).or_default().withdrawn = Some(Key::of(claim));
             }
             (Body::VisitOpened { facility, visit_type, route, .. }, Standing::InForce) => {
                 let day = fact.occurred.day();
@@ -261,7 +265,7 @@ fn records(history: &History, standings: &[Standing], bundle: &Bundle) -> FxHash
                     day,
                     ..Key::default()
                 };
-                records.entry(fact.record).or_default().opened = Some(key);
+                records.entry((fact.record, fact.emitter)).or_default().opened = Some(key);
             }
             _ => {}
         }

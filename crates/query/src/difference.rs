@@ -169,7 +169,7 @@ impl Changes {
 fn cause_of(fact: &Fact, history: &History, earlier: Millis) -> Cause {
     let known_before = |other: &Fact| {
         other.offset < fact.offset
-            && other.record == fact.record
+            && other.same_record(fact)
             && other.kind == fact.kind
             && other.id != fact.id
     };

@@ -1,6 +1,6 @@
 //! What figures and lists of referral load ask of a person.
 
-use contract::{Code, Day, RecordHash};
+use contract::{Code, Day};
 use history::{Body, Claim, Fact};
 use policy::Bundle;
 use projection::came;
@@ -61,13 +61,13 @@ impl<'p> Person<'p> {
     /// The check-ins that no claim tells better.
     #[inline]
     pub(crate) fn unbilled(&self) -> impl Iterator<Item = CheckIn<'p>> {
-        self.check_ins().filter(|check_in| !self.has_claim(check_in.fact.record))
+        self.check_ins().filter(|check_in| !self.has_claim(check_in.fact))
     }
 
     /// Whether a claim tells the visit of this record.
     #[inline]
-    fn has_claim(&self, record: RecordHash) -> bool {
-        self.all.claims().any(|(fact, _)| fact.record == record)
+    fn has_claim(&self, check_in: &Fact) -> bool {
+        self.all.claims().any(|(fact, _)| fact.same_record(check_in))
     }
 
     /// The stay that a claim tells, if it does.
@@ -75,7 +75,7 @@ impl<'p> Person<'p> {
     pub(crate) fn billed_stay(&self, fact: &Fact, claim: &Claim) -> Option<Stay> {
         // Some claims leave out what the check-in said.
         let checked_in = || {
-            let of_record = self.check_ins().filter(|check_in| check_in.fact.record == fact.record);
+            let of_record = self.check_ins().filter(|check_in| check_in.fact.same_record(fact));
             of_record.filter_map(|check_in| check_in.admitted).next()
         };
         Some(Stay::of_claim(fact, claim, claim.admitted.or_else(checked_in)?))

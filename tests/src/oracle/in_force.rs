@@ -119,7 +119,9 @@ impl<'a> Heard<'a> {
         let version = |event: u32| (self.told(event).asserted_ms, self.recorded_ms(event));
         let is_later_version = |other: &u32| {
             let rival = self.told(*other);
-            rival.emitter == told.emitter
+            // What only takes something back is a record of its own.
+            !matches!(told.says, Says::Nothing)
+                && rival.emitter == told.emitter
                 && rival.record_key == told.record_key
                 && same_kind(&rival.says, &told.says)
                 && version(*other) > version(event)

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use contract::{IdHash, Kind, Millis, RecordHash};
+use contract::{Code, IdHash, Kind, Millis, RecordHash};
 use rustc_hash::FxHashMap;
 
 use crate::{body::Body, fact::Fact};
@@ -109,7 +109,7 @@ fn is_plain_copy(first: &Fact, later: &Fact) -> bool {
 }
 
 fn is_version(fact: &Fact, other: &Fact) -> bool {
-    fact.record == other.record && fact.kind == other.kind
+    fact.same_record(other) && fact.kind == other.kind
 }
 
 /// Of several versions of a record the greatest counts.
@@ -139,12 +139,13 @@ pub(super) fn greatest(facts: &[Fact], again: u64, visible: impl Fn(&Fact) -> bo
 
 /// Keeps of each record the greatest version, unless it withdraws the record. The order stays.
 pub(super) fn keep_greatest(facts: &mut Vec<Fact>) {
-    let mut greatest: FxHashMap<(RecordHash, Kind), (Millis, Millis, IdHash)> = FxHashMap::default();
+    let record = |fact: &Fact| (fact.record, fact.emitter, fact.kind);
+    let mut greatest: FxHashMap<(RecordHash, Code, Kind), (Millis, Millis, IdHash)> = FxHashMap::default();
     for fact in facts.iter() {
-        let best = greatest.entry((fact.record, fact.kind)).or_insert(version(fact));
+        let best = greatest.entry(record(fact)).or_insert(version(fact));
         *best = (*best).max(version(fact));
     }
-    facts.retain(|fact| !fact.withdrawn && greatest[&(fact.record, fact.kind)] == version(fact));
+    facts.retain(|fact| !fact.withdrawn && greatest[&record(fact)] == version(fact));
 }
 
 /// The facts, as bits, of those in `counts` that none of them takes back. No id is there twice, and nothing was carried.

@@ -3,7 +3,10 @@
 //! A line is `id kind record asserted recorded`, then words: `voids=ID`, `corrects=ID`, `by=EMITTER`, `operator`,
 //! `withdrawn`, `content=N`, `via=LINK,LINK` (carried), `link=LINK` (for links; `away`).
 
-use contract::{Code, IdHash, Kind, Millis, RecordHash, v1::SubjectKind};
+use contract::{
+    Code, IdHash, Kind, Millis, RecordHash,
+    v1::{self, SubjectKind, event},
+};
 use expect_test::{Expect, expect};
 
 use super::*;
@@ -374,4 +377,59 @@ fn the_short_ways_agree_with_the_whole_rules() {
             proptest::prop_assert_eq!(seen, expected);
         }
     });
+}
+
+#[test]
+fn a_record_is_its_emitters_though_keys_have_one_hash() {
+    check(
+        "1 care_given 7 10 11 by=01001
+         2 care_given 7 12 13 by=01002
+         3 care_given 7 14 15 by=01002
+         4 care_given 7 16 17 by=01003 withdrawn",
+        expect![[r#"
+            1 InForce
+            2 Superseded { by: 0000000000000003 }
+            3 InForce
+            4 Withdrawal
+            view: [1, 3]
+        "#]],
+    );
+    // The same in a long history, which is read another way.
+    let line = |at: u64| format!("{at} care_given {} {at} {at} by=0100{}\n", at / 2, at % 2);
+    let long = history(&(0..100).map(line).collect::<String>());
+    assert_eq!(Resolver::new().view(&long, None).facts.len(), 100);
+}
+
+#[test]
+fn retractions_under_one_key_all_hold() {
+    let event = |id: u8, body: event::Body, voids: Option<u8>| v1::Event {
+        event_id: vec![id; 16],
+        subject: vec![9; 16],
+        subject_kind: SubjectKind::Card as i32,
+        emitter: "01001".into(),
+        record_key: "LK1".into(),
+        asserted_at: Some(Millis(i64::from(id)).to_timestamp()),
+        occurred_at: Some(Millis(0).to_timestamp()),
+        recorded_at: Some(Millis(i64::from(id)).to_timestamp()),
+        key_id: "k".into(),
+        voids: voids.map(|id| v1::EventReference { event_id: vec![id; 16], ..Default::default() }),
+        authority: v1::Authority::Emitter as i32,
+        body: Some(body),
+        ..Default::default()
+    };
+    let retraction = |id, voids| event(id, event::Body::Retraction(v1::Retraction {}), Some(voids));
+    let mut history = History::new();
+    let events = [
+        event(1, event::Body::CareGiven(v1::CareGiven::default()), None),
+        event(2, event::Body::PersonDied(v1::PersonDied { died_on: "2026-03-02".into() }), None),
+        retraction(3, 1),
+        retraction(4, 2),
+    ];
+    for (offset, event) in (0..).zip(&events) {
+        let bytes = contract::encode(event);
+        history.push(&contract::EventView::parse(&bytes).unwrap(), offset).unwrap();
+    }
+    history.sort();
+    let left: Vec<Kind> = Resolver::new().view(&history, None).facts.iter().map(|fact| fact.kind).collect();
+    assert_eq!(left, [Kind::Retraction, Kind::Retraction]);
 }
