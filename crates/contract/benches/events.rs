@@ -72,7 +72,7 @@ fn main() {
     );
 
     let (deployment, person_key) = (DeploymentKey::new(&[42; 32]), PersonKey::new(&[7; 32]));
-    let card = v1::Identifier { kind: 2, value: "GD4010123456780".into(), facility: String::new() };
+    let card = v1::Identifier { kind: 2, value: "GD4010123456780".into(), ..v1::Identifier::default() };
     let person = v1::PersonDetails {
         full_name: "Nguyễn Thị Thử".into(),
         address: "1 phố Thử, phường Thử".into(),

@@ -6,7 +6,7 @@ use prost::Message;
 use zeroize::Zeroizing;
 
 use crate::{
-    EventId, Millis, Subject,
+    EventId, KEY_BYTES_MAX, Millis, Subject,
     v1::{self, Identifier, IdentifierKind, PersonDetails, SubjectKind},
 };
 
@@ -48,7 +48,7 @@ impl DeploymentKey {
     }
 
     /// The subject of a person, by the strongest identifier that is one: the 12-digit personal number, the last 10 digits
-    /// of the card, the passport, a facility's own number; without any, the record itself.
+    /// of the card, the passport and its country, a facility's own number; without any, the record itself.
     ///
     /// Also what was wrong with the identifiers that were passed over. Not the values: those are personal.
     #[must_use]
@@ -97,7 +97,7 @@ impl DeploymentKey {
     }
 
     fn subject(&self, canonical: &Canonical) -> Subject {
-        let fields = [canonical.value.as_bytes(), canonical.facility.as_bytes()];
+        let fields = [canonical.value.as_bytes(), canonical.issuer.as_bytes()];
         Subject(keyed(&self.subjects, canonical.kind as u8, &fields))
     }
 
@@ -226,7 +226,7 @@ pub enum IdentifierProblem {
     #[error(
         "not of the form of its kind: a personal number has 12 digits, a card 15 characters, its last 10 digits or the \
          personal number, a \
-         passport 5 to 20 letters and digits, a local number at most 64 characters and a facility"
+         passport 5 to 20 letters and digits, a local number at most 128 bytes and a facility"
     )]
     Form,
     /// Its kind is not known.
@@ -262,8 +262,8 @@ const PLACEHOLDERS: &[&str] = &[
     "NULL", "NONE", "NA", "N/A", "UNKNOWN", "TEST", "PASSPORT", "HOCHIEU", "HỘCHIẾU", "CCCD", "CMND", "BHYT",
 ];
 
-/// Longest local number.
-const LOCAL_MAX: usize = 64;
+/// Longest local number, in bytes: all that a submission may have (hospitals' own numbers, MA_BN, have up to 100 letters).
+const LOCAL_MAX: usize = KEY_BYTES_MAX;
 
 /// What keeps a number from identifying a person, if anything does; needs no key. `facility` speaks where a local number
 /// names none.
@@ -276,13 +276,15 @@ pub fn identifier_problem(identifier: &Identifier, facility: &str) -> Option<Ide
 struct Canonical {
     kind: SubjectKind,
     value: String,
-    facility: String,
+    /// Who gave it out: the facility of a local number, the country of a passport. Empty: there is only one, or it is not
+    /// said.
+    issuer: String,
 }
 
 impl Canonical {
     /// `facility` speaks where a local number names none.
     fn of(identifier: &Identifier, facility: &str) -> Result<Canonical, IdentifierProblem> {
-        let Identifier { kind: _, value, facility: own } = identifier;
+        let Identifier { kind: _, value, facility: own, country } = identifier;
         let kind = identifier.kind();
         let value: String = match kind {
             IdentifierKind::Unspecified if value.trim().is_empty() => String::new(),
@@ -301,7 +303,7 @@ impl Canonical {
         if value.is_empty() {
             return Err(IdentifierProblem::Empty);
         }
-        let canonical = |kind, value| Canonical { kind, value, facility: String::new() };
+        let canonical = |kind, value| Canonical { kind, value, issuer: String::new() };
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         let found = match (kind, value.len()) {
             (IdentifierKind::PersonalNumber, 12) if digits(&value) => {
@@ -321,7 +323,8 @@ impl Canonical {
                 canonical(SubjectKind::Card, value[5..].to_owned())
             }
             (IdentifierKind::Passport, 5..=20) if value.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
-                canonical(SubjectKind::Passport, value)
+                // Countries number their passports by themselves.
+                Canonical { kind: SubjectKind::Passport, value, issuer: country.trim().to_ascii_uppercase() }
             }
             (IdentifierKind::Local, 1..=LOCAL_MAX) => {
                 let own = own.trim();
@@ -329,7 +332,7 @@ impl Canonical {
                 if facility.is_empty() {
                     return Err(IdentifierProblem::Form);
                 }
-                Canonical { kind: SubjectKind::Local, value, facility: facility.to_owned() }
+                Canonical { kind: SubjectKind::Local, value, issuer: facility.to_owned() }
             }
             _ => return Err(not_an_identifier(&value).unwrap_or(IdentifierProblem::Form)),
         };

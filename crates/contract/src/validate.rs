@@ -277,10 +277,11 @@ fn person_details(checker: &mut Checker, person: &v1::PersonDetails) {
     checker.text("address", address, Need::Optional);
     checker.key("phone", phone, Need::Optional);
     checker.each("identifiers", identifiers, LIST_MAX, |checker, identifier| {
-        let v1::Identifier { kind, value, facility } = identifier;
+        let v1::Identifier { kind, value, facility, country } = identifier;
         checker.enumeration::<v1::IdentifierKind>("kind", *kind, Need::Required);
         // An empty or odd number is a finding: see `DeploymentKey::subject_of`.
         checker.key("value", value, Need::Optional);
         checker.code("facility", facility, Need::Optional);
+        checker.code("country", country, Need::Optional);
     });
 }

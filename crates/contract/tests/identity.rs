@@ -12,10 +12,8 @@ fn key() -> DeploymentKey {
 
 fn identifier(text: &str) -> Identifier {
     let (kind, value) = text.split_once('=').expect("kind=value");
-    let (kind, facility) = match kind.split_once('@') {
-        Some((kind, facility)) => (kind, facility),
-        None => (kind, ""),
-    };
+    let (kind, issuer) = kind.split_once('@').unwrap_or((kind, ""));
+    let (facility, country) = if kind == "passport" { ("", issuer) } else { (issuer, "") };
     let kind = match kind {
         "personal" => IdentifierKind::PersonalNumber,
         "card" => IdentifierKind::Card,
@@ -23,7 +21,7 @@ fn identifier(text: &str) -> Identifier {
         "local" => IdentifierKind::Local,
         _ => IdentifierKind::Unspecified,
     };
-    Identifier { kind: kind.into(), value: value.into(), facility: facility.into() }
+    Identifier { kind: kind.into(), value: value.into(), facility: facility.into(), country: country.into() }
 }
 
 fn person(identifiers: &[&str]) -> PersonDetails {
@@ -80,6 +78,29 @@ fn a_local_number_belongs_to_its_facility() {
     // 1-23 and 12-3 are two patients.
     assert_ne!(subject(&["local=1-23"]), subject(&["local=12-3"]));
     assert!(key().subject_of_identifier(&identifier("local=77")).is_err());
+}
+
+#[test]
+fn a_local_number_may_be_as_long_as_hospitals_make_them() {
+    check(&[&format!("local={}", "Đ1".repeat(42))], expect!["SUBJECT_KIND_LOCAL"]);
+    check(
+        &[&format!("local={}", "Đ1".repeat(43))],
+        expect![[r#"
+        SUBJECT_KIND_NONE
+        0: identifier_form"#]],
+    );
+}
+
+#[test]
+fn a_passport_belongs_to_its_country() {
+    let passports =
+        ["passport=C1234567", "passport@USA=C1234567", "passport@GBR=C1234567"].map(|text| subject(&[text]));
+    for (at, one) in passports.iter().enumerate() {
+        assert_eq!(passports.iter().position(|other| other == one), Some(at));
+    }
+    assert_eq!(subject(&["passport@ usa =c1234567"]), passports[1]);
+    let found = key().subject_of_identifier(&identifier("passport@USA=C1234567")).unwrap();
+    assert_eq!(found, (passports[1], v1::SubjectKind::Passport));
 }
 
 #[test]
@@ -152,22 +173,27 @@ fn subjects_never_change() {
     let key = key();
     let (local, ..) = key.subject_of(&person(&["local=77"]), "01004", "R1");
     let (none, ..) = key.subject_of(&person(&[]), "01004", "R1");
-    let content = key.content_hash(&Submission::default());
+    let content = key.content_hash(&whole_submission());
     let id = key.derive_event_id("01004", "R1", Some(Millis(0)), &content);
+    let content = contract::EventId(content);
     expect![[r#"
         key 0f6e76429879c40f
         personal 21e156333d17b3dcd64abf04afa0055c
         card 2434903cc5871d1fc0311cf2be8492c5
         passport 85b9e69515a24aa9ce964ee364d9e79a
+        passport of a country 5a5ae2bb285b01e981afadb02448d0ec
         local b45e89dfeb362e4ea0b32b025fa8d25a
         none 7eacd649e6822abadab579bc8b418f7f
-        event 52d93a609b2c8865ab43e588fea01a21"#]]
+        content 764d380eab432fc9e35874972aee336c
+        event 417cf6d0f4218d25a75b41d06df909c8"#]]
     .assert_eq(&format!(
-        "key {}\npersonal {}\ncard {}\npassport {}\nlocal {local}\nnone {none}\nevent {id}",
+        "key {}\npersonal {}\ncard {}\npassport {}\npassport of a country {}\nlocal {local}\nnone {none}\n\
+         content {content}\nevent {id}",
         key.id(),
         subject(&["personal=001085012345"]),
         subject(&["card=0123456780"]),
         subject(&["passport=C1234567"]),
+        subject(&["passport@USA=C1234567"]),
     ));
     assert_ne!(DeploymentKey::new(&[43; 32]).id(), key.id());
     assert_eq!(format!("{key:?}"), format!("DeploymentKey({})", key.id()));
@@ -186,6 +212,26 @@ fn submission() -> Submission {
         person: Some(person(&["local=77"])),
         restricted: None,
     }
+}
+
+/// With every field that is part of the content.
+fn whole_submission() -> Submission {
+    let reference = |byte| v1::EventReference { event_id: vec![byte; 16], reason: "typed twice".into() };
+    let mut submission = submission();
+    let event = submission.event.as_mut().unwrap();
+    event.asserted_at = Some(Millis(1_772_413_200_250).to_timestamp());
+    event.occurred_at = Some(Millis(1_772_409_600_000).to_timestamp());
+    event.corrects = Some(reference(5));
+    event.voids = Some(reference(6));
+    event.withdrawal = Some(v1::Withdrawal { reason: "not ours".into() });
+    submission.person = Some(PersonDetails {
+        full_name: "Nguyễn Thị Thử".into(),
+        address: "số 1".into(),
+        phone: "0900000000".into(),
+        ..person(&["passport@USA=C1234567", "local@01004=77"])
+    });
+    submission.restricted = Some(v1::RestrictedDetails { diagnoses: vec!["B20".into()] });
+    submission
 }
 
 #[test]

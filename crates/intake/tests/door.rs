@@ -90,7 +90,7 @@ fn person(personal_number: &str) -> v1::PersonDetails {
         identifiers: vec![v1::Identifier {
             kind: v1::IdentifierKind::PersonalNumber as i32,
             value: personal_number.into(),
-            facility: String::new(),
+            ..v1::Identifier::default()
         }],
         ..v1::PersonDetails::default()
     }

@@ -89,11 +89,15 @@ pub struct FactLine {
 }
 
 /// The subjects that `text` may stand for: a subject in hex, or a personal number, card or passport, for which the
-/// deployment's key is needed.
+/// deployment's key is needed. `country` is that of the passport, if and as it was sent.
 ///
 /// # Errors
 /// When it is nothing of that. The text is not repeated: it may be personal.
-pub fn subjects_of(text: &str, key: Option<&DeploymentKey>) -> Result<Vec<Subject>, QueryError> {
+pub fn subjects_of(
+    text: &str,
+    country: &str,
+    key: Option<&DeploymentKey>,
+) -> Result<Vec<Subject>, QueryError> {
     if text.trim().len() >= 32
         && let Some(subject) = Subject::from_hex(text.trim())
     {
@@ -107,7 +111,8 @@ pub fn subjects_of(text: &str, key: Option<&DeploymentKey>) -> Result<Vec<Subjec
     let identifier = |kind: IdentifierKind| Identifier {
         kind: kind.into(),
         value: text.to_owned(),
-        facility: String::new(),
+        country: country.to_owned(),
+        ..Identifier::default()
     };
     let found = kinds.into_iter().filter_map(|kind| key.subject_of_identifier(&identifier(kind)).ok());
     let mut subjects: Vec<Subject> = found.map(|(subject, _)| subject).collect();

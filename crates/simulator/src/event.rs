@@ -88,7 +88,12 @@ pub(crate) fn identifier(traits: &Traits, identity: u8) -> Identifier {
         IdentifierKind::Passport => (names::passport_number(traits.index), ""),
         _ => (names::local_number(traits.index), "01001"),
     };
-    Identifier { kind: kind as i32, value: value.as_str().to_owned(), facility: facility.to_owned() }
+    Identifier {
+        kind: kind as i32,
+        value: value.as_str().to_owned(),
+        facility: facility.to_owned(),
+        ..Identifier::default()
+    }
 }
 
 /// The one record that an identity without any identifier comes from: its emitter and its key.

@@ -108,8 +108,12 @@ fn identifiers(fields: &mut Fields<'_>, facility: &str) -> Vec<v1::Identifier> {
     let mut found: Vec<v1::Identifier> = Vec::new();
     let mut push = |fields: &mut Fields<'_>, field, kind: v1::IdentifierKind, value: &str| {
         let facility = if kind == v1::IdentifierKind::Local { facility } else { "" };
-        let identifier =
-            v1::Identifier { kind: kind as i32, value: value.to_string(), facility: facility.to_string() };
+        let identifier = v1::Identifier {
+            kind: kind as i32,
+            value: value.to_string(),
+            facility: facility.to_string(),
+            ..v1::Identifier::default()
+        };
         if let Some(problem) = contract::identifier_problem(&identifier, facility) {
             fields.remark(Rule::IdentifierUnusable, field, problem.to_string());
         }
@@ -122,7 +126,8 @@ fn identifiers(fields: &mut Fields<'_>, facility: &str) -> Vec<v1::Identifier> {
         let foreign = !matches!(fields.get("MA_QUOCTICH"), "" | "000");
         let passport =
             !is_digits(&number, 12) && (foreign || number.contains(|char: char| char.is_ascii_alphabetic()));
-        // The nine digits of an old identity card are neither, and find nobody.
+        // The nine digits of an old identity card are neither, and find nobody. A passport goes without its country: XML0
+        // does not say it, and a check-in must find whom its claim finds.
         let kind = if passport { v1::IdentifierKind::Passport } else { v1::IdentifierKind::PersonalNumber };
         push(fields, "SO_CCCD", kind, &number);
     }

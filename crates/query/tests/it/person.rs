@@ -81,17 +81,20 @@ fn whoever_has_no_event_is_not_there() {
 fn a_number_is_looked_up_with_the_key_and_never_repeated() {
     let key = DeploymentKey::new(&[7; 32]);
     let subject = people()[0];
-    assert_eq!(subjects_of(&subject.to_string(), None).unwrap(), vec![subject]);
-    let first = |text: &str| subjects_of(text, Some(&key)).unwrap()[0];
+    assert_eq!(subjects_of(&subject.to_string(), "", None).unwrap(), vec![subject]);
+    let first = |text: &str| subjects_of(text, "", Some(&key)).unwrap()[0];
     let personal =
-        contract::v1::Identifier { kind: 1, value: "001085012345".to_owned(), facility: String::new() };
+        contract::v1::Identifier { kind: 1, value: "001085012345".to_owned(), ..Default::default() };
     assert_eq!(
         first("001 085 012 345"),
         key.subject_of_identifier(&personal).unwrap().0,
         "the strongest first"
     );
     assert_eq!(first("DN4010123456780"), first("0123456780"), "of a card the last ten digits count");
-    let without = subjects_of("001085012345", None).unwrap_err().to_string();
-    let nonsense = subjects_of("what is this?", Some(&key)).unwrap_err().to_string();
+    let passport = |country: &str| subjects_of("C1234567", country, Some(&key)).unwrap();
+    assert_eq!(passport(""), [first("c1234567")]);
+    assert_ne!(passport("USA"), passport(""), "each country numbers its passports by itself");
+    let without = subjects_of("001085012345", "", None).unwrap_err().to_string();
+    let nonsense = subjects_of("what is this?", "", Some(&key)).unwrap_err().to_string();
     assert!(!without.contains("001085012345") && !nonsense.contains("what"));
 }

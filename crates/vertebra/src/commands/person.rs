@@ -21,6 +21,7 @@ use crate::{
 #[command(after_help = "\
 Examples:
   vertebra person --id 001090012345                        by personal number, card or passport
+  vertebra person --id C1234567 --country USA              by a passport sent with its country
   vertebra person --id 0f3a...                             by subject, as lists name people
   vertebra person --id 0f3a... --on 2026-07-01             what held on that day
   vertebra person --id 0f3a... --known-at 2026-04-01       as it was known then
@@ -32,6 +33,9 @@ pub(crate) struct Person {
     /// A personal number, card or passport, or a subject (32 hex digits); `-` reads it from standard input
     #[arg(long, value_name = "NUMBER")]
     id: String,
+    /// Of a passport of another country: which, if and as it was sent
+    #[arg(long, value_name = "CODE", default_value = "", hide_default_value = true)]
+    country: String,
     #[command(flatten)]
     when: WhenArgs,
     /// Leave out so many facts at the beginning
@@ -50,7 +54,7 @@ impl Person {
         let log = folder.log()?;
         let desk = data::open_desk(&folder, &log)?;
         let key = keys::read_deployment_key(&Intake::deployment_key_path(folder.root()))?;
-        let subjects = subjects_of(&self.id()?, key.as_ref())?;
+        let subjects = subjects_of(&self.id()?, &self.country, key.as_ref())?;
         let on = self.when.on.unwrap_or_else(|| data::usual_day(&desk));
         let known = self.when.known_at.map_or(Known::Latest, Known::At);
         let standpoint = Standpoint { known, bundle: data::asked_bundle(place, &desk)? };
