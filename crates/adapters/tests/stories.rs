@@ -35,6 +35,10 @@ fn told(outcome: &Outcome) -> String {
     text
 }
 
+fn body(said: &Translated) -> &Body {
+    said.submission.event.as_ref().and_then(|event| event.body.as_ref()).unwrap()
+}
+
 fn event(said: &Translated) -> String {
     let event = said.submission.event.as_ref().unwrap();
     let body = event.body.as_ref().unwrap();
@@ -195,6 +199,26 @@ fn a_stay_with_two_cards_over_new_year_is_billed_by_card_rate_and_year() {
             XML1 claim_submitted L1 of 01004 at 2026-03-02T10:30 [named 1:001080000001 2:DN4010000000001 2:HN2010000000001 4:BN1] type=03 route=1.1 icd=I10; card=DN4 rate=0 total=90000000 covered=90000000 self=0 copay=14000025 fund=75999975 other=0 lines=3 (DN4 8000 2025: 20000000 4000025 15999975) (HN2 4750 2026: 30000000 8000000 22000000) (HN2 9500 2026: 40000000 2000000 38000000) exempt=2026-03-01 paid=2026-03-02
         "#]],
     );
+}
+
+#[test]
+fn parts_of_a_bill_add_up_to_it_though_lines_are_finer_than_a_hundredth() {
+    let outcome = translate(
+        file(
+            "record
+             XML1 T_TONGCHI_BV=600000.01 T_TONGCHI_BH=600000.01 T_BNCCT=120000.01
+             XML2 THANH_TIEN_BV=200000.005 THANH_TIEN_BH=200000.005 T_BNCCT=40000.005 MUC_HUONG=80
+             XML3 THANH_TIEN_BV=400000.005 THANH_TIEN_BH=400000.005 T_BNCCT=80000.005 MUC_HUONG=95",
+        )
+        .as_bytes(),
+    );
+    assert!(outcome.refusals.is_empty(), "{}", told(&outcome));
+    let claim = outcome.submissions.iter().find(|said| matches!(body(said), Body::ClaimSubmitted(_)));
+    let claim = claim.expect("the claim is accepted");
+    assert_eq!(contract::validate_submission(&claim.submission), []);
+    let text = event(claim);
+    expect!["(GD4 8000 2026: 20000001 4000001 16000000) (GD4 9500 2026: 40000000 8000000 32000000)"]
+        .assert_eq(&text[text.find('(').unwrap_or(0)..]);
 }
 
 #[test]

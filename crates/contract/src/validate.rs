@@ -13,7 +13,7 @@ use prost::Message;
 
 use self::checker::{Checker, Need};
 use crate::{
-    EVENT_BYTES_MAX, Kind, SUBMISSION_BYTES_MAX,
+    EVENT_BYTES_MAX, EventId, Kind, SUBMISSION_BYTES_MAX,
     v1::{self, event::Body},
 };
 
@@ -31,8 +31,9 @@ pub const LINES_MAX: usize = 2000;
 pub const PATH_MAX: usize = 64;
 /// The years a day or a time may lie in, both inside.
 pub const YEARS: std::ops::RangeInclusive<i32> = 1900..=2100;
-/// The most money in one field, in hundredths of a dong: a trillion dong. Sums over a country stay far inside 64 bits.
-pub const MONEY_MAX: i64 = 100_000_000_000_000;
+/// The most money in one field, in hundredths of a dong: ten billion dong, more than any bill there was. Nine million
+/// fields of it fit the 64 bits of one sum.
+pub const MONEY_MAX: i64 = 1_000_000_000_000;
 /// The most faults told of one event.
 pub const FAULTS_MAX: usize = 1000;
 
@@ -96,6 +97,8 @@ fault_codes! {
     Reversed "reversed",
     /// A value of an enumeration that this version does not know.
     UnknownValue "unknown_value",
+    /// Parts that do not add up to the whole.
+    NotTheSum "not_the_sum",
     /// Two fields that exclude each other, or one that has no place here.
     NotAllowed "not_allowed",
     /// Set by intake, not by emitters.
@@ -198,6 +201,11 @@ fn event_in_log(checker: &mut Checker, event: &v1::Event) {
 
 fn submitted(checker: &mut Checker, event: &v1::Event) {
     checker.sixteen("event_id", &event.event_id, Need::Optional);
+    if EventId::try_from(&event.event_id[..]).is_ok_and(EventId::is_derived) {
+        checker.fault("event_id", FaultCode::NotAllowed, || {
+            "a UUID of version 8 is derived by intake; send one of version 7, or none".into()
+        });
+    }
     checker.time("asserted_at", event.asserted_at.as_ref(), Need::Optional);
     for (name, set) in [
         ("subject", !event.subject.is_empty()),
@@ -225,7 +233,7 @@ fn submitted(checker: &mut Checker, event: &v1::Event) {
 fn as_said(checker: &mut Checker, event: &v1::Event) {
     checker.emitter("emitter", &event.emitter);
     checker.key("record_key", &event.record_key, Need::Required);
-    checker.time("occurred_at", event.occurred_at.as_ref(), Need::Required);
+    let occurred = checker.time("occurred_at", event.occurred_at.as_ref(), Need::Required);
     for (name, id) in [("correlation_id", &event.correlation_id), ("causation_id", &event.causation_id)] {
         checker.at_most(name, id.len(), KEY_BYTES_MAX);
     }
@@ -265,7 +273,7 @@ fn as_said(checker: &mut Checker, event: &v1::Event) {
         }),
         Some(body) => {
             checker.inside("body", |checker| {
-                checker.inside(Kind::of(body).name(), |checker| bodies::body(checker, event, body));
+                checker.inside(Kind::of(body).name(), |checker| bodies::body(checker, event, occurred, body));
             });
         }
     }

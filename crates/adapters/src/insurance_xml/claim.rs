@@ -473,31 +473,44 @@ fn totals(fields: &mut Fields<'_>, lines: &[Line], tables: &Tables<'_>) -> Optio
 }
 
 /// The bill by card, charged rate and calendar year. The first card, one rate and the year in which the visit ended need
-/// no segment: then the totals are it, and its rate is the claim's.
+/// no segment: then the totals are it, and its rate is the claim's. To two decimals, so that they add up to the totals.
 fn segments(lines: &[Line], cards: &[Card], started_on: Day, ended_on: Day) -> (Vec<v1::ClaimSegment>, u32) {
-    let mut segments: BTreeMap<(usize, u32, i32), v1::ClaimSegment> = BTreeMap::new();
-    for line in lines.iter().filter(|line| line.event.covered_cost != 0 || line.event.charged_rate != 0) {
+    let mut segments: BTreeMap<(usize, u32, i32), (v1::ClaimSegment, [i128; 3])> = BTreeMap::new();
+    let parts = |line: &Line| [COVERED, COPAY, FUND].map(|at| line.amounts[at].0);
+    for line in lines.iter().filter(|line| line.event.charged_rate != 0 || parts(line) != [0; 3]) {
         let on = line.on.unwrap_or(ended_on).min(ended_on).max(started_on);
         // The card that began last by that day; what was ordered before any card began is the first card's.
         let card = (0..cards.len()).rev().find(|at| cards[*at].valid_from <= on).unwrap_or(0);
         let rate = line.event.charged_rate;
-        let segment = segments.entry((card, rate, on.year())).or_insert_with(|| v1::ClaimSegment {
-            group: cards.get(card).map_or(String::new(), |card| card.group.clone()),
-            rate_digit: cards.get(card).map_or(String::new(), |card| card.rate_digit.clone()),
-            charged_rate: rate,
-            year: on.year().max(0) as u32,
-            ..v1::ClaimSegment::default()
+        let (_, sums) = segments.entry((card, rate, on.year())).or_insert_with(|| {
+            let segment = v1::ClaimSegment {
+                group: cards.get(card).map_or(String::new(), |card| card.group.clone()),
+                rate_digit: cards.get(card).map_or(String::new(), |card| card.rate_digit.clone()),
+                charged_rate: rate,
+                year: on.year().max(0) as u32,
+                ..v1::ClaimSegment::default()
+            };
+            (segment, [0; 3])
         });
-        segment.covered_cost += line.event.covered_cost;
-        segment.copay += line.event.copay;
-        segment.fund += line.event.fund;
+        sums.iter_mut().zip(parts(line)).for_each(|(sum, part)| *sum += part);
     }
     let rate = segments.keys().next().map_or(0, |(_, rate, _)| *rate);
     let charged_rate = if segments.keys().all(|(_, other, _)| *other == rate) { rate } else { 0 };
     if segments.keys().all(|key| *key == (0, rate, ended_on.year())) {
         return (Vec::new(), charged_rate);
     }
-    (segments.into_values().collect(), charged_rate)
+    // What all up to here come to is rounded, as the totals are, not each by itself.
+    let (mut exact, mut rounded) = ([0; 3], [0; 3]);
+    let finish = |(mut segment, sums): (v1::ClaimSegment, [i128; 3])| {
+        let parts = [&mut segment.covered_cost, &mut segment.copay, &mut segment.fund];
+        for (at, part) in parts.into_iter().enumerate() {
+            exact[at] += sums[at];
+            let all = Decimal(exact[at]).hundredths().0;
+            *part = all - std::mem::replace(&mut rounded[at], all);
+        }
+        segment
+    };
+    (segments.into_values().map(finish).collect(), charged_rate)
 }
 
 /// Adds up lines of one kind, code and rate, or where even these are too many, of one kind and rate.

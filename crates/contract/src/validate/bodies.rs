@@ -1,16 +1,17 @@
 //! The fields of each kind of event. Every message is taken apart by name, so that the compiler asks about a new field.
 
 use super::{
-    FaultCode, LINES_MAX, LIST_MAX, PATH_MAX,
+    FaultCode, LINES_MAX, LIST_MAX, MONEY_MAX, PATH_MAX,
     checker::{Checker, Need},
 };
 use crate::{
-    DecodeError, event,
+    DecodeError, Millis, event,
     v1::{self, event::Body},
 };
 
 /// Checks a body. In a withdrawal it may be empty: what is there is checked, what is not there is not missed.
-pub(super) fn body(checker: &mut Checker, event: &v1::Event, body: &Body) {
+/// `occurred` is when the event was true, if it says so.
+pub(super) fn body(checker: &mut Checker, event: &v1::Event, occurred: Option<Millis>, body: &Body) {
     let need = if event.withdrawal.is_some() { Need::Optional } else { Need::Required };
     match body {
         Body::PersonRegistered(body) => person_registered(checker, body),
@@ -95,7 +96,7 @@ pub(super) fn body(checker: &mut Checker, event: &v1::Event, body: &Body) {
             checker.code("route_code", route_code, Need::Optional);
             checker.time("admitted_at", admitted_at.as_ref(), Need::Optional);
         }
-        Body::ClaimSubmitted(body) => claim_submitted(checker, body, need),
+        Body::ClaimSubmitted(body) => claim_submitted(checker, body, occurred, need),
         Body::ClaimAdjudicated(v1::ClaimAdjudicated {
             facility,
             claim_record_key,
@@ -245,7 +246,7 @@ fn referral_issued(checker: &mut Checker, body: &v1::ReferralIssued, need: Need)
     checker.code("diagnosis", diagnosis, Need::Optional);
 }
 
-fn claim_submitted(checker: &mut Checker, body: &v1::ClaimSubmitted, need: Need) {
+fn claim_submitted(checker: &mut Checker, body: &v1::ClaimSubmitted, occurred: Option<Millis>, need: Need) {
     let v1::ClaimSubmitted {
         facility,
         visit_type,
@@ -284,6 +285,13 @@ fn claim_submitted(checker: &mut Checker, body: &v1::ClaimSubmitted, need: Need)
         checker.fault("ended_at", FaultCode::Reversed, || {
             "before started_at; a visit ends after it starts".into()
         });
+    } else if need == Need::Required
+        && let (Some(occurred), Some(ended)) = (occurred, ended)
+        && !is_same_time(occurred, ended)
+    {
+        checker.fault("ended_at", FaultCode::NotAllowed, || {
+            "a claim was true when the visit ended: send ended_at and occurred_at equal".into()
+        });
     }
     checker.code("main_diagnosis", main_diagnosis, Need::Optional);
     checker.codes("other_diagnoses", other_diagnoses);
@@ -295,12 +303,46 @@ fn claim_submitted(checker: &mut Checker, body: &v1::ClaimSubmitted, need: Need)
         Some(totals) => checker.inside("totals", |checker| claim_totals(checker, totals)),
     }
     checker.each("segments", segments, LIST_MAX, claim_segment);
+    if let (Some(totals), false) = (totals, segments.is_empty()) {
+        segments_add_up(checker, segments, totals);
+    }
     checker.each("lines", lines, LINES_MAX, claim_line);
     checker.code("group", group, Need::Optional);
     checker.code("rate_digit", rate_digit, Need::Optional);
     checker.day("exempt_from", exempt_from, Need::Optional);
     checker.day("paid_on", paid_on, Need::Optional);
     checker.rate("charged_rate", *charged_rate);
+}
+
+/// A time that is midnight may be a day: then any time of that day is the same.
+fn is_same_time(one: Millis, other: Millis) -> bool {
+    let is_day = |time: Millis| time.day().start() == time;
+    one == other || (is_day(one) || is_day(other)) && one.day() == other.day()
+}
+
+/// Figures are made of the segments where there are some, and lists of the totals: they must tell of the same money.
+fn segments_add_up(checker: &mut Checker, segments: &[v1::ClaimSegment], totals: &v1::ClaimTotals) {
+    type Amount<M> = fn(&M) -> i64;
+    let sums: [(&str, Amount<v1::ClaimSegment>, Amount<v1::ClaimTotals>); 3] = [
+        ("covered_cost", |segment| segment.covered_cost, |totals| totals.covered_cost),
+        ("copay", |segment| segment.copay, |totals| totals.copay),
+        ("fund", |segment| segment.fund, |totals| totals.fund),
+    ];
+    for (name, of_segment, of_totals) in sums {
+        let (parts, total) = (segments.iter().map(of_segment), of_totals(totals));
+        // What no field may hold was told of already.
+        let is_money = |amount: i64| (0..=MONEY_MAX).contains(&amount);
+        if !is_money(total) || !parts.clone().all(is_money) {
+            continue;
+        }
+        if parts.map(i128::from).sum::<i128>() != i128::from(total) {
+            checker.fault("segments", FaultCode::NotTheSum, || {
+                format!(
+                    "their {name} does not add up to totals.{name}; send segments for the whole bill, or none"
+                )
+            });
+        }
+    }
 }
 
 fn claim_totals(checker: &mut Checker, totals: &v1::ClaimTotals) {

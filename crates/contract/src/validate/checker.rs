@@ -125,14 +125,14 @@ impl Checker {
         self.one_line(field, code, CODE_BYTES_MAX, need);
     }
 
-    /// Who speaks: a word, for it is in names of files, headers and permissions.
+    /// Who speaks: a word, for it is in names of files, headers and permissions. In capitals, or one emitter would be two.
     pub(super) fn emitter(&mut self, field: &'static str, code: &str) {
         self.code(field, code, Need::Required);
-        let in_word = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let in_word = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
         let is_word = code.bytes().all(|byte| in_word(byte) || byte.is_ascii_control());
         if !is_word || code.starts_with(['.', '-']) {
             self.fault(field, FaultCode::NotACode, || {
-                "not the code of a facility, payer or register: letters A-Z, digits, '.', '_' and '-' only"
+                "not the code of a facility, payer or register: capital letters A-Z, digits, '.', '_' and '-' only"
                     .into()
             });
         }

@@ -2,7 +2,9 @@
 
 use contract::{Kind, Millis, descriptors, v1};
 use prost::Message;
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind as FieldKind, MessageDescriptor, Value};
+use prost_reflect::{
+    DynamicMessage, FieldDescriptor, Kind as FieldKind, MessageDescriptor, ReflectMessage, Value,
+};
 
 /// Choices, read off a tape of bytes, so that proptest can shrink a message by shrinking its tape. Zeros past the end.
 pub(crate) struct Tape<'a>(pub(crate) &'a [u8]);
@@ -47,6 +49,33 @@ pub(crate) fn message(descriptor: &MessageDescriptor, tape: &mut Tape<'_>) -> Dy
         }
     }
     message
+}
+
+/// Takes one field away, or sets it to nonsense, somewhere in a message. Of the bodies it changes the one that is there.
+#[allow(dead_code, reason = "each test that takes this file in uses some of it")]
+pub(crate) fn change(message: &mut DynamicMessage, tape: &mut Tape<'_>) {
+    let fields: Vec<_> = message
+        .descriptor()
+        .fields()
+        .filter(|field| field.containing_oneof().is_none() || message.has_field(field))
+        .collect();
+    if fields.is_empty() {
+        return;
+    }
+    let field = &fields[tape.below(fields.len())];
+    let is_body = field.containing_oneof().is_some();
+    if (is_body || tape.below(4) > 0)
+        && message.has_field(field)
+        && let Some(inner) = message.get_field_mut(field).as_message_mut()
+    {
+        return change(inner, tape);
+    }
+    match tape.below(2) {
+        _ if is_body => {}
+        0 => message.clear_field(field),
+        _ if field.is_list() => message.set_field(field, Value::List(vec![value(field, tape)])),
+        _ => message.set_field(field, value(field, tape)),
+    }
 }
 
 fn value(field: &FieldDescriptor, tape: &mut Tape<'_>) -> Value {
