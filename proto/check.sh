@@ -30,11 +30,11 @@ cp -R baseline "$scratch/baseline"
 "$buf" lint
 "$buf" breaking --against "$scratch/baseline"
 
-# Would it notice? Give a field another number.
+# Would it notice? Give a field another number. It must say so: it fails in the same way on files that it cannot read.
 mkdir "$scratch/canary"
 cp -R buf.yaml vertebra "$scratch/canary"
 sed 's/bytes subject = 2;/bytes subject = 21;/' vertebra/v1/event.proto >"$scratch/canary/vertebra/v1/event.proto"
-if "$buf" breaking "$scratch/canary" --against "$scratch/baseline" >/dev/null; then
+if ! "$buf" breaking "$scratch/canary" --against "$scratch/baseline" | grep -q 'field "2" with name "subject"'; then
     echo "proto/check.sh: buf did not notice a changed field number; the comparison is worth nothing." >&2
     exit 1
 fi
