@@ -3,7 +3,7 @@
 
 use crate::truth::{Claim, DayNumber, Money};
 
-/// The rate digit a card of this group prints in 2026.
+/// The rate digit a card of this group prints since 2026.
 pub(crate) fn digit(group: &str) -> &'static str {
     match group {
         "CC" | "TE" => "1",
@@ -17,8 +17,8 @@ pub(crate) fn digit(group: &str) -> &'static str {
 /// The cashier's price list: what changed on which day.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tariff {
-    /// First of July: the base salary changes and routes that paid nothing pay half.
-    pub(crate) mid_year: DayNumber,
+    /// First of July 2026: the base salary changes and routes that paid nothing pay half.
+    pub(crate) raised_on: DayNumber,
 }
 
 /// One đồng in hundredths.
@@ -26,7 +26,7 @@ pub(crate) const DONG: Money = 100;
 
 impl Tariff {
     fn base_salary(self, day: DayNumber) -> Money {
-        if day < self.mid_year { 2_340_000 * DONG } else { 2_530_000 * DONG }
+        if day < self.raised_on { 2_340_000 * DONG } else { 2_530_000 * DONG }
     }
 
     /// Six months' base salary: above it a person of five years' standing pays no more in the year.
@@ -53,7 +53,7 @@ impl Tariff {
         };
         let route = match route {
             "1.13" | "1.14" | "1.18" => {
-                if day < self.mid_year {
+                if day < self.raised_on {
                     0
                 } else {
                     50

@@ -322,7 +322,9 @@ impl Year<'_> {
         }
         let mut form = Key::EMPTY;
         form.push_number(dice.below(60_000), 5);
-        form.push(b"/26.GCT");
+        form.push(b"/");
+        form.push_number(Day(self.city.first_day).year() as u64 % 100, 2);
+        form.push(b".GCT");
         Some((to, form))
     }
 

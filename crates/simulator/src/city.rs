@@ -1,5 +1,7 @@
 //! The city: who lives in it and what was said about each.
 
+use std::ops::RangeInclusive;
+
 use contract::Day;
 
 use crate::{
@@ -21,7 +23,7 @@ pub struct Config {
     pub seed: u64,
     /// How many people.
     pub people: u64,
-    /// The calendar year that is simulated. The registers are loaded in the December before.
+    /// The calendar year that is simulated, one of [`Config::YEARS`]. The registers are loaded in the December before.
     pub year: i32,
     /// How the people live.
     pub character: Character,
@@ -40,6 +42,9 @@ pub enum Character {
 impl Config {
     /// People of a Hanoi: `scale` 1000 is the whole of it.
     pub const HANOI_PEOPLE: u64 = 8_600_000;
+
+    /// The years whose prices, cards and days off the simulator and its reference data know.
+    pub const YEARS: RangeInclusive<i64> = 2026..=2027;
 
     /// A plausible city of 2026.
     #[must_use]
@@ -73,7 +78,7 @@ impl City {
     pub fn new(config: Config, places: Places) -> City {
         let first_day = Day::new_year(config.year).0;
         let end_day = Day::new_year(config.year + 1).0;
-        let tariff = Tariff { mid_year: Day(first_day).add_months(6).0 };
+        let tariff = Tariff { raised_on: Day::from_ymd(2026, 7, 1).expect("a day of the calendar").0 };
         City { config, places, first_day, end_day, tariff }
     }
 

@@ -1,7 +1,7 @@
 //! Made-up names, addresses and numbers: nobody's.
 
 use crate::{
-    Text,
+    PEOPLE_MAX, Text,
     dice::{Dice, mix},
     person::Traits,
 };
@@ -84,9 +84,11 @@ pub(crate) fn social_insurance_number(index: u64) -> Text<12> {
     numbered("01", index % 100_000_000 * 387_420_489 % 100_000_000, 8)
 }
 
-/// A passport number of one letter and seven digits.
+/// A passport number of one letter and seven digits; another letter for each ten million.
 pub(crate) fn passport_number(index: u64) -> Text<12> {
-    numbered("B", index % 10_000_000 * 9_420_489 % 10_000_000, 7)
+    const LETTERS: [&str; PEOPLE_MAX.div_ceil(10_000_000) as usize] = ["B", "C"];
+    let letter = LETTERS[(index / 10_000_000) as usize % LETTERS.len()];
+    numbered(letter, index % 10_000_000 * 9_420_489 % 10_000_000, 7)
 }
 
 /// A facility's own patient number.
@@ -98,4 +100,25 @@ fn numbered<const N: usize>(letters: &str, number: u64, digits: usize) -> Text<N
     let mut text = Text::new(letters);
     text.push_number(number, digits);
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_people_of_the_largest_city_have_one_number() {
+        // Numbers are permutations of the last digits of the index: only what is above them could make two alike.
+        for low in [0, 1, 999_999] {
+            let indices = || (0..PEOPLE_MAX / 1_000_000).map(|million| million * 1_000_000 + low);
+            let passports: BTreeSet<_> =
+                indices().map(|index| passport_number(index).as_str().to_owned()).collect();
+            assert_eq!(passports.len(), indices().count());
+            let insured: BTreeSet<_> =
+                indices().map(|index| social_insurance_number(index).as_str().to_owned()).collect();
+            assert_eq!(insured.len(), indices().count());
+        }
+    }
 }

@@ -35,8 +35,9 @@ pub(crate) struct Simulate {
     /// Another seed, another city
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
-    /// The year that is lived; the registers are loaded in the December before
-    #[arg(long, value_name = "YEAR", default_value_t = 2026, value_parser = clap::value_parser!(i32).range(2000..=2100))]
+    /// The year that is lived, 2026 or 2027: prices and days off of others are not known. The registers are loaded in the
+    /// December before
+    #[arg(long, value_name = "YEAR", default_value_t = 2026, value_parser = clap::value_parser!(i32).range(Config::YEARS))]
     year: i32,
     /// Into how many partitions the log is cut, for ever
     #[arg(long, value_name = "COUNT", default_value_t = data::PARTITIONS, value_parser = clap::value_parser!(u16).range(1..=4096))]
