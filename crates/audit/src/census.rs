@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use contract::{EventId, Subject, v1::event::Body};
 use event_log::{EventLog, ReadError};
+use history::{Resolver, SetAside};
 use projector::{Manifest, PartitionState, Replayed, StoreError, in_parallel, replay_partition};
 use serde::Serialize;
 
@@ -36,6 +37,10 @@ pub struct PartitionCensus {
     pub copies: u64,
     /// Records that hold no event this build can read: offset and reason.
     pub set_aside: Vec<(u64, String)>,
+    /// Where events stand of which another content came under the same id; one of the two does not count.
+    pub conflicts: Vec<u64>,
+    /// Where events stand that take themselves back, directly or in a circle; none of them counts.
+    pub circles: Vec<u64>,
     /// Where the figures stand; none: nothing was projected.
     pub projected: Option<u64>,
     /// Why the partition cannot be read further.
@@ -94,12 +99,29 @@ fn count(
     manifest: Option<&Manifest>,
 ) -> Result<(PartitionCensus, Vec<String>), StoreError> {
     let state = manifest.and_then(|manifest| manifest.partitions.get(usize::from(partition)));
-    let engine = replay_partition(log, partition, end, |_, _| Ok(()))?;
+    let (mut conflicts, mut circles) = (Vec::new(), Vec::new());
+    let mut resolver = Resolver::new();
+    let engine = replay_partition(log, partition, end, |_, history| {
+        resolver.view(history, None);
+        for aside in resolver.set_aside() {
+            let (id, offsets) = match aside {
+                SetAside::Conflict(id) => (id, &mut conflicts),
+                SetAside::Circle(id) => (id, &mut circles),
+            };
+            let first = history.facts().iter().filter(|fact| fact.id == *id).map(|fact| fact.offset).min();
+            offsets.extend(first);
+        }
+        Ok(())
+    })?;
+    conflicts.sort_unstable();
+    circles.sort_unstable();
     let mut books = PartitionCensus {
         partition,
         end,
         projected: state.map(|state| state.next_offset),
         set_aside: engine.set_aside.clone(),
+        conflicts,
+        circles,
         ..PartitionCensus::default()
     };
     let mut findings = Vec::new();

@@ -9,8 +9,8 @@ use std::{
     sync::LazyLock,
 };
 
-use audit::{ReplayReport, census, replay, weigh};
-use contract::{Day, DeploymentKey, EventView};
+use audit::{PartitionCensus, ReplayReport, census, replay, weigh};
+use contract::{Day, DeploymentKey, EventView, v1};
 use event_log::{Append, EmbeddedLog, EventLog, files::RealFiles};
 use policy::Bundle;
 use projector::{Options, Projector, Reader};
@@ -279,6 +279,33 @@ fn the_books_of_the_log_balance() {
     let other = EmbeddedLog::create(&twins.path("other"), PARTITIONS).unwrap();
     let strange = census(&other, Some(reader.manifest())).unwrap();
     assert!(strange.findings[0].starts_with("the figures are of the log"), "{:?}", strange.findings);
+}
+
+#[test]
+fn a_census_tells_of_events_that_contradict_themselves() {
+    let twins = Twins::new();
+    let before = census(&twins.log("before", &RECORDS), None).unwrap();
+    // An id of an emitter's own, with two contents; and two events that take each other back.
+    let event = |id: u8, content: u8, voids: Option<u8>| {
+        let mut event = contract::decode(&RECORDS[1][0]).unwrap();
+        event.event_id = vec![id; 16];
+        event.content_hash = vec![content; 16];
+        (event.corrects, event.record_key) = (None, format!("K{id}"));
+        event.voids = voids.map(|id| v1::EventReference { event_id: vec![id; 16], ..Default::default() });
+        contract::encode(&event)
+    };
+    let mut records = RECORDS.clone();
+    let end = records[1].len() as u64;
+    records[1].extend([event(1, 1, None), event(1, 2, None), event(2, 1, Some(3)), event(3, 1, Some(2))]);
+    let after = census(&twins.log("after", &records), None).unwrap();
+    assert!(after.is_clean(), "{:?}", after.findings);
+    let new = |of: fn(&PartitionCensus) -> &Vec<u64>| {
+        let (before, after) = (of(&before.partitions[1]), of(&after.partitions[1]));
+        after.iter().copied().filter(|offset| !before.contains(offset)).collect::<Vec<u64>>()
+    };
+    assert_eq!(new(|partition| &partition.conflicts), [end]);
+    assert_eq!(new(|partition| &partition.circles), [end + 2, end + 3]);
+    assert_eq!(before.partitions[0], after.partitions[0]);
 }
 
 #[test]

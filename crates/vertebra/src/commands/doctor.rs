@@ -23,7 +23,8 @@ use crate::{
 #[command(after_help = "\
 Examples:
   vertebra doctor            sizes, positions, and what somebody should look at
-  vertebra doctor census     every record of the log counted: events, copies, set aside
+  vertebra doctor census     every record of the log counted: events, copies, set aside; and where events contradict
+                             themselves (two contents under one id, events that take each other back in a circle)
 
 Exit code 1 where something serious was found.")]
 pub(crate) struct Doctor {
@@ -225,15 +226,35 @@ fn print_census(counted: &Census, out: &mut dyn Write) -> anyhow::Result<()> {
     let sum = |of: fn(&::audit::PartitionCensus) -> u64| {
         Value::Count(counted.partitions.iter().map(of).sum::<u64>() as i64)
     };
-    let mut sheet = Sheet::new(["partitions", "records", "events", "copies", "set_aside"]);
+    let mut sheet =
+        Sheet::new(["partitions", "records", "events", "copies", "set_aside", "conflicts", "circles"]);
     sheet.push(vec![
         Value::Count(counted.partitions.len() as i64),
         sum(|partition| partition.records),
         sum(|partition| partition.events),
         sum(|partition| partition.copies),
         sum(|partition| partition.set_aside.len() as u64),
+        sum(|partition| partition.conflicts.len() as u64),
+        sum(|partition| partition.circles.len() as u64),
     ]);
     sheet.write_table(out)?;
+    for partition in &counted.partitions {
+        for (what, offsets) in [
+            ("another content came under the id of the event", &partition.conflicts),
+            ("nothing counts, for it takes itself back in a circle,", &partition.circles),
+        ] {
+            const SHOWN_MAX: usize = 20;
+            if offsets.is_empty() {
+                continue;
+            }
+            let shown: Vec<String> = offsets.iter().take(SHOWN_MAX).map(u64::to_string).collect();
+            let more = offsets.len() - shown.len();
+            let more =
+                if more == 0 { String::new() } else { format!(" and {more} more (`--json` lists all)") };
+            let (number, shown) = (partition.partition, shown.join(", "));
+            writeln!(out, "  - partition {number}: {what} at offset {shown}{more}")?;
+        }
+    }
     for finding in &counted.findings {
         writeln!(out, "  ! {finding}")?;
     }
