@@ -51,11 +51,15 @@ proto: ## The contract: lint, and nothing that breaks old readers
 
 bench-small: needs-cargo ## The benches on a small town, so that they cannot rot
 	mkdir -p '$(TARGET)' && : > '$(BENCH_JSONL).small'
+	BENCH_SCALE=0.001 $(CARGO) bench --profile dev --package contract --bench events
+	PEOPLE=200 ROUNDS=1 $(CARGO) bench --profile dev --package projection --bench fold
 	BENCH_SCALE=0.001 BENCH_JSONL='$(BENCH_JSONL).small' $(CARGO) bench --profile dev --package event-log --bench append
 	BENCH_SCALE=0.001 BENCH_JSONL='$(BENCH_JSONL).small' $(CARGO) bench --profile dev --package vertebra --bench city
 
 bench: needs-cargo ## A table, and bench.jsonl in the cargo target directory
 	mkdir -p '$(TARGET)' && : > '$(BENCH_JSONL)'
+	BENCH_SCALE='$(BENCH_SCALE)' $(CARGO) bench --package contract --bench events
+	$(CARGO) bench --package projection --bench fold
 	BENCH_SCALE='$(BENCH_SCALE)' BENCH_JSONL='$(BENCH_JSONL)' $(CARGO) bench --package event-log --bench append
 	BENCH_SCALE='$(BENCH_SCALE)' BENCH_JSONL='$(BENCH_JSONL)' $(CARGO) bench --package vertebra --bench city
 
