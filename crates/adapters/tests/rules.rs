@@ -55,7 +55,7 @@ fn records_are_refused_with_every_fault_named() {
         "record
          XML1 MA_LK=x101*L",
         "record
-         XML1 T_BNTT=-1 T_NGUONKHAC=1,5 T_TONGCHI_BV=1000000000001",
+         XML1 T_BNTT=-1 T_NGUONKHAC=1,5 T_TONGCHI_BV=10000000001",
         "record
          XML2 T_BNTT=-1 T_BNCCT=12o000",
         "record
@@ -115,7 +115,7 @@ fn records_are_refused_with_every_fault_named() {
         refused: record 1 (MA_LK LLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLL) XML1.MA_LK: MA_LK has control characters, or more than the 100 characters of the format or 120 bytes [record_key_odd]
         finding: record 1 (MA_LK LLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLL) XML2[1].MA_LK: the row's MA_LK is not that of XML1; it was counted to XML1 [line_of_another_record]
         finding: record 1 (MA_LK LLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLL) XML3[1].MA_LK: the row's MA_LK is not that of XML1; it was counted to XML1 [line_of_another_record]
-        refused: record 1 (MA_LK L1) XML1.T_TONGCHI_BV: the amount is more than a trillion dong; is the unit right? [amount_too_large]
+        refused: record 1 (MA_LK L1) XML1.T_TONGCHI_BV: the amount is more than ten billion dong; is the unit right? [amount_too_large]
         refused: record 1 (MA_LK L1) XML1.T_BNTT: the amount is negative; withdraw or correct the record instead [amount_negative]
         refused: record 1 (MA_LK L1) XML1.T_NGUONKHAC: not an amount of money: digits, and a point before at most six decimals [amount_not_a_number]
         refused: record 1 (MA_LK L1) XML2[1].T_BNTT: the amount is negative; withdraw or correct the record instead [amount_negative]

@@ -94,7 +94,7 @@ rules! {
     AmountNotANumber "amount_not_a_number" Refused
         "not an amount of money: digits, and a point before at most six decimals";
     AmountNegative "amount_negative" Refused "the amount is negative; withdraw or correct the record instead";
-    AmountTooLarge "amount_too_large" Refused "the amount is more than a trillion dong; is the unit right?";
+    AmountTooLarge "amount_too_large" Refused "the amount is more than ten billion dong; is the unit right?";
     FundNotCoveredLessCopay "fund_not_covered_less_copay" Refused "T_BHTT is not T_TONGCHI_BH less T_BNCCT";
     TotalNotTheSum "total_not_the_sum" Refused "the total is not the sum of the lines of XML2 and XML3";
 
