@@ -31,7 +31,8 @@ use crate::{
 };
 
 const MAGIC: &[u8; 8] = b"vtbase01";
-/// Changes with the shape of a fact, a block or the meta: histories of another version are built anew.
+/// Changes with what a fact says, and with the shape of one, of a block or of the meta: histories of another version are built
+/// anew.
 pub(crate) const VERSION: u32 = 4;
 const BLOCK_BYTES: usize = 8 << 10;
 /// Who goes through all people reads this much at once: it stays beside the processor.
