@@ -218,7 +218,7 @@ fn submission() -> Submission {
 fn whole_submission() -> Submission {
     let reference = |byte| v1::EventReference { event_id: vec![byte; 16], reason: "typed twice".into() };
     let mut submission = submission();
-    let event = submission.event.as_mut().unwrap();
+    let event = submission.event.as_mut().expect("there is one");
     event.asserted_at = Some(Millis(1_772_413_200_250).to_timestamp());
     event.occurred_at = Some(Millis(1_772_409_600_000).to_timestamp());
     event.corrects = Some(reference(5));
