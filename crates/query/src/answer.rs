@@ -3,7 +3,11 @@
 use contract::{Day, Millis};
 use serde::{Deserialize, Serialize};
 
-use crate::receipt::Receipt;
+use crate::{
+    desk::parse_digest,
+    question::{Known, Standpoint},
+    receipt::Receipt,
+};
 
 /// A table of figures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,6 +148,8 @@ pub struct Stand {
     pub positions: Vec<u64>,
     /// The bundle's digest in hex.
     pub bundle: String,
+    /// The bundle was never active here: a draft that is tried out.
+    pub draft: bool,
     /// Asked for what was known before this moment.
     pub known_at: Option<String>,
     /// More may still come that belongs to the answer.
@@ -152,6 +158,18 @@ pub struct Stand {
     pub behind: u64,
     /// Partitions that could not be read further, and why: what comes after is not in the answer.
     pub stopped: Vec<(u16, String)>,
+}
+
+impl Stand {
+    /// Where the answer stands, as a standpoint: what is asked from there stands on the same.
+    ///
+    /// # Panics
+    /// When [`Stand::bundle`] is no digest in hex.
+    #[must_use]
+    pub fn standpoint(&self) -> Standpoint {
+        let bundle = parse_digest(&self.bundle).expect("a stand names its bundle by a digest in hex");
+        Standpoint { known: Known::Positions(self.positions.clone()), bundle: Some(bundle) }
+    }
 }
 
 /// Figures with their receipt.

@@ -127,7 +127,7 @@ impl Desk<'_> {
         for name in question.by.iter().chain(question.filter.iter().map(|filter| &filter.name)) {
             if !CLAIM_DIMENSIONS.contains(&name.as_str()) {
                 let known = CLAIM_DIMENSIONS.join(", ");
-                return Err(QueryError::Refused(format!(
+                return Err(QueryError::Question(format!(
                     "claims cannot be told apart by {name}; they can by {known}"
                 )));
             }
@@ -142,7 +142,7 @@ impl Desk<'_> {
         for totals in folded {
             if totals.full {
                 let what = format!("more than {ROWS_MAX} rows: tell fewer apart, or leave some out");
-                return Err(QueryError::Refused(what));
+                return Err(QueryError::Question(what));
             }
             for (key, values) in totals.sums {
                 let sum = sums.entry(key.iter().map(Code::to_string).collect()).or_default();

@@ -17,6 +17,7 @@ pub struct Desk<'a> {
     pub(crate) log: &'a dyn EventLog,
     pub(crate) reader: Reader,
     pub(crate) control: Control,
+    draft: Option<Bundle>,
     now: Millis,
 }
 
@@ -41,7 +42,7 @@ impl<'a> Desk<'a> {
                 "the figures are of another log than the one in `log`: project again into an empty folder";
             return Err(QueryError::Refused(what.to_owned()));
         }
-        Ok(Desk { log, reader, control: folder.control()?, now })
+        Ok(Desk { log, reader, control: folder.control()?, draft: None, now })
     }
 
     /// The last snapshot.
@@ -56,11 +57,20 @@ impl<'a> Desk<'a> {
         &self.control
     }
 
+    /// Also answers under `draft`, a bundle that need not ever have been active here. Nothing of it is kept: what stands on a
+    /// draft says so ([`Stand::draft`]), and its receipt cannot be verified by anybody.
+    pub fn try_out(&mut self, draft: Bundle) {
+        self.draft = Some(draft);
+    }
+
     /// The bundle with this digest, or why not.
     ///
     /// # Errors
-    /// When it was never active here.
+    /// When it was never active here, nor is the draft.
     pub fn bundle(&self, digest: &[u8; 32]) -> Result<Bundle, QueryError> {
+        if let Some(draft) = self.draft.as_ref().filter(|draft| draft.digest() == *digest) {
+            return Ok(draft.clone());
+        }
         let activation = self.control.by_digest(digest).ok_or_else(|| {
             QueryError::Needs(format!("the bundle {}, which was never active in this folder", hex(digest)))
         })?;
@@ -105,7 +115,9 @@ impl<'a> Desk<'a> {
         let snapshot = digest == served && positions == manifest.positions();
         let behind = ends.iter().zip(&positions).map(|(end, at)| end.saturating_sub(*at)).sum();
         let log = self.log.id().to_string();
-        let stand = Stand { log, positions, bundle: hex(&digest), known_at, provisional, behind, stopped };
+        let draft = self.control.by_digest(&digest).is_none();
+        let bundle = hex(&digest);
+        let stand = Stand { log, positions, bundle, draft, known_at, provisional, behind, stopped };
         Ok(Place { stand, bundle: self.bundle(&digest)?, snapshot })
     }
 }

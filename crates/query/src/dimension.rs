@@ -71,7 +71,7 @@ impl Dimension {
         };
         found.ok_or_else(|| {
             let known = Dimension::known(cube).join(", ");
-            QueryError::Refused(format!(
+            QueryError::Question(format!(
                 "the cube {} cannot be told apart by {name}; it can by {known}",
                 cube.name
             ))

@@ -13,7 +13,10 @@ use reference::BundleFault;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueryError {
-    /// The question cannot be answered as it is: say it otherwise. The text says how.
+    /// The question asks for what there is not, or makes no sense: say it otherwise. The text says how.
+    #[error("{0}")]
+    Question(String),
+    /// The question cannot be answered here: the text says what would have to be otherwise.
     #[error("{0}")]
     Refused(String),
     /// A receipt stands on what this build, or this folder, does not have.

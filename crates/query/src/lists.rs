@@ -96,7 +96,7 @@ impl Desk<'_> {
             let at = list.columns.iter().position(|column| **column == filter.name);
             at.ok_or_else(|| {
                 let known = list.columns.join(", ");
-                QueryError::Refused(format!(
+                QueryError::Question(format!(
                     "the list {} has no column {}; it has {known}",
                     list.name, filter.name
                 ))
@@ -179,12 +179,12 @@ fn find(name: &str) -> Result<(&'static Registered, usize), QueryError> {
         [one] => Ok(one),
         [] => {
             let known: Vec<&str> = lists().map(|(_, list)| list.name).collect();
-            Err(QueryError::Refused(format!("there is no list {name}; there are {}", known.join(", "))))
+            Err(QueryError::Question(format!("there is no list {name}; there are {}", known.join(", "))))
         }
         _ => {
             let known: Vec<String> =
                 found.iter().map(|(projection, _)| format!("{}/{wanted}", projection.name)).collect();
-            Err(QueryError::Refused(format!("{name} names several lists: say {}", known.join(" or "))))
+            Err(QueryError::Question(format!("{name} names several lists: say {}", known.join(" or "))))
         }
     }
 }
@@ -195,5 +195,5 @@ fn parse_cursor(text: &str) -> Result<Place, QueryError> {
         Some((Subject::from_hex(subject)?, at.parse().ok()?))
     };
     parse()
-        .ok_or_else(|| QueryError::Refused("not the `next` of a page: begin with the first page".to_owned()))
+        .ok_or_else(|| QueryError::Question("not the `next` of a page: begin with the first page".to_owned()))
 }

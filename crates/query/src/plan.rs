@@ -48,7 +48,7 @@ struct Stretch {
 
 impl<'q> Plan<'q> {
     pub(crate) fn new(question: &'q Question, bundle: &Bundle) -> Result<Plan<'q>, QueryError> {
-        let refuse = |what: String| Err(QueryError::Refused(what));
+        let refuse = |what: String| Err(QueryError::Question(what));
         let names = |names: &[&str]| names.join(", ");
         let Some(projection) = projector::projection(&question.projection) else {
             let known: Vec<&str> = REGISTRY.iter().map(|known| known.name).collect();
@@ -101,7 +101,7 @@ impl<'q> Plan<'q> {
             let own = Dimension::Own(at);
             let one = self.filters.iter().any(|(filtered, values)| *filtered == own && values.len() == 1);
             if ALTERNATIVES.contains(dimension) && !one && !self.by.contains(&By::Dimension(own)) {
-                return Err(QueryError::Refused(format!(
+                return Err(QueryError::Question(format!(
                     "{} counts the same people once for each `{dimension}`: name one, or tell rows apart by it",
                     spec.name
                 )));
@@ -123,7 +123,7 @@ impl<'q> Plan<'q> {
             });
             if !summable && !fixed(group) {
                 let what = "groups overlap, so their members cannot be added up: ask for `as` main or any, or by group";
-                return Err(QueryError::Refused(what.to_owned()));
+                return Err(QueryError::Question(what.to_owned()));
             }
         }
         Ok(())
@@ -139,7 +139,7 @@ impl<'q> Plan<'q> {
                 months.push(Period { on: last, from: first, to: last });
                 if months.len() > MONTHS_MAX {
                     let what = format!("a series of more than {MONTHS_MAX} months: ask for a shorter period");
-                    return Err(QueryError::Refused(what));
+                    return Err(QueryError::Question(what));
                 }
                 first = last + 1;
             }
@@ -212,7 +212,7 @@ impl<'q> Plan<'q> {
             }
             if sums.len() > ROWS_MAX {
                 let what = format!("more than {ROWS_MAX} rows: tell fewer apart, or leave some out");
-                return Err(QueryError::Refused(what));
+                return Err(QueryError::Question(what));
             }
         }
         sums.retain(|_, values| values.iter().any(|value| *value != 0));

@@ -1,7 +1,7 @@
 //! Where reference data and policy come from.
 //!
-//! For each of the two folders: the one named on the command line, else the one beside the current folder, else what was
-//! built into the command.
+//! For each of the two: the folder named on the command line, else the half of the bundle that is active in the data folder,
+//! else the folder beside the current one, else what was built into the command.
 
 use std::{
     collections::BTreeMap,
@@ -47,11 +47,12 @@ impl Sources {
         self.reference.is_some() || self.policy.is_some()
     }
 
-    /// Finds the files.
-    pub(crate) fn find(&self) -> anyhow::Result<Found> {
+    /// Finds the files. `active`: the bundle that is active in the data folder, if one is.
+    pub(crate) fn find(&self, active: Option<&Bundle>) -> anyhow::Result<Found> {
         let mut files = BTreeMap::new();
-        let reference = gather("reference", self.reference.as_deref(), &Reference::FILES, &mut files)?;
-        let policy = gather("policy", self.policy.as_deref(), &Policy::FILES, &mut files)?;
+        let reference =
+            gather("reference", self.reference.as_deref(), active, &Reference::FILES, &mut files)?;
+        let policy = gather("policy", self.policy.as_deref(), active, &Policy::FILES, &mut files)?;
         Ok(Found { files, reference, policy })
     }
 }
@@ -79,9 +80,15 @@ pub(crate) fn refused(faults: &[BundleFault]) -> Failure {
 fn gather(
     name: &str,
     given: Option<&Path>,
+    active: Option<&Bundle>,
     expected: &[&str],
     files: &mut BTreeMap<String, Vec<u8>>,
 ) -> anyhow::Result<String> {
+    if let (None, Some(active)) = (given, active) {
+        let half = active.files().iter().filter(|(path, _)| path.starts_with(&format!("{name}/")));
+        files.extend(half.map(|(path, content)| (path.clone(), content.clone())));
+        return Ok("active in the data folder".to_owned());
+    }
     let beside = Path::new(name);
     // A folder of this name may be anybody's: ours has our tables.
     let is_ours = || expected.iter().any(|path| Path::new(path).is_file());

@@ -11,9 +11,9 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  a check failed or a difference was found
-  2  the command line is wrong
-  3  input was refused
-  4  unavailable: a lock, the disk, a missing folder; try again
+  2  the command line is wrong, or names what there is not
+  3  input was refused, or there is no data or no figures yet
+  4  unavailable: a lock, the disk, a file that cannot be read; try again
   5  stored bytes are damaged
 
 Environment:
@@ -134,6 +134,22 @@ impl FormArgs {
             _ => Form::Table,
         }
     }
+}
+
+/// An offset for each partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Positions(pub(crate) Vec<u64>);
+
+/// Reads positions, also as the JSON of an answer says them.
+pub(crate) fn positions(text: &str) -> Result<Positions, String> {
+    let offsets = text.trim().trim_start_matches('[').trim_end_matches(']').split(',');
+    let offsets = offsets.map(|offset| offset.trim().parse()).collect::<Result<Vec<u64>, _>>();
+    offsets.map(Positions).map_err(|_| "positions are an offset for each partition, with commas between".to_owned())
+}
+
+/// Reads how many of something to show: at least one.
+pub(crate) fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "a count is a number from 1".to_owned())
 }
 
 /// Reads a day.

@@ -9,7 +9,7 @@ use contract::{Day, DeploymentKey, Millis};
 use event_log::{EmbeddedLog, EventLog, files::RealFiles};
 use intake::{Intake, keys};
 use policy::Bundle;
-use query::{DataFolder, Desk};
+use query::{Control, DataFolder, Desk};
 
 use crate::{cli::Place, failure::Failure};
 
@@ -34,7 +34,7 @@ pub(crate) fn create(
     secret: Option<&[u8; 32]>,
 ) -> anyhow::Result<(DataFolder, DeploymentKey)> {
     // A broken bundle is found before anything is made.
-    let found = place.sources().find()?;
+    let found = place.sources().find(None)?;
     found.parse()?;
     let key_path = Intake::deployment_key_path(&place.data);
     let key = match secret {
@@ -51,9 +51,19 @@ pub(crate) fn create(
 
 /// The front door; a folder is made where there is none.
 pub(crate) fn open_intake(place: &Place) -> anyhow::Result<Intake> {
-    let is_made = DataFolder::is_made(&place.data, RealFiles::shared())?;
-    let folder = if is_made { open(place)? } else { create(place, PARTITIONS, None)?.0 };
-    activate_named(place, &folder)?;
+    let folder = if DataFolder::is_made(&place.data, RealFiles::shared())? {
+        let folder = open(place)?;
+        if place.sources().are_named() && folder.control()?.active().is_some() {
+            let what = "taking in changes no rules: leave out --reference and --policy; \
+                        `vertebra project` makes other ones the active ones";
+            return Err(Failure::Usage(what.to_owned()).into());
+        }
+        // One whose making was cut short may have no bundle yet.
+        activate_named(place, &folder)?;
+        folder
+    } else {
+        create(place, PARTITIONS, None)?.0
+    };
     let log: Arc<dyn EventLog> = Arc::new(folder.log_for_writing()?);
     Ok(Intake::open(&place.data, log)?)
 }
@@ -61,12 +71,18 @@ pub(crate) fn open_intake(place: &Place) -> anyhow::Result<Intake> {
 /// Makes the bundle that the command line names the active one, if it names any; answers with the active bundle.
 pub(crate) fn activate_named(place: &Place, folder: &DataFolder) -> anyhow::Result<Bundle> {
     let sources = place.sources();
-    if !sources.are_named() && folder.control()?.active().is_some() {
-        return Ok(folder.active_bundle()?);
+    let active = active_bundle(&folder.control()?)?;
+    if let (false, Some(active)) = (sources.are_named(), &active) {
+        return Ok(active.clone());
     }
-    let found = sources.find()?;
+    let found = sources.find(active.as_ref())?;
     found.parse()?;
     Ok(folder.activate_bundle(&found.files, now())?.0)
+}
+
+/// The bundle that is active by this control log; `None`: the folder's making was cut short before one was.
+pub(crate) fn active_bundle(control: &Control) -> anyhow::Result<Option<Bundle>> {
+    Ok(control.active().map(|activation| control.bundle(activation)).transpose()?)
 }
 
 /// The log, to be read beside whoever writes it.
@@ -88,18 +104,16 @@ pub(crate) fn usual_day(desk: &Desk<'_>) -> Day {
     latest.map_or(today, |latest| Millis(latest).day().min(today))
 }
 
-/// The bundle that a question is asked under: the one the command line names, which must have been active here; `None`:
-/// none is named.
-pub(crate) fn asked_bundle(place: &Place, desk: &Desk<'_>) -> anyhow::Result<Option<[u8; 32]>> {
+/// The bundle that a question is asked under: the one the command line names, a draft where it was never active here;
+/// `None`: none is named.
+pub(crate) fn asked_bundle(place: &Place, desk: &mut Desk<'_>) -> anyhow::Result<Option<[u8; 32]>> {
     let sources = place.sources();
     if !sources.are_named() {
         return Ok(None);
     }
-    let digest = sources.find()?.parse()?.digest();
-    if desk.control().by_digest(&digest).is_none() {
-        let what = "figures stand on bundles that are kept beside the log, and this one is not: \
-                    `vertebra project` with the same --reference and --policy makes it the active one";
-        return Err(Failure::Refused(what.to_owned()).into());
-    }
+    let active = active_bundle(desk.control())?;
+    let asked = sources.find(active.as_ref())?.parse()?;
+    let digest = asked.digest();
+    desk.try_out(asked);
     Ok(Some(digest))
 }

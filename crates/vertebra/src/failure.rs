@@ -18,9 +18,9 @@ pub(crate) enum Exit {
     CheckFailed = 1,
     /// The command line is wrong: correct it.
     Usage = 2,
-    /// Input was refused: correct it and send it again.
+    /// Input was refused, or the folder has nothing to answer from: correct it and send it again.
     Refused = 3,
-    /// Not now: a lock, the disk, a missing folder. Try again.
+    /// Not now: a lock, the disk, a file that cannot be read. Try again.
     Unavailable = 4,
     /// Stored bytes are damaged: restore them.
     Corrupt = 5,
@@ -81,6 +81,7 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     }
     if let Some(error) = cause.downcast_ref::<QueryError>() {
         return match error {
+            QueryError::Question(_) => Some(Exit::Usage),
             QueryError::Refused(_) | QueryError::Bundle(_) => Some(Exit::Refused),
             QueryError::Needs(_) => Some(Exit::Unavailable),
             QueryError::Control { .. } => Some(Exit::Corrupt),

@@ -132,8 +132,13 @@ impl Sheet {
 
     /// Prints as CSV with a header.
     pub(crate) fn write_csv(&self, out: &mut dyn Write) -> anyhow::Result<()> {
+        csv::Writer::from_writer(&mut *out).write_record(&self.columns)?;
+        self.write_csv_rows(out)
+    }
+
+    /// Prints the rows alone: those of a page after the first.
+    pub(crate) fn write_csv_rows(&self, out: &mut dyn Write) -> anyhow::Result<()> {
         let mut csv = csv::Writer::from_writer(out);
-        csv.write_record(&self.columns)?;
         for row in &self.rows {
             csv.write_record(row.iter().map(Value::plain))?;
         }

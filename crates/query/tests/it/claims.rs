@@ -57,5 +57,5 @@ fn whatever_they_are_told_apart_by_they_add_up() {
 #[test]
 fn what_claims_have_not_is_refused() {
     let refused = city().desk().claims(&question(&["commune"]));
-    assert!(matches!(refused, Err(QueryError::Refused(why)) if why.contains("they can by facility, tier")));
+    assert!(matches!(refused, Err(QueryError::Question(why)) if why.contains("they can by facility, tier")));
 }

@@ -147,7 +147,7 @@ fn what_makes_no_sense_is_refused_and_says_what_would() {
     let desk = city().desk();
     let on = day("2026-09-30");
     let refused = |question: Question| match desk.figures(&question, &Standpoint::default()) {
-        Err(QueryError::Refused(why)) => why,
+        Err(QueryError::Question(why)) => why,
         other => panic!("{question:?} gave {other:?}"),
     };
     assert_eq!(

@@ -57,7 +57,7 @@ fn a_filter_leaves_in_what_it_names() {
 fn what_there_is_not_is_refused() {
     let desk = city().desk();
     let refused = |question: ListQuestion| match desk.list(&question) {
-        Err(QueryError::Refused(why)) => why,
+        Err(QueryError::Question(why)) => why,
         other => panic!("{other:?}"),
     };
     assert!(refused(question("births")).starts_with("there is no list births; there are lapsing, missing"));

@@ -6,7 +6,10 @@ use anyhow::Context;
 use query::{ColumnKind, Filter, Receipt, Table};
 use serde_json::{Map, Value as Json, json};
 
-use crate::output::{Sheet, Value, thousands};
+use crate::{
+    failure::Failure,
+    output::{Sheet, Value, thousands},
+};
 
 /// Reads `NAME=VALUE`.
 pub(crate) fn filter(text: &str) -> Result<(String, String), String> {
@@ -87,6 +90,9 @@ pub(crate) fn write_stand(
         write!(out, ", known at {known_at}")?;
     }
     write!(out, ", bundle {}", stand.bundle.get(..12).unwrap_or(&stand.bundle))?;
+    if stand.draft {
+        write!(out, ", a draft that was never active here")?;
+    }
     if stand.provisional {
         write!(out, "; provisional: more may come that belongs here")?;
     }
@@ -103,8 +109,19 @@ pub(crate) fn write_stand(
     Ok(())
 }
 
-/// Writes a receipt to a file.
-pub(crate) fn write_receipt(path: &Path, receipt: &Receipt) -> anyhow::Result<()> {
+/// The receipt of an answer. One under a draft has none: nobody else has the draft to compute it again.
+pub(crate) fn receipt_of<'a>(stand: &query::Stand, receipt: &'a Receipt) -> Option<&'a Receipt> {
+    (!stand.draft).then_some(receipt)
+}
+
+/// Writes a receipt to a file, where `path` asks for one.
+pub(crate) fn write_receipt(path: Option<&Path>, receipt: Option<&Receipt>) -> anyhow::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let Some(receipt) = receipt else {
+        let what = "an answer under a draft has no receipt, for nobody else has the draft: `vertebra project` with the \
+                    same --reference and --policy makes it the active one";
+        return Err(Failure::Refused(what.to_owned()).into());
+    };
     let json = serde_json::to_vec(receipt)?;
     fs::write(path, json).with_context(|| format!("cannot write the receipt to {}", path.display()))
 }

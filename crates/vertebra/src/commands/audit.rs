@@ -10,7 +10,7 @@ use projector::hex;
 use query::Desk;
 
 use crate::{
-    cli::{Place, moment},
+    cli::{Place, Positions, moment, positions},
     data,
     failure::{Exit, Failure},
     output::{self, Sheet, Value, thousands},
@@ -46,15 +46,11 @@ pub(crate) struct Replay {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Until {
     Moment(Millis),
-    Positions(Vec<u64>),
+    Positions(Positions),
 }
 
 fn until(text: &str) -> Result<Until, String> {
-    // As the JSON of an answer says them, too.
-    let offsets = text.trim().trim_start_matches('[').trim_end_matches(']');
-    if let Ok(positions) =
-        offsets.split(',').map(|offset| offset.trim().parse()).collect::<Result<Vec<u64>, _>>()
-    {
+    if let Ok(positions) = positions(text) {
         return Ok(Until::Positions(positions));
     }
     moment(text)
@@ -76,7 +72,7 @@ impl Replay {
         let desk = data::open_desk(&folder, &log)?;
         let (positions, time) = match self.until {
             None => (within(desk.reader().manifest().positions(), &log.ends()?)?, None),
-            Some(Until::Positions(positions)) => (positions, None),
+            Some(Until::Positions(Positions(positions))) => (positions, None),
             Some(Until::Moment(time)) => {
                 (desk.reader().known_at(&log, time, data::now())?.positions, Some(time))
             }
@@ -183,8 +179,8 @@ mod tests {
 
     #[test]
     fn until_is_a_moment_or_positions() {
-        assert_eq!(until("3, 5"), Ok(Until::Positions(vec![3, 5])));
-        assert_eq!(until("[3,5]"), Ok(Until::Positions(vec![3, 5])));
+        assert_eq!(until("3, 5"), Ok(Until::Positions(Positions(vec![3, 5]))));
+        assert_eq!(until("[3,5]"), Ok(Until::Positions(Positions(vec![3, 5]))));
         assert_eq!(until("2026-06-30"), Ok(Until::Moment(moment("2026-06-30").unwrap())));
         assert!(until("3;5").unwrap_err().contains("positions"));
     }

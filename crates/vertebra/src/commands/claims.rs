@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     cli::{FormArgs, Place, day, moment},
-    commands::answer::{filter, filters_of, rows_as_json, sheet_of, write_receipt, write_stand},
+    commands::answer::{filter, filters_of, receipt_of, rows_as_json, sheet_of, write_receipt, write_stand},
     data,
     failure::Exit,
     output::{self, Form},
@@ -54,7 +54,7 @@ impl Claims {
     pub(crate) fn run(self, place: &Place) -> anyhow::Result<Exit> {
         let folder = data::open(place)?;
         let log = folder.log()?;
-        let desk = data::open_desk(&folder, &log)?;
+        let mut desk = data::open_desk(&folder, &log)?;
         let to = self.to.unwrap_or_else(|| data::usual_day(&desk));
         let from = self.from.unwrap_or_else(|| Day::new_year(to.year()));
         let known = self.known_at.map_or(Known::Snapshot, Known::At);
@@ -63,12 +63,11 @@ impl Claims {
             to,
             by: self.by,
             filter: filters_of(&self.filters),
-            standpoint: Standpoint { known, bundle: data::asked_bundle(place, &desk)? },
+            standpoint: Standpoint { known, bundle: data::asked_bundle(place, &mut desk)? },
         };
         let answer = desk.claims(&question)?;
-        if let Some(path) = &self.receipt {
-            write_receipt(path, &answer.receipt)?;
-        }
+        let receipt = receipt_of(&answer.stand, &answer.receipt);
+        write_receipt(self.receipt.as_deref(), receipt)?;
         let mut out = output::stdout();
         match self.form.form() {
             Form::Json => {
@@ -76,7 +75,7 @@ impl Claims {
                     "columns": answer.table.columns,
                     "rows": rows_as_json(&answer.table),
                     "stand": answer.stand,
-                    "receipt": answer.receipt,
+                    "receipt": receipt,
                 });
                 writeln!(out, "{answer}")?;
             }

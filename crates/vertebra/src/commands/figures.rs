@@ -5,13 +5,13 @@ use std::{io::Write, path::PathBuf};
 use clap::Args;
 use contract::{Day, Millis};
 use projector::REGISTRY;
-use query::{Answer, Desk, Filter, Known, Question, Standpoint, Table};
+use query::{Answer, Desk, Filter, Known, Question, Receipt, Standpoint, Table};
 use serde_json::{Value as Json, json};
 use timeline::CubeSpec;
 
 use crate::{
     cli::{FormArgs, Place, WhenArgs, day},
-    commands::answer::{filter, filters_of, rows_as_json, sheet_of, write_receipt, write_stand},
+    commands::answer::{filter, filters_of, receipt_of, rows_as_json, sheet_of, write_receipt, write_stand},
     data,
     failure::{Exit, Failure},
     output::{self, Form, Sheet, thousands},
@@ -37,17 +37,17 @@ pub(crate) struct Figures {
     /// The cube to read [default: the first that has the names asked for]
     #[arg(long, value_name = "NAME")]
     cube: Option<String>,
-    /// Order rows by this column, largest first
-    #[arg(long, value_name = "COLUMN")]
+    /// Order rows by this column, largest first; with --json the table is whole, as its receipt says
+    #[arg(long, value_name = "COLUMN", conflicts_with = "json")]
     sort: Option<String>,
-    /// At most so many rows
-    #[arg(long, value_name = "COUNT")]
+    /// At most so many rows; not with --json
+    #[arg(long, value_name = "COUNT", conflicts_with = "json")]
     limit: Option<usize>,
     /// Write the receipt to this file; `vertebra verify` computes the same answer from it again
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
     /// Compare with what was known at this moment
-    #[arg(long, value_name = "MOMENT", value_parser = crate::cli::moment)]
+    #[arg(long, value_name = "MOMENT", value_parser = crate::cli::moment, conflicts_with = "receipt")]
     against: Option<Millis>,
     /// With --against: the cause of each difference
     #[arg(long, requires = "against")]
@@ -140,7 +140,7 @@ impl Figures {
     ) -> anyhow::Result<Exit> {
         let folder = data::open(place)?;
         let log = folder.log()?;
-        let desk = data::open_desk(&folder, &log)?;
+        let mut desk = data::open_desk(&folder, &log)?;
         let on = self.when.on.unwrap_or_else(|| data::usual_day(&desk));
         let question = self.question(projection, usual, alternatives, on)?;
         let known = self.when.known_at.map_or(Known::Snapshot, Known::At);
@@ -152,14 +152,13 @@ impl Figures {
             }
             return self.differ(&desk, &question, against);
         }
-        let standpoint = Standpoint { known, bundle: data::asked_bundle(place, &desk)? };
+        let standpoint = Standpoint { known, bundle: data::asked_bundle(place, &mut desk)? };
         let answer = desk.figures(&question, &standpoint)?;
-        if let Some(path) = &self.receipt {
-            write_receipt(path, &answer.receipt)?;
-        }
+        let receipt = receipt_of(&answer.stand, &answer.receipt);
+        write_receipt(self.receipt.as_deref(), receipt)?;
         let mut out = output::stdout();
         match self.form.form() {
-            Form::Json => writeln!(out, "{}", to_json(&answer))?,
+            Form::Json => writeln!(out, "{}", to_json(&answer, receipt))?,
             Form::Csv => self.arranged(&answer.table)?.0.write_csv(&mut out)?,
             Form::Table => {
                 let (sheet, left_out) = self.arranged(&answer.table)?;
@@ -324,12 +323,12 @@ fn title(question: &Question) -> String {
 }
 
 /// An answer as JSON: rows are objects by column name.
-fn to_json(answer: &Answer) -> Json {
+fn to_json(answer: &Answer, receipt: Option<&Receipt>) -> Json {
     json!({
         "columns": answer.table.columns,
         "rows": rows_as_json(&answer.table),
         "stand": answer.stand,
         "notes": answer.notes,
-        "receipt": answer.receipt,
+        "receipt": receipt,
     })
 }

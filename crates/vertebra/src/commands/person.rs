@@ -6,15 +6,20 @@ use anyhow::Context;
 use clap::Args;
 use fee_exemption::{Explanation, RuleCited};
 use intake::{Intake, keys};
-use query::{Known, PersonAnswer, PersonQuestion, QueryError, Standpoint, subjects_of};
+use query::{
+    Desk, FACTS_MAX, Known, PersonAnswer, PersonQuestion, QueryError, Standpoint, subjects_of,
+};
 
 use crate::{
-    cli::{FormArgs, Place, WhenArgs},
+    cli::{FormArgs, Place, WhenArgs, count},
     commands::answer::write_stand,
     data,
     failure::{Exit, Failure},
     output::{self, Form, Sheet, Value, printable, thousands},
 };
+
+/// So many facts are shown unless somebody says otherwise.
+const FACTS_USUAL: usize = 200;
 
 /// `vertebra person`.
 #[derive(Debug, Args)]
@@ -41,9 +46,9 @@ pub(crate) struct Person {
     /// Leave out so many facts at the beginning
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     skip: usize,
-    /// Show at most so many facts
-    #[arg(long, value_name = "COUNT", default_value_t = 200)]
-    limit: usize,
+    /// Show at most so many facts [default: 200, in CSV all]
+    #[arg(long, value_name = "COUNT", value_parser = count)]
+    limit: Option<usize>,
     #[command(flatten)]
     form: FormArgs,
 }
@@ -52,17 +57,20 @@ impl Person {
     pub(crate) fn run(self, place: &Place) -> anyhow::Result<Exit> {
         let folder = data::open(place)?;
         let log = folder.log()?;
-        let desk = data::open_desk(&folder, &log)?;
+        let mut desk = data::open_desk(&folder, &log)?;
         let key = keys::read_deployment_key(&Intake::deployment_key_path(folder.root()))?;
         let subjects = subjects_of(&self.id()?, &self.country, key.as_ref())?;
         let on = self.when.on.unwrap_or_else(|| data::usual_day(&desk));
         let known = self.when.known_at.map_or(Known::Latest, Known::At);
-        let standpoint = Standpoint { known, bundle: data::asked_bundle(place, &desk)? };
+        let standpoint = Standpoint { known, bundle: data::asked_bundle(place, &mut desk)? };
+        let is_csv = self.form.form() == Form::Csv;
+        let limit = self.limit.unwrap_or(if is_csv { usize::MAX } else { FACTS_USUAL });
         let mut answers = Vec::new();
         let mut unknown = None;
         for subject in subjects {
-            let (skip, limit) = (self.skip, self.limit);
-            match desk.person(&PersonQuestion { subject, on, standpoint: standpoint.clone(), skip, limit }) {
+            let question =
+                PersonQuestion { subject, on, standpoint: standpoint.clone(), skip: self.skip, limit };
+            match with_facts(&desk, question) {
                 Ok(answer) => answers.push(answer),
                 // A number may be a card's or a personal one: that one of them is nobody's is no failure.
                 Err(error @ QueryError::Refused(_)) => unknown = Some(error),
@@ -103,6 +111,18 @@ impl Person {
             .context("cannot read the number from standard input")?;
         Ok(line.trim().to_owned())
     }
+}
+
+/// The answer with as many facts as were asked for, also more than come at once; all stand on the same.
+fn with_facts(desk: &Desk<'_>, mut question: PersonQuestion) -> Result<PersonAnswer, QueryError> {
+    let mut answer = desk.person(&question)?;
+    let wanted = question.limit.min(answer.facts_total.saturating_sub(question.skip));
+    question.standpoint = answer.stand.standpoint();
+    while answer.facts.len() < wanted {
+        (question.skip, question.limit) = (question.skip + question.limit.min(FACTS_MAX), wanted - answer.facts.len());
+        answer.facts.extend(desk.person(&question)?.facts);
+    }
+    Ok(answer)
 }
 
 fn facts(answer: &PersonAnswer) -> Sheet {

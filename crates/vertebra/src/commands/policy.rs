@@ -1,15 +1,24 @@
 //! `vertebra policy`: the rules, and what they are counted by.
 
-use std::io::Write;
+use std::{
+    fs,
+    io::Write,
+    path::{Component, Path, PathBuf},
+};
 
 use ::policy::{Bundle, Confidence};
+use anyhow::Context;
 use clap::{Args, Subcommand};
+use event_log::files::RealFiles;
+use projector::hex;
+use query::{Activation, DataFolder};
 use serde_json::json;
 
 use crate::{
     bundle::Found,
     cli::{FormArgs, Place},
-    failure::Exit,
+    data,
+    failure::{Exit, Failure},
     output::{self, Form, Sheet, Value},
 };
 
@@ -21,7 +30,8 @@ pub(crate) enum PolicyCommand {
 Examples:
   vertebra policy check                         the tables that would be used
   vertebra policy check --policy drafts/2027    a draft, before it is activated
-  vertebra policy check --rules                 every rule with its validity and citation")]
+  vertebra policy check --rules                 every rule with its validity and citation
+  vertebra policy check --bundle 2f695d8f925e --export seen    the tables that a receipt names")]
     Check(Check),
 }
 
@@ -31,6 +41,12 @@ pub(crate) struct Check {
     /// List every rule
     #[arg(long)]
     rules: bool,
+    /// The bundle of this digest, or of one that begins so, as it was active in the data folder
+    #[arg(long, value_name = "DIGEST")]
+    bundle: Option<String>,
+    /// Write the tables into this folder, as they are to the byte
+    #[arg(long, value_name = "DIR")]
+    export: Option<PathBuf>,
     #[command(flatten)]
     form: FormArgs,
 }
@@ -38,8 +54,11 @@ pub(crate) struct Check {
 impl PolicyCommand {
     pub(crate) fn run(&self, place: &Place) -> anyhow::Result<Exit> {
         let PolicyCommand::Check(check) = self;
-        let found = place.sources().find()?;
+        let found = check.find(place)?;
         let bundle = found.parse()?;
+        if let Some(folder) = &check.export {
+            export(&bundle, folder)?;
+        }
         let mut out = output::stdout();
         match check.form.form() {
             Form::Json => {
@@ -63,8 +82,56 @@ impl PolicyCommand {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+impl Check {
+    /// The tables that would be used in the data folder, or those of the bundle asked for.
+    fn find(&self, place: &Place) -> anyhow::Result<Found> {
+        let sources = place.sources();
+        let Some(wanted) = &self.bundle else {
+            let is_made = DataFolder::is_made(&place.data, RealFiles::shared())?;
+            let active = if is_made { data::active_bundle(&data::open(place)?.control()?)? } else { None };
+            return sources.find(active.as_ref());
+        };
+        if sources.are_named() {
+            let what = "--bundle names both halves of a bundle: leave out --reference and --policy";
+            return Err(Failure::Usage(what.to_owned()).into());
+        }
+        let control = data::open(place)?.control()?;
+        let begins = |activation: &&Activation| hex(&activation.digest).starts_with(&wanted.to_lowercase());
+        let mut digests: Vec<[u8; 32]> =
+            control.activations.iter().filter(begins).map(|activation| activation.digest).collect();
+        digests.sort_unstable();
+        digests.dedup();
+        let [digest] = digests[..] else {
+            let known: Vec<String> =
+                control.activations.iter().map(|activation| hex(&activation.digest)).collect();
+            let what = format!("{} bundles begin with {wanted}; active here were {}", digests.len(), known.join(", "));
+            return Err(Failure::Usage(what).into());
+        };
+        let activation = control.by_digest(&digest).expect("the digest is one of an activation");
+        let files = control.bundle(activation)?.files().clone();
+        let origin = format!("active in the data folder since {}", activation.known);
+        Ok(Found { files, reference: origin.clone(), policy: origin })
+    }
+}
+
+/// Writes every table into `folder`, which has to be new or empty.
+fn export(bundle: &Bundle, folder: &Path) -> anyhow::Result<()> {
+    let cannot = || format!("cannot write the tables to {}", folder.display());
+    fs::create_dir_all(folder).with_context(cannot)?;
+    if fs::read_dir(folder).with_context(cannot)?.next().is_some() {
+        let what = format!("{} is not empty: name a new folder for the tables", folder.display());
+        return Err(Failure::Usage(what).into());
+    }
+    for (path, content) in bundle.files() {
+        let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+        if !Path::new(path).components().all(is_plain) {
+            return Err(Failure::Refused(format!("{path} leads out of the folder: it is not written")).into());
+        }
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap_or(folder)).with_context(cannot)?;
+        fs::write(path, content).with_context(cannot)?;
+    }
+    Ok(())
 }
 
 /// How many rows of `facility_spans.csv` nobody confirmed.

@@ -74,7 +74,7 @@ impl Simulate {
             let most = thousands(PEOPLE_MAX as i64);
             return Err(Failure::Usage(format!("a city has 1 to {most} people")).into());
         }
-        let bundle = place.sources().find()?.parse()?;
+        let bundle = place.sources().find(None)?.parse()?;
         let places = Places::of(&bundle.reference, Day::new_year(self.year))
             .map_err(|error| Failure::Refused(error.to_string()))?;
         let city = City::new(Config { year: self.year, ..Config::new(self.seed, people) }, places);

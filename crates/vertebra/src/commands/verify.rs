@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use query::{Column, RECEIPT_BYTES_MAX, Receipt, Table, Value, Verified};
+use query::{Column, QueryError, RECEIPT_BYTES_MAX, Receipt, Table, Value, Verified};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
@@ -43,7 +43,12 @@ impl Verify {
         let (receipt, table) = parse(&self.read()?).map_err(Failure::Refused)?;
         let folder = data::open(place)?;
         let log = folder.log()?;
-        let verified = data::open_desk(&folder, &log)?.verify(&receipt, table.as_ref())?;
+        let verified =
+            data::open_desk(&folder, &log)?.verify(&receipt, table.as_ref()).map_err(|error| match error {
+                // Nobody asked it here: the receipt did.
+                QueryError::Question(what) => Failure::Refused(format!("the receipt asks what cannot be: {what}")).into(),
+                error => anyhow::Error::from(error),
+            })?;
         let mut out = output::stdout();
         let exit = match &verified {
             Verified::Same => Exit::Ok,

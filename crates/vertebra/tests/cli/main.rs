@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bundles;
+
 use expect_test::expect;
 
 use support::{Folder, claim_file};
@@ -22,7 +24,7 @@ fn a_city_is_simulated_projected_and_asked() {
     expect![[r#"["checked_up", "checked_up_share", "insured", "insured_share", "managed", "managed_share", "people", "published_population", "record", "record_share"]"#]].assert_eq(&format!("{row:?}"));
     assert!(answer["rows"][0]["people"].as_i64().unwrap() > 250);
     let stand: Vec<&str> = answer["stand"].as_object().unwrap().keys().map(String::as_str).collect();
-    expect![[r#"["behind", "bundle", "known_at", "log", "positions", "provisional", "stopped"]"#]]
+    expect![[r#"["behind", "bundle", "draft", "known_at", "log", "positions", "provisional", "stopped"]"#]]
         .assert_eq(&format!("{stand:?}"));
 
     let csv = folder.run(&["exemption", "--on", "2026-06-30", "--by", "rate", "--csv"]).ok();
@@ -222,7 +224,20 @@ fn exit_codes_say_what_to_do() {
     folder.run(&["project"]).ok();
     let said = folder.run(&["coverage", "--by", "weather"]).fails(2);
     assert!(said.contains("commune: basis, commune, age, sex"), "{said}");
-    folder.run(&["rows", "nobody"]).fails(3);
+    for wrong in [
+        &["rows", "nobody"][..],
+        &["rows", "missing", "--only", "weather=fine"],
+        &["rows", "missing", "--limit", "0"],
+        &["claims", "--by", "weather"],
+        &["coverage", "--cube", "commune", "--by", "weather"],
+        &["coverage", "--cube", "weather"],
+        &["coverage", "--sort", "weather"],
+        &["coverage", "--sort", "people", "--json"],
+        &["coverage", "--limit", "3", "--json"],
+        &["coverage", "--against", "2026-03-31", "--receipt", "lost.receipt"],
+    ] {
+        folder.run(wrong).fails(2);
+    }
     folder.run(&["import", "no such file"]).fails(4);
     folder.run(&["coverage", "--data", &folder.path("elsewhere")]).fails(3);
 }
@@ -272,24 +287,6 @@ fn questions_are_answered_while_the_log_is_followed() {
     assert!(said.contains("another process"), "{said}");
     following.ends_when_asked();
     folder.run(&["audit", "replay"]).ok();
-}
-
-#[test]
-fn a_bundle_that_was_never_active_is_not_asked_under() {
-    let folder = Folder::new();
-    folder.run(&["simulate", "--people", "200"]).ok();
-    folder.run(&["project"]).ok();
-    let first = folder.run(&["exemption", "--on", "2026-06-30", "--json"]).ok();
-    let policy = folder.copy_of("policy");
-    let rates = std::path::Path::new(&policy).join("card_rates.toml");
-    let text = std::fs::read_to_string(&rates).unwrap();
-    std::fs::write(&rates, text.replace("80", "81")).unwrap();
-    let said = folder.run(&["exemption", "--on", "2026-06-30", "--policy", &policy]).fails(3);
-    assert!(said.contains("makes it the active one"), "{said}");
-    folder.run(&["project", "--policy", &policy]).ok();
-    assert_ne!(folder.run(&["exemption", "--on", "2026-06-30", "--json"]).ok(), first);
-    // The receipt of the first answer still stands on the first bundle.
-    folder.run(&["verify", &folder.write("first.json", &first)]).ok();
 }
 
 #[test]
