@@ -66,10 +66,10 @@ step "A city of $people people, from a seed: registers, visits, referrals, claim
 run simulate --people "$people" --seed 2026
 
 step "Insurance-claim files in the ministry's format on top; some are faulty, one is cut off"
-run_refusing import deploy/demo/claims/*.xml --report "$directory/import.jsonl"
+run_refusing import deploy/demo/claims/*.xml --into-simulated --report "$directory/import.jsonl"
 
 step "The same files once more: what was accepted is known, nothing changes"
-run_refusing import deploy/demo/claims/*.xml
+run_refusing import deploy/demo/claims/*.xml --into-simulated
 
 step "From the log to histories and figures"
 run project

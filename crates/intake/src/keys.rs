@@ -68,6 +68,28 @@ const DEPLOYMENT_MAGIC: &str = "vertebra-deployment-key-1";
 
 /// Reads the deployment's key, one line of text: `vertebra-deployment-key-1 ID SECRET`, both in hex. `None`: no such file.
 pub fn read_deployment_key(path: &Path) -> Result<Option<DeploymentKey>, KeyError> {
+    Ok(read_secret(path)?.map(|secret| DeploymentKey::new(&secret)))
+}
+
+/// The secret of a simulated city's deployment key. Nobody in the city exists, so it is none: it is made from the seed, and
+/// the log is the same each time.
+#[must_use]
+pub fn simulated_secret(seed: u64) -> [u8; 32] {
+    let mut secret = *SIMULATED;
+    secret[24..].copy_from_slice(&seed.to_le_bytes());
+    secret
+}
+
+/// Whether the deployment's key is a [`simulated_secret`]: then anybody can compute the subject of any number under it. No
+/// such file: it is not.
+pub fn is_simulated(path: &Path) -> Result<bool, KeyError> {
+    Ok(read_secret(path)?.is_some_and(|secret| secret[..24] == SIMULATED[..24]))
+}
+
+/// What a simulated secret begins with; the last eight bytes are the seed.
+const SIMULATED: &[u8; 32] = b"a simulated city has no secrets ";
+
+fn read_secret(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, KeyError> {
     let mut text = Zeroizing::new(String::new());
     match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -80,11 +102,10 @@ pub fn read_deployment_key(path: &Path) -> Result<Option<DeploymentKey>, KeyErro
     }
     let secret =
         secret.and_then(unhex).ok_or_else(|| refused(path, "the key is cut short; restore the file"))?;
-    let key = DeploymentKey::new(&secret);
-    if id != Some(key.id()) {
+    if id != Some(DeploymentKey::new(&secret).id()) {
         return Err(refused(path, "the key does not fit its own id, the file was altered; restore it"));
     }
-    Ok(Some(key))
+    Ok(Some(secret))
 }
 
 /// Writes a new deployment key of this secret; a file that is there already is refused, because every subject in the log
@@ -192,6 +213,17 @@ impl PersonKeysWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_simulated_key_is_known_by_its_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        assert!(!is_simulated(&path("none")).unwrap());
+        create_deployment_key(&path("simulated"), &simulated_secret(u64::MAX)).unwrap();
+        assert!(is_simulated(&path("simulated")).unwrap());
+        open_deployment_key(&path("random")).unwrap();
+        assert!(!is_simulated(&path("random")).unwrap());
+    }
 
     #[test]
     fn keys_that_were_written_at_once_are_found() {

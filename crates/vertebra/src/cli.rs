@@ -21,12 +21,15 @@ Environment:
   VERTEBRA_LOG   what is logged to stderr: error, warn (the default), info, debug";
 
 const EXAMPLES: &str = "\
-Begin here:
-  vertebra simulate --people 20000         a synthetic city into ./data
-  vertebra import claims/*.xml             insurance-claim files on top
-  vertebra project                         log to figures
-  vertebra coverage --by commune           who is insured and under care, by commune
-  vertebra person --id 001090012345        one person's history and every decision, explained";
+Begin here, with a city that was invented:
+  vertebra simulate --people 20000 --data town    a synthetic city into ./town
+  vertebra project --data town                    log to figures
+  vertebra coverage --by commune --data town      who is insured and under care, by commune
+
+With data of your own, into ./data:
+  vertebra import claims/*.xml                    insurance-claim files
+  vertebra project
+  vertebra person --id 001090012345               one person's history and every decision, explained";
 
 /// Under which heading help lists what every command takes.
 const PLACE: &str = "Data, reference and policy";
@@ -144,7 +147,9 @@ pub(crate) struct Positions(pub(crate) Vec<u64>);
 pub(crate) fn positions(text: &str) -> Result<Positions, String> {
     let offsets = text.trim().trim_start_matches('[').trim_end_matches(']').split(',');
     let offsets = offsets.map(|offset| offset.trim().parse()).collect::<Result<Vec<u64>, _>>();
-    offsets.map(Positions).map_err(|_| "positions are an offset for each partition, with commas between".to_owned())
+    offsets
+        .map(Positions)
+        .map_err(|_| "positions are an offset for each partition, with commas between".to_owned())
 }
 
 /// Reads how many of something to show: at least one.

@@ -1,12 +1,18 @@
 //! The data folder: opened, and made where there is none.
 
 use std::{
+    fs::{self, File},
+    path::PathBuf,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use anyhow::Context;
 use contract::{Day, DeploymentKey, Millis};
-use event_log::{EmbeddedLog, EventLog, files::RealFiles};
+use event_log::{
+    EmbeddedLog, EventLog,
+    files::{Files, RealFiles},
+};
 use intake::{Intake, keys};
 use policy::Bundle;
 use query::{Control, DataFolder, Desk};
@@ -24,7 +30,45 @@ pub(crate) fn now() -> Millis {
 
 /// A folder that was made before.
 pub(crate) fn open(place: &Place) -> anyhow::Result<DataFolder> {
+    refuse_unfinished(place)?;
     Ok(DataFolder::open(&place.data, RealFiles::shared())?)
+}
+
+/// Says of a data folder, while a city is simulated into it, that it is not finished: whoever is stopped meanwhile leaves half
+/// a city, which looks like a whole one.
+pub(crate) struct Unfinished(PathBuf);
+
+impl Unfinished {
+    const NAME: &str = "unfinished";
+
+    /// Marks a folder that nothing was made in yet.
+    pub(crate) fn begin(place: &Place) -> anyhow::Result<Unfinished> {
+        refuse_unfinished(place)?;
+        let path = place.data.join(Self::NAME);
+        if !DataFolder::is_made(&place.data, RealFiles::shared())? {
+            let cannot = || format!("cannot write to {}", place.data.display());
+            fs::create_dir_all(&place.data).with_context(cannot)?;
+            File::create(&path).and_then(|file| file.sync_all()).with_context(cannot)?;
+            RealFiles.sync_dir(&place.data).with_context(cannot)?;
+        }
+        Ok(Unfinished(path))
+    }
+
+    /// The folder is finished: all that was made in it is durable.
+    pub(crate) fn end(self) -> anyhow::Result<()> {
+        let removed = fs::remove_file(&self.0);
+        removed.with_context(|| format!("cannot remove {}", self.0.display()))
+    }
+}
+
+fn refuse_unfinished(place: &Place) -> Result<(), Failure> {
+    if !place.data.join(Unfinished::NAME).exists() {
+        return Ok(());
+    }
+    let data = place.data.display();
+    Err(Failure::Refused(format!(
+        "{data} holds a part of a simulated city: its making goes on, or was cut short; then remove {data} and simulate again"
+    )))
 }
 
 /// Makes the folder: its key with this secret, or a random one, its logs, and its first bundle.
@@ -49,14 +93,23 @@ pub(crate) fn create(
     Ok((folder, key))
 }
 
-/// The front door; a folder is made where there is none.
-pub(crate) fn open_intake(place: &Place) -> anyhow::Result<Intake> {
+/// The front door; a folder is made where there is none. `into_simulated`: also that of a simulated city.
+pub(crate) fn open_intake(place: &Place, into_simulated: bool) -> anyhow::Result<Intake> {
+    refuse_unfinished(place)?;
     let folder = if DataFolder::is_made(&place.data, RealFiles::shared())? {
         let folder = open(place)?;
         if place.sources().are_named() && folder.control()?.active().is_some() {
             let what = "taking in changes no rules: leave out --reference and --policy; \
                         `vertebra project` makes other ones the active ones";
             return Err(Failure::Usage(what.to_owned()).into());
+        }
+        if !into_simulated && keys::is_simulated(&Intake::deployment_key_path(folder.root()))? {
+            let what = format!(
+                "{} holds a simulated city, whose key anybody can make: it hides no real number. Take real data into \
+                 another folder (--data DIR); what is invented goes in with --into-simulated",
+                place.data.display()
+            );
+            return Err(Failure::Usage(what).into());
         }
         // One whose making was cut short may have no bundle yet.
         activate_named(place, &folder)?;

@@ -142,7 +142,12 @@ fn key(folder: &DataFolder, complaints: &mut Vec<Complaint>) -> anyhow::Result<J
         }),
         Some(_) => {}
     }
-    Ok(json!({ "id": id, "expected": expected }))
+    let simulated = keys::is_simulated(&path)?;
+    if simulated {
+        let what = "the key of a simulated city, which anybody can make: it hides no real number";
+        complaints.push(Complaint { serious: false, what: format!("{} is {what}", path.display()) });
+    }
+    Ok(json!({ "id": id, "expected": expected, "simulated": simulated }))
 }
 
 fn bundle(folder: &DataFolder, complaints: &mut Vec<Complaint>) -> anyhow::Result<Json> {

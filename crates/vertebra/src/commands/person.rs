@@ -6,9 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use fee_exemption::{Explanation, RuleCited};
 use intake::{Intake, keys};
-use query::{
-    Desk, FACTS_MAX, Known, PersonAnswer, PersonQuestion, QueryError, Standpoint, subjects_of,
-};
+use query::{Desk, FACTS_MAX, Known, PersonAnswer, PersonQuestion, QueryError, Standpoint, subjects_of};
 
 use crate::{
     cli::{FormArgs, Place, WhenArgs, count},
@@ -119,7 +117,8 @@ fn with_facts(desk: &Desk<'_>, mut question: PersonQuestion) -> Result<PersonAns
     let wanted = question.limit.min(answer.facts_total.saturating_sub(question.skip));
     question.standpoint = answer.stand.standpoint();
     while answer.facts.len() < wanted {
-        (question.skip, question.limit) = (question.skip + question.limit.min(FACTS_MAX), wanted - answer.facts.len());
+        (question.skip, question.limit) =
+            (question.skip + question.limit.min(FACTS_MAX), wanted - answer.facts.len());
         answer.facts.extend(desk.person(&question)?.facts);
     }
     Ok(answer)

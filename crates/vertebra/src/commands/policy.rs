@@ -104,7 +104,11 @@ impl Check {
         let [digest] = digests[..] else {
             let known: Vec<String> =
                 control.activations.iter().map(|activation| hex(&activation.digest)).collect();
-            let what = format!("{} bundles begin with {wanted}; active here were {}", digests.len(), known.join(", "));
+            let what = format!(
+                "{} bundles begin with {wanted}; active here were {}",
+                digests.len(),
+                known.join(", ")
+            );
             return Err(Failure::Usage(what).into());
         };
         let activation = control.by_digest(&digest).expect("the digest is one of an activation");

@@ -1,9 +1,9 @@
 //! What became of what was imported: the books, and the report's lines. Names are stable.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use adapters::insurance_xml::{FileSummary, Record, Remark};
-use contract::{Fault, Kind};
+use contract::{Fault, IdentifierFinding, IdentifierProblem, Kind};
 use intake::{Outcome, Receipt};
 use serde::Serialize;
 
@@ -49,7 +49,7 @@ struct EventReport {
 }
 
 /// One fault or finding: where, and which rule.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct FaultReport {
     table: String,
     row: u32,
@@ -84,6 +84,18 @@ impl FaultReport {
         }
     }
 
+    /// An identifier that intake passed over.
+    fn of_finding(table: &str, finding: &IdentifierFinding) -> FaultReport {
+        FaultReport {
+            table: table.to_owned(),
+            row: 0,
+            field: format!("person.identifiers[{}]", finding.index),
+            rule: finding.problem.code().to_owned(),
+            message: finding.problem.to_string(),
+            detail: String::new(),
+        }
+    }
+
     /// For people, on one line.
     pub(crate) fn shown(&self, record: u64, record_key: &str) -> String {
         let key = if record_key.is_empty() { String::new() } else { format!(" (MA_LK {record_key})") };
@@ -95,10 +107,10 @@ impl FaultReport {
 }
 
 impl<'a> RecordReport<'a> {
-    /// What became of `record`; a receipt for each of its submissions, none in a dry run that found no fault.
-    pub(crate) fn new(file: &'a str, record: &'a Record, receipts: &[Option<Receipt>]) -> RecordReport<'a> {
+    /// A record before anything is known of its submissions: refused, where its adapter says so.
+    fn new(file: &'a str, record: &'a Record) -> RecordReport<'a> {
         let refusal = record.refusal.iter().flat_map(|refusal| &refusal.faults);
-        let mut report = RecordReport {
+        RecordReport {
             file,
             number: record.number,
             record_key: &record.record_key,
@@ -106,13 +118,33 @@ impl<'a> RecordReport<'a> {
             events: Vec::new(),
             faults: refusal.map(FaultReport::of_remark).collect(),
             findings: record.findings.iter().map(FaultReport::of_remark).collect(),
-        };
+        }
+    }
+
+    /// A record that intake was not given, for these faults of what the tables were translated to.
+    pub(crate) fn refused(file: &'a str, record: &'a Record, faults: &[(&str, Fault)]) -> RecordReport<'a> {
+        let mut report = RecordReport::new(file, record);
+        report.outcome = Fate::Refused;
+        report.faults.extend(faults.iter().map(|(table, fault)| FaultReport::of_fault(table, fault)));
+        report
+    }
+
+    /// What became of `record`; a receipt for each of its submissions, none in a dry run that found no fault.
+    pub(crate) fn taken(file: &'a str, record: &'a Record, receipts: &[Option<Receipt>]) -> RecordReport<'a> {
+        let mut report = RecordReport::new(file, record);
         for (said, receipt) in record.submissions.iter().zip(receipts) {
             let body = said.submission.event.as_ref().and_then(|event| event.body.as_ref());
             let Some((outcome, event_id, position)) = fate(receipt.as_ref()) else { continue };
             if let Some(Receipt { outcome: Outcome::Refused { faults }, .. }) = receipt {
                 let table = said.source.table;
                 report.faults.extend(faults.iter().map(|fault| FaultReport::of_fault(table, fault)));
+            }
+            for finding in receipt.iter().flat_map(|receipt| &receipt.findings) {
+                let finding = FaultReport::of_finding(said.source.table, finding);
+                // What a number alone says the adapter told by its field; and every event of a record names the same person.
+                if finding.rule == IdentifierProblem::Another.code() && !report.findings.contains(&finding) {
+                    report.findings.push(finding);
+                }
             }
             report.outcome = report.outcome.max(outcome);
             report.events.push(EventReport {
@@ -132,7 +164,7 @@ impl<'a> RecordReport<'a> {
     }
 
     pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        line(out, "record", self)
+        line(out, LINES[0], self)
     }
 }
 
@@ -149,6 +181,20 @@ pub(crate) fn fate(
         Some(Outcome::Refused { .. }) => (Fate::Refused, None, None),
         Some(Outcome::NothingToWithdraw) => return None,
     })
+}
+
+/// The names of the report's lines.
+const LINES: [&str; 2] = ["record", "file"];
+
+/// Whether a file begins as a report does; an empty one may have been to become one.
+pub(crate) fn begins_like_a_report(file: impl Read) -> io::Result<bool> {
+    let mut begin = String::new();
+    match file.take(10).read_to_string(&mut begin) {
+        Ok(0) => Ok(true),
+        Ok(_) => Ok(LINES.iter().any(|name| begin.starts_with(&format!("{{\"{name}\":")))),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn line(out: &mut dyn Write, name: &str, what: &impl Serialize) -> io::Result<()> {
@@ -174,7 +220,38 @@ pub(crate) struct FileReport {
     tables_passed_over: u64,
     /// The file was read to its end.
     whole: bool,
+    /// How its reading ended.
+    ended: Ended,
+    /// Why the file as a whole, or the rest of it, was refused.
     faults: Vec<FaultReport>,
+    /// What is odd about the file as a whole; among the findings.
+    file_findings: Vec<FaultReport>,
+}
+
+/// How the reading of a file ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Ended {
+    /// With the file.
+    Whole,
+    /// The file ends too early.
+    CutOff,
+    /// The file, or the rest of it, is refused.
+    Refused,
+    /// The command could not go on: the rest may be in the log, and comes back as a duplicate.
+    BrokenOff,
+}
+
+impl Ended {
+    /// What stands behind the file's name.
+    fn shown(self) -> &'static str {
+        match self {
+            Ended::Whole => "",
+            Ended::CutOff => " (cut off)",
+            Ended::Refused => " (refused)",
+            Ended::BrokenOff => " (broken off)",
+        }
+    }
 }
 
 impl FileReport {
@@ -190,8 +267,10 @@ impl FileReport {
             findings: 0,
             events: 0,
             tables_passed_over: 0,
-            whole: true,
+            whole: false,
+            ended: Ended::BrokenOff,
             faults: Vec::new(),
+            file_findings: Vec::new(),
         }
     }
 
@@ -213,14 +292,20 @@ impl FileReport {
     pub(crate) fn end(&mut self, summary: &FileSummary) {
         self.emitter.clone_from(&summary.emitter);
         self.tables_passed_over = summary.passed_over.values().sum();
-        self.whole = summary.truncated.is_none() && summary.refusal.is_none();
+        self.ended = match (&summary.refusal, summary.truncated) {
+            (Some(_), _) => Ended::Refused,
+            (None, Some(_)) => Ended::CutOff,
+            (None, None) => Ended::Whole,
+        };
+        self.whole = self.ended == Ended::Whole;
         self.findings += summary.findings.len() as u64;
         let faults = summary.refusal.iter().flat_map(|refusal| &refusal.faults);
-        self.faults.extend(faults.chain(&summary.findings).map(FaultReport::of_remark));
+        self.faults.extend(faults.map(FaultReport::of_remark));
+        self.file_findings.extend(summary.findings.iter().map(FaultReport::of_remark));
     }
 
     pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        line(out, "file", self)
+        line(out, LINES[1], self)
     }
 }
 
@@ -256,7 +341,7 @@ impl Books {
         let count = |number: u64| Value::Count(number as i64);
         for file in &self.files {
             sheet.push(vec![
-                Value::text(if file.whole { file.file.clone() } else { format!("{} (cut off)", file.file) }),
+                Value::text(format!("{}{}", file.file, file.ended.shown())),
                 Value::text(file.emitter.as_str()),
                 count(file.records),
                 count(file.accepted),

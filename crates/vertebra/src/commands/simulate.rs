@@ -4,7 +4,7 @@ use std::{io::Write, time::Instant};
 
 use clap::Args;
 use contract::Day;
-use intake::keys::PersonKeysWriter;
+use intake::keys::{self, PersonKeysWriter};
 use serde_json::json;
 use simulator::{City, Config, PEOPLE_MAX, Places};
 
@@ -20,11 +20,12 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  vertebra simulate --people 20000            a town, in a second
-  vertebra simulate --scale 0.1 --seed 7      a tenth of Hanoi, another one
-  vertebra simulate --scale 1 --data hanoi    8.6 million people, about 60 million events
+  vertebra simulate --people 20000 --data town       a town, in a second
+  vertebra simulate --scale 0.1 --seed 7 --data tenth  a tenth of Hanoi, another one
+  vertebra simulate --scale 1 --data hanoi           8.6 million people, about 60 million events
 
-The same seed, number of people, year and version give the same log, byte for byte. Nobody in it exists.")]
+The same seed, number of people, year and version give the same log, byte for byte. Nobody in it exists, and its key is
+public: real people's data does not belong into the same folder.")]
 pub(crate) struct Simulate {
     /// How many people live in the city [default: 20000]
     #[arg(long, value_name = "COUNT", conflicts_with = "scale")]
@@ -61,13 +62,6 @@ impl Simulate {
         }
     }
 
-    /// Nobody in the city exists, so its key is no secret: it is made from the seed, and the log is the same each time.
-    fn secret(&self) -> [u8; 32] {
-        let mut secret = *b"a simulated city has no secrets ";
-        secret[24..].copy_from_slice(&self.seed.to_le_bytes());
-        secret
-    }
-
     pub(crate) fn run(&self, place: &Place) -> anyhow::Result<Exit> {
         let people = self.people()?;
         if people == 0 || people > PEOPLE_MAX {
@@ -78,7 +72,8 @@ impl Simulate {
         let places = Places::of(&bundle.reference, Day::new_year(self.year))
             .map_err(|error| Failure::Refused(error.to_string()))?;
         let city = City::new(Config { year: self.year, ..Config::new(self.seed, people) }, places);
-        let (folder, key) = data::create(place, self.partitions, Some(&self.secret()))?;
+        let unfinished = data::Unfinished::begin(place)?;
+        let (folder, key) = data::create(place, self.partitions, Some(&keys::simulated_secret(self.seed)))?;
         let log = folder.log_for_writing()?;
         let mut keys = PersonKeysWriter::create(folder.root())?;
         let begun = Instant::now();
@@ -96,6 +91,7 @@ impl Simulate {
         )?;
         drop(log);
         keys.finish()?;
+        unfinished.end()?;
         drop(watched);
         let seconds = begun.elapsed().as_secs_f64();
         let mut out = output::stdout();

@@ -5,6 +5,7 @@
 mod support;
 
 mod bundles;
+mod doors;
 
 use expect_test::expect;
 
@@ -280,7 +281,7 @@ fn questions_are_answered_while_the_log_is_followed() {
         folder.run(&["claims", "--to", "2026-12-31", "--only", "facility=01004", "--json"]).ok()
     };
     let before = claims(&folder);
-    folder.run(&["import", &claim_file("02-dong-da-march.xml")]).ok();
+    folder.run(&["import", &claim_file("02-dong-da-march.xml"), "--into-simulated"]).ok();
     support::eventually("the imported claims are in the figures", || claims(&folder) != before);
     // Another one may not project meanwhile.
     let said = folder.run(&["project"]).fails(4);

@@ -1,0 +1,174 @@
+//! The ways in: what is taken, what is told, and what is never taken by halves.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::Stdio,
+    sync::mpsc,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::support::{Folder, claim_file, eventually};
+
+/// The `number`th submission, about a person of its own.
+fn line(number: u32) -> String {
+    format!(
+        r#"{{"event":{{"emitter":"01004","recordKey":"CU-{number}","assertedAt":"2026-03-02T02:00:00Z","occurredAt":"2026-03-02T01:00:00Z","checkUpCompleted":{{"facility":"01004","programme":"annual"}}}},"person":{{"identifiers":[{{"kind":"IDENTIFIER_KIND_PERSONAL_NUMBER","value":"0010900{:05}"}}]}}}}"#,
+        number + 12_346
+    )
+}
+
+fn json(said: &str) -> Value {
+    serde_json::from_str(said).unwrap_or_else(|error| panic!("{error}: {said}"))
+}
+
+/// How many records the log holds.
+fn records(folder: &Folder) -> u64 {
+    json(&folder.run(&["doctor", "--json"]).ok())["log"]["records"].as_u64().unwrap()
+}
+
+#[test]
+fn lines_are_taken_in_also_when_nobody_reads_the_answers() {
+    let folder = Folder::new();
+    let lines: String = (0..10_000).map(|number| line(number) + "\n").collect();
+    let file = folder.write("lines.jsonl", &lines);
+    folder.closes_its_ears(&["append", "--json", &file]);
+    assert_eq!(records(&folder), 10_000);
+}
+
+#[test]
+fn a_program_that_waits_for_an_answer_gets_it() {
+    let folder = Folder::new();
+    let mut command = folder.command(&["append", "--json"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (send, answers) = mpsc::channel();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    std::thread::spawn(move || out.lines().try_for_each(|line| send.send(line.unwrap())));
+    let mut input = child.stdin.take().unwrap();
+    for number in 0..3 {
+        writeln!(input, "{}", line(number)).unwrap();
+        let answer =
+            answers.recv_timeout(Duration::from_secs(60)).expect("an answer while it waits for more");
+        assert_eq!(json(&answer)["line"], number + 1);
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn identifiers_that_were_passed_over_are_told() {
+    let folder = Folder::new();
+    let other = |number: &str| line(1).replace("001090012347", number);
+    let file =
+        folder.write("lines.jsonl", &format!("{}\n{}\n", other("000000000000"), other("123456789012")));
+    let said = folder.run(&["append", "--json", &file]).ok();
+    let codes: Vec<Value> = said.lines().map(|line| json(line)["findings"][0]["code"].clone()).collect();
+    assert_eq!(codes, ["identifier_all_equal", "identifier_placeholder"]);
+    assert!(!said.contains("123456789012"), "{said}");
+    let said = folder.run(&["append", &file]).ok();
+    assert!(said.contains("line 2: person.identifiers[0]: a placeholder"), "{said}");
+}
+
+#[test]
+fn a_line_that_is_too_large_is_refused_and_the_others_are_not() {
+    let folder = Folder::new();
+    let long = line(1).replace("annual", &"a".repeat(2 << 20));
+    let many =
+        line(2).replace("\"annual\"", &format!("\"annual\",\"conclusions\":[{}\"\"]", "\"\",".repeat(9_000)));
+    let file = folder.write("lines.jsonl", &[line(0), long, many, line(3)].join("\n"));
+    let said = folder.run(&["append", "--json", &file]).fails(3);
+    let outcomes: Vec<String> = said.lines().map(|line| json(line)["outcome"].to_string()).collect();
+    assert_eq!(outcomes, ["\"accepted\"", "\"refused\"", "\"refused\"", "\"accepted\""]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_books_of_the_first_file_are_told_when_the_second_cannot_be_read() {
+    let folder = Folder::new();
+    let march = claim_file("02-dong-da-march.xml");
+    // A file that can be opened, and not read from its beginning.
+    let said = folder.run(&["import", &march, "/proc/self/mem", "--json"]).fails(4);
+    let books = json(said.lines().next().unwrap());
+    assert_eq!((&books["files"][0]["accepted"], &books["files"][0]["ended"]), (&3.into(), &"whole".into()));
+    assert_eq!(
+        (&books["files"][1]["records"], &books["files"][1]["ended"]),
+        (&0.into(), &"broken_off".into())
+    );
+    assert!(said.contains("cannot read /proc/self/mem"), "{said}");
+    assert_eq!(records(&folder), 13);
+}
+
+#[test]
+fn only_a_report_is_written_over() {
+    let folder = Folder::new();
+    let march = std::fs::read_to_string(claim_file("02-dong-da-march.xml")).unwrap();
+    let (first, second) = (folder.write("a.xml", &march), folder.write("b.xml", &march));
+    let said = folder.run(&["import", "--report", &first, &second]).fails(2);
+    assert!(said.contains("is no report"), "{said}");
+    assert_eq!(std::fs::read_to_string(&first).unwrap(), march);
+    assert!(!std::path::Path::new(&folder.path("data")).exists(), "nothing was begun");
+
+    let report = folder.path("report.jsonl");
+    folder.run(&["import", "--report", &report, &first]).ok();
+    folder.run(&["import", "--report", &report, &first]).ok();
+    assert!(std::fs::read_to_string(&report).unwrap().contains("duplicate"));
+    folder.run(&["import", "--report", &report, &report]).fails(2);
+}
+
+#[test]
+fn a_file_is_told_by_how_it_ended() {
+    let folder = Folder::new();
+    let refused = folder.write("refused.xml", "<!DOCTYPE x []><GIAMDINHHS></GIAMDINHHS>");
+    let said = folder.run(&["import", &refused]).fails(3);
+    assert!(said.contains("refused.xml (refused)"), "{said}");
+    // Records that say nothing, in a file that promises one.
+    let empty = format!(
+        "<GIAMDINHHS><THONGTINDONVI><MACSKCB>01004</MACSKCB></THONGTINDONVI><THONGTINHOSO><NGAYLAP>20260401</NGAYLAP><SOLUONGHOSO>1</SOLUONGHOSO><DANHSACHHOSO>{}</DANHSACHHOSO></THONGTINHOSO></GIAMDINHHS>",
+        "<HOSO></HOSO>".repeat(2_500)
+    );
+    let said = folder.run(&["import", &folder.write("empty.xml", &empty), "--json"]).ok();
+    let file = &json(&said)["files"][0];
+    assert_eq!((&file["records"], &file["faults"]), (&2500.into(), &Value::Array(vec![])));
+    assert_eq!(file["file_findings"][0]["rule"], "record_count_differs");
+}
+
+#[test]
+fn real_data_does_not_get_into_a_simulated_city_by_mistake() {
+    let folder = Folder::new();
+    folder.run(&["simulate", "--people", "50"]).ok();
+    let march = claim_file("02-dong-da-march.xml");
+    for arguments in [&["import", &march][..], &["append"]] {
+        let said = folder.run(arguments).fails(2);
+        assert!(said.contains("--into-simulated"), "{said}");
+    }
+    folder.run(&["import", &march, "--into-simulated"]).ok();
+    assert!(folder.run_on(&["append", "--into-simulated"], &line(0)).ok().contains("accepted"));
+    let said = folder.run(&["doctor"]).ok();
+    assert!(said.contains("the key of a simulated city"), "{said}");
+    let real = Folder::new();
+    real.run(&["import", &march]).ok();
+    assert!(!real.run(&["doctor"]).ok().contains("simulated"));
+}
+
+#[test]
+fn half_a_city_is_not_taken_for_a_whole_one() {
+    let folder = Folder::new();
+    let mut child = folder.command(&["simulate", "--people", "2000000"]).spawn().unwrap();
+    eventually("something is made", || std::path::Path::new(&folder.path("data/log/meta")).exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let march = claim_file("02-dong-da-march.xml");
+    for arguments in [
+        &["simulate", "--people", "50"][..],
+        &["project"],
+        &["doctor"],
+        &["import", &march, "--into-simulated"],
+    ] {
+        let said = folder.run(arguments).fails(3);
+        assert!(said.contains("holds a part of a simulated city"), "{said}");
+    }
+    std::fs::remove_dir_all(folder.path("data")).unwrap();
+    folder.run(&["simulate", "--people", "50"]).ok();
+    folder.run(&["project"]).ok();
+}
