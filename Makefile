@@ -18,7 +18,7 @@ PROPTEST_RNG_SEED ?= 72
 export PROPTEST_RNG_SEED
 BENCH_JSONL = $(abspath $(TARGET))/bench.jsonl
 
-.PHONY: help demo test bench build check-format lint unit proto bench-small install clean-demo needs-cargo
+.PHONY: help demo test bench build check-format lint unit demo-small proto bench-small install clean-demo needs-cargo
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,9 +33,10 @@ demo: build ## A synthetic city and real claim files, end to end, in ./demo
 	@DEMO_DIR='$(DEMO_DIR)' DEMO_PEOPLE='$(DEMO_PEOPLE)' DEMO_SERVE='$(DEMO_SERVE)' VERTEBRA='$(TARGET)/release/vertebra' sh deploy/demo/run.sh
 
 clean-demo: ## Remove what the demonstration made
-	rm -rf '$(DEMO_DIR)'
+	@if [ -e '$(DEMO_DIR)/.vertebra-demo' ]; then rm -rf '$(DEMO_DIR)'; \
+	elif [ -e '$(DEMO_DIR)' ]; then echo '$(DEMO_DIR) is not from a demonstration and stays as it is.' >&2; exit 1; fi
 
-test: check-format lint unit proto bench-small ## Everything that CI checks
+test: check-format lint unit demo-small proto bench-small ## Everything that CI checks
 
 check-format: needs-cargo ## Formatting
 	$(CARGO) fmt --all --check
@@ -45,6 +46,11 @@ lint: needs-cargo ## Clippy, without warnings
 
 unit: needs-cargo ## All tests
 	$(CARGO) test --workspace
+
+demo-small: needs-cargo ## The demonstration on a village, with the command that the tests use
+	@$(CARGO) test --workspace --no-run --quiet
+	@DEMO_DIR='$(TARGET)/demo-small' DEMO_PEOPLE=2000 DEMO_SERVE=0 VERTEBRA='$(TARGET)/debug/vertebra' sh deploy/demo/run.sh > '$(TARGET)/demo-small.txt' \
+		|| { cat '$(TARGET)/demo-small.txt'; exit 1; }
 
 proto: ## The contract: lint, and nothing that breaks old readers
 	sh proto/check.sh

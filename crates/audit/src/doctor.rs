@@ -11,12 +11,16 @@ use serde::Serialize;
 pub struct Weights {
     /// The event log: grows with every record, for ever.
     pub log_bytes: u64,
+    /// Records in the log.
+    pub log_records: u64,
     /// Records of the log that the figures stand on.
     pub records: u64,
-    /// Log bytes for one record.
+    /// Log bytes for one record in it.
     pub log_bytes_per_record_hundredths: Option<u64>,
     /// The control log: grows with every file of a bundle that changes.
     pub control_bytes: u64,
+    /// The deployment's key, and one for each person: grows with every person.
+    pub keys_bytes: u64,
     /// Intake's index: grows with every record key.
     pub intake_bytes: u64,
     /// Histories, figures and checkpoint: can be built again from the log.
@@ -37,14 +41,16 @@ pub struct Weights {
     pub partition_records_min: u64,
 }
 
-/// Weighs the folder of a deployment.
+/// Weighs the folder of a deployment, whose log holds `log_records`.
 ///
 /// # Errors
 /// When a folder cannot be read.
-pub fn weigh(root: &Path, manifest: Option<&Manifest>) -> io::Result<Weights> {
+pub fn weigh(root: &Path, log_records: u64, manifest: Option<&Manifest>) -> io::Result<Weights> {
     let mut weights = Weights {
+        log_records,
         log_bytes: bytes_of(&root.join("log"))?,
         control_bytes: bytes_of(&root.join("control"))?,
+        keys_bytes: bytes_of(&root.join("keys"))?,
         intake_bytes: bytes_of(&root.join("intake"))?,
         projector_bytes: bytes_of(&root.join("projector"))?,
         ..Weights::default()
@@ -61,7 +67,7 @@ pub fn weigh(root: &Path, manifest: Option<&Manifest>) -> io::Result<Weights> {
     weights.partition_records_max = records().max().unwrap_or(0);
     weights.partition_records_min = records().min().unwrap_or(0);
     let mean = |bytes: u64, count: u64| (bytes * 100).checked_div(count);
-    weights.log_bytes_per_record_hundredths = mean(weights.log_bytes, weights.records);
+    weights.log_bytes_per_record_hundredths = mean(weights.log_bytes, log_records);
     weights.projector_bytes_per_fact_hundredths = mean(weights.projector_bytes, weights.facts);
     Ok(weights)
 }

@@ -120,7 +120,7 @@ pub(crate) struct WhenArgs {
 /// In which form to answer.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct FormArgs {
-    /// Print JSON; field names are stable
+    /// Print JSON; field names are stable, docs/guides/json.md tells them
     #[arg(long, conflicts_with = "csv")]
     pub(crate) json: bool,
     /// Print CSV

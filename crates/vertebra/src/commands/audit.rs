@@ -71,7 +71,13 @@ impl Replay {
         let log = folder.log()?;
         let desk = data::open_desk(&folder, &log)?;
         let (positions, time) = match self.until {
-            None => (within(desk.reader().manifest().positions(), &log.ends()?)?, None),
+            None => {
+                let positions = desk.reader().manifest().positions();
+                if let Some(what) = lost_end(&positions, &log.ends()?) {
+                    return Err(Failure::CheckFailed(what).into());
+                }
+                (positions, None)
+            }
             Some(Until::Positions(Positions(positions))) => (positions, None),
             Some(Until::Moment(time)) => {
                 (desk.reader().known_at(&log, time, data::now())?.positions, Some(time))
@@ -97,15 +103,13 @@ impl Replay {
     }
 }
 
-/// The positions of the figures, where the log still goes so far.
-fn within(positions: Vec<u64>, ends: &[u64]) -> Result<Vec<u64>, Failure> {
-    match positions.iter().zip(ends).position(|(at, end)| at > end) {
-        None => Ok(positions),
-        Some(partition) => Err(Failure::CheckFailed(format!(
-            "the figures stand at offset {} of partition {partition}, the log ends at {}: the log lost its end or is an older copy; bring it back",
-            positions[partition], ends[partition]
-        ))),
-    }
+/// What to say where the log does not go as far as the figures; `None`: it does.
+pub(crate) fn lost_end(positions: &[u64], ends: &[u64]) -> Option<String> {
+    let partition = positions.iter().zip(ends).position(|(at, end)| at > end)?;
+    Some(format!(
+        "the figures stand at offset {} of partition {partition}, the log ends at {}: the log lost its end or is an older copy; bring it back",
+        positions[partition], ends[partition]
+    ))
 }
 
 /// The bundle that was active at a moment, or the one that the figures stand on.

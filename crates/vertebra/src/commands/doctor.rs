@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     cli::Place,
+    commands::audit::lost_end,
     data,
     failure::Exit,
     output::{self, Sheet, Value, thousands},
@@ -67,13 +68,13 @@ impl Doctor {
     ) -> anyhow::Result<Exit> {
         let log = folder.log()?;
         let ends = log.ends()?;
-        let weights = weigh(folder.root(), manifest).context("cannot look into the data folder")?;
+        let records: u64 = ends.iter().sum();
+        let weights = weigh(folder.root(), records, manifest).context("cannot look into the data folder")?;
         let key = key(folder, &mut complaints)?;
         let bundle = bundle(folder, &mut complaints)?;
         if let Some(manifest) = manifest {
             look_at(manifest, &ends, &mut complaints);
         }
-        let records: u64 = ends.iter().sum();
         let mut out = output::stdout();
         if self.json {
             let said =
@@ -165,6 +166,9 @@ fn bundle(folder: &DataFolder, complaints: &mut Vec<Complaint>) -> anyhow::Resul
 }
 
 fn look_at(manifest: &Manifest, ends: &[u64], complaints: &mut Vec<Complaint>) {
+    if let Some(what) = lost_end(&manifest.positions(), ends) {
+        complaints.push(Complaint { serious: true, what });
+    }
     let behind: u64 = ends.iter().zip(manifest.positions()).map(|(end, at)| end.saturating_sub(at)).sum();
     if behind > 0 {
         let what =
@@ -200,6 +204,7 @@ fn print(weights: &Weights, complaints: &[Complaint], out: &mut dyn Write) -> an
     for (name, bytes, about) in [
         ("log", weights.log_bytes, log),
         ("control", weights.control_bytes, "bundles and their activations: ground state".to_owned()),
+        ("keys", weights.keys_bytes, "of the deployment and of every person: secret".to_owned()),
         ("intake", weights.intake_bytes, "index of records and ids: derived".to_owned()),
         ("projector", weights.projector_bytes, projector),
     ] {

@@ -34,9 +34,12 @@ Examples:
 
 Everything it writes is derived: the folder `projector` can be removed at any time. Exit code 1 where a rebuild finds
 figures that differ from those that were served, 5 where a partition of the log is damaged: it stands still, the others
-go on.")]
+go on.
+
+While it follows, questions are answered from its last snapshot: it writes one after every two seconds with something new, and
+where writing takes long, after 20 times what the last one took.")]
 pub(crate) struct Project {
-    /// Go on until a signal: what is appended is in the figures within the second
+    /// Go on until a signal: what is appended is folded within the second, and in answers within some
     #[arg(long, conflicts_with = "rebuild")]
     follow: bool,
     /// Read the whole log into new histories and figures beside those that serve, tell the differences, and swap
@@ -192,10 +195,8 @@ fn follow(projector: &mut Projector<'_>) -> anyhow::Result<()> {
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&shutdown)))
             .context("cannot listen for signals")?;
     }
-    let mut out = output::stdout();
-    writeln!(out, "Following the log; Ctrl-C ends it.")?;
-    out.flush()?;
-    drop(out);
+    // Not among what programs read. Nor is it an error that nobody reads it.
+    let _ = writeln!(std::io::stderr(), "Following the log; Ctrl-C ends it.");
     projector.follow(&shutdown, &mut |Commit { events, took }| {
         tracing::info!(events, took_ms = took.as_millis() as u64, "committed");
     })?;

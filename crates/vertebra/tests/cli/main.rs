@@ -6,6 +6,8 @@ mod support;
 
 mod bundles;
 mod doors;
+mod json;
+mod questions;
 
 use expect_test::expect;
 
@@ -301,7 +303,7 @@ fn a_closed_pipe_is_no_failure() {
 fn help_teaches() {
     let folder = Folder::new();
     let said = folder.run(&["--help"]).ok();
-    for word in ["Begin here:", "simulate", "import", "verify", "Exit codes:", "VERTEBRA_DATA"] {
+    for word in ["Begin here", "simulate", "import", "verify", "Exit codes:", "VERTEBRA_DATA"] {
         assert!(said.contains(word), "{word} is missing in {said}");
     }
     for command in [

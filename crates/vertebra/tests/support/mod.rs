@@ -79,11 +79,11 @@ impl Folder {
         copy.display().to_string()
     }
 
-    /// Starts a command that goes on, and waits until it says `word`.
+    /// Starts a command that goes on, and waits until it says `word` on standard error.
     pub(crate) fn starts(&self, arguments: &[&str], word: &str) -> Running {
-        let mut child = self.command(arguments).stdout(Stdio::piped()).spawn().unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        let said = out.lines().map(Result::unwrap).any(|line| line.contains(word));
+        let mut child = self.command(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let error = BufReader::new(child.stderr.take().unwrap());
+        let said = error.lines().map(Result::unwrap).any(|line| line.contains(word));
         assert!(said, "vertebra {} ended without a word of it", arguments.join(" "));
         Running(child)
     }
