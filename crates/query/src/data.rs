@@ -266,8 +266,7 @@ impl DataFolder {
     /// When none was ever activated, or the control log cannot be read.
     pub fn active_bundle(&self) -> Result<Bundle, QueryError> {
         let control = self.control()?;
-        let none =
-            || QueryError::Refused("no bundle was activated yet: run `vertebra policy activate`".to_owned());
+        let none = || QueryError::Refused("no bundle was activated yet: run `vertebra project`".to_owned());
         control.bundle(control.activations.last().ok_or_else(none)?)
     }
 

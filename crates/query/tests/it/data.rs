@@ -24,7 +24,7 @@ fn a_folder_is_made_once_and_says_what_it_is() {
     let none = DataFolder::open(nothing.path(), RealFiles::shared());
     assert!(matches!(none, Err(QueryError::Refused(why)) if why.contains("vertebra simulate")));
     assert!(
-        matches!(folder.active_bundle(), Err(QueryError::Refused(why)) if why.contains("policy activate"))
+        matches!(folder.active_bundle(), Err(QueryError::Refused(why)) if why.contains("vertebra project"))
     );
 }
 

@@ -37,6 +37,23 @@ fn lines_are_taken_in_also_when_nobody_reads_the_answers() {
     assert_eq!(records(&folder), 10_000);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn answers_that_find_no_room_end_the_command_and_say_what_to_send_again() {
+    let folder = Folder::new();
+    let file = folder.write("lines.jsonl", &(line(0) + "\n"));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = folder.command(&["append", "--json", &file]).stdout(full).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(
+        said.contains("lines up to 0 were answered") && said.contains("cannot print the answers"),
+        "{said}"
+    );
+    let said = folder.run(&["append", "--json", &file]).ok();
+    assert_eq!(json(&said)["outcome"], "duplicate", "it was stored");
+}
+
 #[test]
 fn a_program_that_waits_for_an_answer_gets_it() {
     let folder = Folder::new();
