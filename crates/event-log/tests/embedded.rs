@@ -138,6 +138,29 @@ fn records_longer_than_a_piece_are_split_and_read_back() {
 }
 
 #[test]
+fn a_log_is_closed_with_appends_in_flight() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { journal_bytes: 1 << 10, group_bytes: 1, ..Options::default() };
+    let (closed, ends) = std::sync::mpsc::channel();
+    let path = dir.path().to_owned();
+    // In a thread of its own, so that a log that never ends is a failure and no hang.
+    std::thread::spawn(move || {
+        for round in 0..50 {
+            let path = path.join(round.to_string());
+            let log = EmbeddedLog::create_with(RealFiles::shared(), &path, 1, options).unwrap();
+            for _ in 0..10 {
+                drop(log.append_async(&[Append { partition: 0, key: b"", bytes: &[1; 600] }]).unwrap());
+            }
+            drop(log);
+            closed.send(EmbeddedLog::open(&path).unwrap().ends().unwrap()).unwrap();
+        }
+    });
+    for _ in 0..50 {
+        assert_eq!(ends.recv_timeout(Duration::from_secs(60)).expect("the log closes"), [10]);
+    }
+}
+
+#[test]
 fn one_writer_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
     let log = EmbeddedLog::create(dir.path(), 2).unwrap();

@@ -346,14 +346,16 @@ impl Drop for Writer {
     fn drop(&mut self) {
         // What was handed over is still made durable; a journal that is being split is finished or left for later.
         self.queue.close();
-        for thread in self.committing.take().into_iter().chain({
-            self.seals.close();
-            self.sealing.take()
-        }) {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the event log panicked");
-            }
-        }
+        join(self.committing.take());
+        // After the commits, which may need a journal split before they can begin the next.
+        self.seals.close();
+        join(self.sealing.take());
+    }
+}
+
+fn join(thread: Option<JoinHandle<()>>) {
+    if thread.is_some_and(|thread| thread.join().is_err()) {
+        tracing::error!("a thread of the event log panicked");
     }
 }
 

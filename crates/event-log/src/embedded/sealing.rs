@@ -48,7 +48,7 @@ impl Seals {
         self.state().pending.is_empty()
     }
 
-    /// Waits until all full journals are split, or splitting failed.
+    /// Waits until all full journals are split, or splitting failed or has ended.
     pub(super) fn wait_idle(&self) -> Result<(), Arc<io::Error>> {
         let mut state = self.state();
         loop {
@@ -57,6 +57,9 @@ impl Seals {
             }
             if let Some(error) = &state.failed {
                 return Err(Arc::clone(error));
+            }
+            if state.closed {
+                return Err(Arc::new(io::Error::other("the thread that splits full journals has ended")));
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -89,6 +92,7 @@ impl Seals {
 
     /// The sealing thread.
     pub(super) fn run(&self, shared: &Shared) {
+        let _close = CloseOnExit(self);
         loop {
             let mut state = self.state();
             while !state.closed && state.pending.is_empty() {
@@ -104,6 +108,15 @@ impl Seals {
             drop(state);
             self.run_once(shared);
         }
+    }
+}
+
+/// Closes however its thread ends, so that nobody waits for one that is gone.
+struct CloseOnExit<'a>(&'a Seals);
+
+impl Drop for CloseOnExit<'_> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
