@@ -35,7 +35,7 @@ pub trait Files: fmt::Debug + Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// The names in a folder, sorted.
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
-    /// Makes a folder and those above it; one that exists is fine.
+    /// Makes a folder and those above it; one that exists is fine. Their names are safe after [`make_folder`] only.
     fn create_dir(&self, folder: &Path) -> io::Result<()>;
     /// Removes a folder with all that is in it; one that does not exist is fine. An interruption leaves a part of it.
     fn remove_dir(&self, folder: &Path) -> io::Result<()>;
@@ -120,6 +120,17 @@ pub fn replace_whole(files: &dyn Files, path: &Path, bytes: &[u8]) -> io::Result
     writer.finish()?;
     files.rename(&temporary, path)?;
     files.sync_dir(folder_of(path))
+}
+
+/// Makes a folder and those above it, all of them safe: each new one is synced into the folder it stands in.
+pub fn make_folder(files: &dyn Files, folder: &Path) -> io::Result<()> {
+    let is_missing =
+        |folder: &&Path| matches!(files.list(folder), Err(error) if error.kind() == io::ErrorKind::NotFound);
+    let above = || folder.ancestors().filter(|folder| !folder.as_os_str().is_empty());
+    // The folder itself also where it is there: whoever made it may have been stopped before this.
+    let new = above().take_while(is_missing).count().max(1);
+    files.create_dir(folder)?;
+    above().take(new).try_for_each(|folder| files.sync_dir(folder_of(folder)))
 }
 
 /// The name a file has while it is being written: whoever opens the folder may remove it.

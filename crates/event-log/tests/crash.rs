@@ -293,6 +293,12 @@ fn a_skipped_sync_of_bytes_is_caught() {
 }
 
 #[test]
+fn a_skipped_sync_of_the_folders_own_name_is_caught() {
+    let bugs = Bugs { ignore_new_folders: true, ..Bugs::default() };
+    assert!(first_failure(bugs, Trouble::None, seeds()).is_some());
+}
+
+#[test]
 fn a_skipped_sync_of_the_folder_is_caught() {
     let bugs = Bugs { ignore_sync_dir: true, ..Bugs::default() };
     assert!(first_failure(bugs, Trouble::None, seeds()).is_some());

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
-use event_log::files::LockError;
+use event_log::files::{Files, LockError, make_folder};
 use event_log::testing::{Bugs, FaultyFiles};
 
 fn two_files(seed: u64, bugs: Bugs) -> (FaultyFiles, Vec<Option<Vec<u8>>>) {
     let files = FaultyFiles::with_bugs(seed, bugs);
     let (synced, not) = (Path::new("d/synced"), Path::new("d/not"));
-    files.shared().create_dir(Path::new("d")).unwrap();
     let process = files.shared();
+    make_folder(process.as_ref(), Path::new("d")).unwrap();
     let file = process.create(synced).unwrap();
     file.write_at(b"kept", 0).unwrap();
     file.sync_data().unwrap();
@@ -83,13 +83,33 @@ fn handles_and_locks_end_with_their_process() {
 }
 
 #[test]
+fn a_folder_that_was_only_made_comes_and_goes_with_what_is_in_it() {
+    let file = Path::new("a/b/c/f");
+    let left = |make: fn(&dyn Files, &Path) -> io::Result<()>| {
+        let mut left = BTreeSet::new();
+        for seed in 0..100 {
+            let files = FaultyFiles::new(seed);
+            let process = files.shared();
+            make(process.as_ref(), Path::new("a/b/c")).unwrap();
+            process.create(file).unwrap().sync_all().unwrap();
+            process.sync_dir(Path::new("a/b/c")).unwrap();
+            files.crash();
+            left.insert(files.bytes(file).is_some());
+        }
+        left
+    };
+    assert_eq!(left(|files, folder| files.create_dir(folder)), BTreeSet::from([false, true]));
+    assert_eq!(left(make_folder), BTreeSet::from([true]));
+}
+
+#[test]
 fn a_folder_is_removed_name_by_name_and_comes_back_where_that_was_not_synced() {
     let mut left = BTreeSet::new();
     for seed in 0..100 {
         let files = FaultyFiles::new(seed);
         let process = files.shared();
         for folder in ["d", "d/e", "o"] {
-            process.create_dir(Path::new(folder)).unwrap();
+            make_folder(process.as_ref(), Path::new(folder)).unwrap();
         }
         for name in ["d/a", "d/e/b", "o/f"] {
             process.create(Path::new(name)).unwrap();

@@ -12,7 +12,7 @@ use std::{
 
 use event_log::{
     EventLog,
-    files::{FileLock, Files, LockError},
+    files::{FileLock, Files, LockError, make_folder},
 };
 use policy::Bundle;
 
@@ -129,7 +129,7 @@ impl<'a> Projector<'a> {
         bundle: &'a Bundle,
         options: Options,
     ) -> Result<(Projector<'a>, Opened), StoreError> {
-        files.create_dir(root).map_err(|source| StoreError::io(root, source))?;
+        make_folder(files.as_ref(), root).map_err(|source| StoreError::io(root, source))?;
         let lock = lock(files.as_ref(), root)?;
         let (serving, opened) = Serving::open(root, &files, log, bundle, options.workers)?;
         let merges = Merges { obsolete: serving.tidy(files.as_ref(), root)?, ..Merges::default() };

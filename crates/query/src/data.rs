@@ -20,7 +20,7 @@ use contract::{
 };
 use event_log::{
     Append, EmbeddedLog, EventLog, RECORD_BYTES_MAX,
-    files::{Files, read_whole},
+    files::{Files, make_folder, read_whole},
 };
 use policy::Bundle;
 use prost::Message;
@@ -80,7 +80,7 @@ impl DataFolder {
         now: Millis,
     ) -> Result<DataFolder, QueryError> {
         let folder = DataFolder { root: root.to_owned(), files };
-        folder.files.create_dir(root).map_err(|source| QueryError::io(root, source))?;
+        make_folder(folder.files.as_ref(), root).map_err(|source| QueryError::io(root, source))?;
         if !folder.has_log("log")? {
             drop(folder.create_log("log", partitions)?);
         }

@@ -40,7 +40,7 @@ use self::queue::Queue;
 use self::reader::Reader;
 use self::recover::unavailable;
 use self::sealing::Seals;
-use crate::files::{FileLock, Files, LockError, RealFiles};
+use crate::files::{FileLock, Files, LockError, RealFiles, make_folder};
 use crate::{
     Append, AppendError, EventLog, LogId, OpenError, PARTITIONS_MAX, PartitionReader, Position, ReadError,
     Ticket, check_batch,
@@ -156,7 +156,7 @@ impl EmbeddedLog {
                 what: format!("a log has 1 to {PARTITIONS_MAX} partitions, not {partitions}"),
             });
         }
-        files.create_dir(dir).map_err(unavailable(dir))?;
+        make_folder(files.as_ref(), dir).map_err(unavailable(dir))?;
         let lock = lock(files.as_ref(), dir)?;
         let names = files.list(dir).map_err(unavailable(dir))?;
         if names.iter().any(|name| name == "meta") {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::files::folder_of;
+
 const SECTOR_BYTES: usize = 512;
 
 /// Bugs to plant, to see that a test would catch them.
@@ -13,6 +15,8 @@ pub struct Bugs {
     pub ignore_sync_data: bool,
     /// Syncing a folder says yes and does nothing.
     pub ignore_sync_dir: bool,
+    /// Syncing a folder leaves out the folders that were made in it.
+    pub ignore_new_folders: bool,
 }
 #[derive(Debug)]
 pub(super) struct Disk {
@@ -24,11 +28,13 @@ pub(super) struct Disk {
     pub(super) operations: u64,
     pub(super) crash_at: Option<u64>,
     pub(super) fail_at: Option<u64>,
+    pub(super) fail_read_after: Option<u64>,
     pub(super) space_bytes: Option<u64>,
     pub(super) read_only: bool,
     pub(super) read_only_at: Option<u64>,
     pub(super) inodes: Vec<Inode>,
     pub(super) folders: BTreeSet<PathBuf>,
+    pub(super) safe_folders: BTreeSet<PathBuf>,
     pub(super) names: BTreeMap<PathBuf, usize>,
     pub(super) safe_names: BTreeMap<PathBuf, usize>,
     pub(super) unsynced_names: Vec<(PathBuf, NameChange)>,
@@ -72,12 +78,19 @@ impl Change {
 #[derive(Clone, Debug)]
 pub(super) enum NameChange {
     Put(PathBuf, usize),
-    Move { from: PathBuf, to: PathBuf, inode: usize },
+    Move {
+        from: PathBuf,
+        to: PathBuf,
+        inode: usize,
+    },
     Remove(PathBuf),
+    MakeFolder(PathBuf),
+    /// With all that is in it.
+    RemoveFolder(PathBuf),
 }
 
 impl NameChange {
-    fn apply(&self, names: &mut BTreeMap<PathBuf, usize>) {
+    fn apply(&self, names: &mut BTreeMap<PathBuf, usize>, folders: &mut BTreeSet<PathBuf>) {
         match self {
             NameChange::Put(path, inode) => {
                 names.insert(path.clone(), *inode);
@@ -88,6 +101,13 @@ impl NameChange {
             }
             NameChange::Remove(path) => {
                 names.remove(path);
+            }
+            NameChange::MakeFolder(path) => {
+                folders.insert(path.clone());
+            }
+            NameChange::RemoveFolder(folder) => {
+                names.retain(|path, _| !path.starts_with(folder));
+                folders.retain(|path| !path.starts_with(folder));
             }
         }
     }
@@ -110,11 +130,13 @@ impl Disk {
             operations: 0,
             crash_at: None,
             fail_at: None,
+            fail_read_after: None,
             space_bytes: None,
             read_only: false,
             read_only_at: None,
             inodes: Vec::new(),
             folders: BTreeSet::new(),
+            safe_folders: BTreeSet::new(),
             names: BTreeMap::new(),
             safe_names: BTreeMap::new(),
             unsynced_names: Vec::new(),
@@ -177,6 +199,21 @@ impl Disk {
         fails
     }
 
+    /// Whether this read was told to fail.
+    pub(super) fn read_fails(&mut self) -> bool {
+        let after = self.fail_read_after.take();
+        self.fail_read_after = after.and_then(|after| after.checked_sub(1));
+        after == Some(0)
+    }
+
+    /// An error where there is no such folder.
+    pub(super) fn find_folder(&self, folder: &Path) -> io::Result<()> {
+        if is_given(folder) || self.folders.contains(folder) {
+            return Ok(());
+        }
+        Err(io::ErrorKind::NotFound.into())
+    }
+
     pub(super) fn used_bytes(&self) -> u64 {
         self.names.values().map(|inode| self.inodes[*inode].now.len() as u64).sum()
     }
@@ -191,13 +228,16 @@ impl Disk {
     }
 
     pub(super) fn rename(&mut self, change: NameChange, folder: &Path) {
-        change.apply(&mut self.names);
+        change.apply(&mut self.names, &mut self.folders);
         self.unsynced_names.push((folder.into(), change));
     }
 
     pub(super) fn sync_names(&mut self, folder: &Path) {
-        for (_, change) in self.unsynced_names.extract_if(.., |(own, _)| own == folder) {
-            change.apply(&mut self.safe_names);
+        let left_out =
+            |change: &NameChange| self.bugs.ignore_new_folders && matches!(change, NameChange::MakeFolder(_));
+        let synced = self.unsynced_names.extract_if(.., |(own, change)| own == folder && !left_out(change));
+        for (_, change) in synced {
+            change.apply(&mut self.safe_names, &mut self.safe_folders);
         }
     }
 
@@ -230,13 +270,16 @@ impl Disk {
                 Survival::Some => self.up_to(1) == 1,
             };
             if survives {
-                change.apply(&mut self.safe_names);
+                change.apply(&mut self.safe_names, &mut self.safe_folders);
             }
         }
+        // What is in a folder that was forgotten is gone with it.
+        let folders = std::mem::take(&mut self.safe_folders);
+        let is_there = |path: &Path| path.ancestors().all(|path| is_given(path) || folders.contains(path));
+        self.safe_folders = folders.iter().filter(|path| is_there(path)).cloned().collect();
+        self.safe_names.retain(|path, _| is_there(folder_of(path)));
+        self.folders.clone_from(&self.safe_folders);
         self.names.clone_from(&self.safe_names);
-        // A folder that was removed comes back with what comes back in it.
-        let folders = self.names.keys().flat_map(|path| path.ancestors().skip(1)).map(Path::to_path_buf);
-        self.folders.extend(folders);
     }
 
     fn tear(&mut self, inode: &mut Inode) {
@@ -278,8 +321,14 @@ impl Disk {
         self.crashed = false;
         self.crash_at = None;
         self.fail_at = None;
+        self.fail_read_after = None;
         self.locks.clear();
     }
+}
+
+/// The folder that everything stands in.
+fn is_given(folder: &Path) -> bool {
+    matches!(folder.to_str(), Some("" | "." | "/"))
 }
 
 pub(super) fn power_lost() -> io::Error {

@@ -54,6 +54,11 @@ impl FaultyFiles {
         disk.fail_at = Some(disk.operations + operations);
     }
 
+    /// The read that is `reads` after now fails once.
+    pub fn fail_read_after(&self, reads: u64) {
+        self.disk().fail_read_after = Some(reads);
+    }
+
     /// Whether the power is gone.
     #[must_use]
     pub fn has_crashed(&self) -> bool {
@@ -127,6 +132,7 @@ impl FaultyFiles {
         {
             let (disk, mut other) = (self.disk(), copy.disk());
             other.folders.clone_from(&disk.folders);
+            other.safe_folders.clone_from(&disk.folders);
             other.names.clone_from(&disk.names);
             other.safe_names.clone_from(&disk.names);
             other.inodes = disk
@@ -167,9 +173,7 @@ impl Files for Process {
         if disk.names.contains_key(path) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        if !disk.folders.contains(folder_of(path)) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
+        disk.find_folder(folder_of(path))?;
         let go_on = disk.change(self.boot)?;
         if disk.fails() {
             return Err(failed());
@@ -225,20 +229,26 @@ impl Files for Process {
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         let disk = self.disk()?;
-        if !disk.folders.contains(folder) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
+        disk.find_folder(folder)?;
         let own = disk.names.keys().filter(|path| folder_of(path) == folder);
         Ok(own.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
     }
 
-    // Folders themselves are not forgotten: they are made once, by hand as often as not.
     fn create_dir(&self, folder: &Path) -> io::Result<()> {
         let mut disk = self.disk()?;
-        if disk.read_only && !disk.folders.contains(folder) {
-            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        let missing: Vec<_> = folder.ancestors().take_while(|path| disk.find_folder(path).is_err()).collect();
+        for path in missing.into_iter().rev() {
+            let go_on = disk.change(self.boot)?;
+            if disk.fails() {
+                return Err(failed());
+            }
+            if go_on || disk.up_to(1) == 1 {
+                disk.rename(NameChange::MakeFolder(path.into()), folder_of(path));
+            }
+            if !go_on {
+                return Err(power_lost());
+            }
         }
-        disk.folders.extend(folder.ancestors().map(Path::to_path_buf));
         Ok(())
     }
 
@@ -247,8 +257,18 @@ impl Files for Process {
         let within = |path: &&PathBuf| path.starts_with(folder);
         let paths: Vec<PathBuf> = self.disk()?.names.keys().filter(within).cloned().collect();
         paths.iter().try_for_each(|path| self.remove(path))?;
-        self.disk()?.folders.retain(|path| !path.starts_with(folder));
-        Ok(())
+        let mut disk = self.disk()?;
+        if disk.find_folder(folder).is_err() {
+            return Ok(());
+        }
+        let go_on = disk.change(self.boot)?;
+        if disk.fails() {
+            return Err(failed());
+        }
+        if go_on || disk.up_to(1) == 1 {
+            disk.rename(NameChange::RemoveFolder(folder.into()), folder_of(folder));
+        }
+        if go_on { Ok(()) } else { Err(power_lost()) }
     }
 
     fn sync_dir(&self, folder: &Path) -> io::Result<()> {
@@ -304,7 +324,10 @@ impl FaultyFile {
 
 impl FileHandle for FaultyFile {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-        let disk = self.process.disk()?;
+        let mut disk = self.process.disk()?;
+        if disk.read_fails() {
+            return Err(failed());
+        }
         let bytes = &disk.inodes[self.inode].now;
         let from = usize::try_from(position).map_or(bytes.len(), |position| position.min(bytes.len()));
         let count = buffer.len().min(bytes.len() - from);
