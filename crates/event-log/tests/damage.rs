@@ -90,6 +90,36 @@ fn made(records: usize) -> FaultyFiles {
 }
 
 #[test]
+fn a_read_that_fails_once_leaves_the_reader_where_it_was() {
+    const RECORDS: usize = 18;
+    let files = made(RECORDS);
+    let log = open(&files).unwrap();
+    for failing in 0..60 {
+        let mut reader = log.reader(1, 0).unwrap();
+        files.fail_read_after(failing);
+        let (mut number, mut failed) = (0, 0);
+        loop {
+            match reader.next_batch(1 << 20) {
+                Ok(None) => break,
+                Ok(Some(batch)) => {
+                    for found in batch {
+                        assert_eq!(found.bytes, record(1, number), "read {failing} failed");
+                        number += 1;
+                    }
+                }
+                Err(ReadError::Unavailable { .. }) => {
+                    assert_eq!(reader.position(), number as u64);
+                    failed += 1;
+                }
+                Err(error) => panic!("read {failing} failed, and then: {error}"),
+            }
+        }
+        assert_eq!(number, RECORDS);
+        assert!(failed == 1 || failing > 5, "{failing}");
+    }
+}
+
+#[test]
 fn every_flipped_bit_is_told_or_harmless() {
     const RECORDS: usize = 18;
     let made = made(RECORDS);

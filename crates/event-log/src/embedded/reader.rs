@@ -173,6 +173,8 @@ impl<'a> Reader<'a> {
             let Some(found) = journal.index().runs[usize::from(self.partition)].get(*run).copied() else {
                 break;
             };
+            // Behind the run before stand group heads and other partitions' records, and how many is known only now.
+            *at = (*at).max(u64::from(found.at));
             let run_end = u64::from(found.at) + u64::from(found.bytes);
             let left = (run_end - *at) as usize;
             let mut wanted = left.min(max_bytes - used).max(PIECE_BYTES_MIN.min(left));
@@ -206,15 +208,10 @@ impl<'a> Reader<'a> {
             };
             used += walked;
             *at += walked as u64;
-            if *at == run_end {
-                *run += 1;
-                match journal.index().runs[usize::from(self.partition)].get(*run) {
-                    Some(following) => *at = u64::from(following.at),
-                    None => break,
-                }
-            } else {
+            if *at < run_end {
                 break;
             }
+            *run += 1;
         }
         Ok(!self.spans.is_empty())
     }
@@ -225,10 +222,12 @@ impl PartitionReader for Reader<'_> {
         let mut refreshed = false;
         loop {
             let read = match self.at {
-                At::Unknown => false,
-                At::Segment { .. } => self.read_segment(max_bytes)?,
-                At::Journal { .. } => self.read_journal(max_bytes)?,
+                At::Unknown => Ok(false),
+                At::Segment { .. } => self.read_segment(max_bytes),
+                At::Journal { .. } => self.read_journal(max_bytes),
             };
+            // What was read before the fault is not given: the place is looked up again.
+            let read = read.inspect_err(|_| self.at = At::Unknown)?;
             if read {
                 let first = self.next;
                 self.next += self.spans.len() as u64;

@@ -25,6 +25,7 @@ pub fn conformance(make: &dyn Fn(u16) -> Box<dyn EventLog>) {
     many_callers_at_once_keep_their_own_order(make(4).as_ref());
     waiting_ends_with_the_next_record_or_the_timeout(make(2).as_ref());
     a_follower_sees_each_record_once(make(2).as_ref());
+    a_reader_goes_on_whenever_there_is_more(make(2).as_ref());
     assert_ne!(make(1).id(), make(1).id(), "each log has an id of its own");
 }
 
@@ -111,6 +112,18 @@ fn readers_begin_anywhere_and_are_independent(log: &dyn EventLog) {
         (batch.first_offset(), batch.iter().next().map(|record| record.bytes)),
         (300, Some(&b"more"[..]))
     );
+}
+
+fn a_reader_goes_on_whenever_there_is_more(log: &dyn EventLog) {
+    let mut reader = log.reader(0, 0).expect("a reader");
+    for number in 0..20 {
+        // Not told that it is at the end, and with others' records in between.
+        one(log, 0, &[number]);
+        one(log, 1, b"of the other partition");
+        let batch = reader.next_batch(1 << 20).expect("sound").expect("what was appended");
+        let given: Vec<_> = batch.iter().map(|record| (record.offset, record.bytes.to_vec())).collect();
+        assert_eq!(given, [(u64::from(number), vec![number])]);
+    }
 }
 
 fn sizes_from_nothing_to_the_most(log: &dyn EventLog) {
