@@ -231,6 +231,8 @@ impl Scan {
     /// Tells what `<` and the bytes since then begin.
     fn classify(&mut self) {
         const CDATA: &[u8] = b"![CDATA[";
+        const COMMENT: &[u8] = b"!--";
+        let is_section = |seen: &[u8]| CDATA.starts_with(seen) || COMMENT.starts_with(seen);
         let Lexing::Markup(seen) = &self.lexing else { return };
         let tag = |name: &[u8], closing| Lexing::Tag {
             name: name.to_vec(),
@@ -239,17 +241,20 @@ impl Scan {
             quote: None,
             slash: false,
         };
+        // What a declaration is to a file, is to a record a fault of its own: it is passed over as a tag, and the record is
+        // refused when its XML is read.
+        let in_record = self.place == Place::Record;
         self.lexing = match seen.as_slice() {
-            b">" => Lexing::Text,
-            b"<" => {
+            [b'!', ..] if !in_record && !is_section(seen) => return self.stop(Frame::Doctype),
+            [.., b'>'] => Lexing::Text,
+            [.., b'<'] => {
                 self.tag_start = self.kept.len().saturating_sub(1);
                 Lexing::Markup(Vec::with_capacity(16))
             }
             b"?" => Lexing::Section { end: b"?>", matched: 0 },
-            b"!--" => Lexing::Section { end: b"-->", matched: 0 },
+            COMMENT => Lexing::Section { end: b"-->", matched: 0 },
             CDATA => Lexing::Section { end: b"]]>", matched: 0 },
-            partial if CDATA.starts_with(partial) || partial == b"!-" => return,
-            [b'!', ..] => return self.stop(Frame::Doctype),
+            partial if is_section(partial) => return,
             b"/" => tag(b"", true),
             name => tag(name, false),
         };
@@ -392,6 +397,25 @@ mod tests {
                 "End { content_after: true }",
             ]
         );
+    }
+
+    #[test]
+    fn a_declaration_inside_a_record_stays_in_it() {
+        for inside in
+            ["<!x>", "<!>", "<!DOCTYPE a [<!ENTITY b 'c'>]>", "<!x", "<!", "<![CDATA", "<!-", "<!-->-->"]
+        {
+            assert_eq!(
+                told(&format!("<GIAMDINHHS><HOSO>{inside}</HOSO><HOSO>2</HOSO></GIAMDINHHS>")),
+                [
+                    "envelope <GIAMDINHHS>".to_string(),
+                    format!("record <HOSO>{inside}</HOSO>"),
+                    "record <HOSO>2</HOSO>".to_string(),
+                    "End { content_after: false }".to_string(),
+                ],
+                "{inside}"
+            );
+        }
+        assert_eq!(told("<GIAMDINHHS><HOSO></HOSO><!x><HOSO></HOSO>").last().unwrap(), "Doctype");
     }
 
     #[test]
