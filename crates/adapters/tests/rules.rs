@@ -164,6 +164,16 @@ fn records_are_refused_with_every_fault_named() {
             "record XML7\nraw <FILEHOSO><LOAIHOSO>XML1</LOAIHOSO><NOIDUNGFILE><A>{}</A></NOIDUNGFILE></FILEHOSO>",
             (0..513).map(|at| format!("<A{at}/>")).collect::<String>()
         ),
+        format!(
+            "record XML7\nraw <FILEHOSO><LOAIHOSO>XML2</LOAIHOSO><NOIDUNGFILE><A>{}</A></NOIDUNGFILE></FILEHOSO>",
+            "<B><MA_LK>L1</MA_LK></B>".repeat(50_001)
+        ),
+        "record\n".to_string()
+            + &(1..=200)
+                .map(|rate| {
+                    format!("XML2+ STT={rate} MUC_HUONG={}.{:02} SO_LUONG=0 THANH_TIEN_BV=0 THANH_TIEN_BH=0 T_BNCCT=0 T_BHTT=0\n", rate / 100, rate % 100)
+                })
+                .collect::<String>(),
         format!("record\nraw {}", "x".repeat(16 << 20)),
         format!("file NGAYLAP={}", "0".repeat(70_000)),
     ] {
@@ -176,6 +186,8 @@ fn records_are_refused_with_every_fault_named() {
         refused: record 1 HOSO: elements are nested more than 32 deep [nested_too_deep]
         refused: record 1 HOSO: the record holds more than 64 tables [tables_too_many]
         refused: record 1 XML1.NOIDUNGFILE: a row holds more than 512 fields [fields_too_many]
+        refused: record 1 (MA_LK L1) XML2.NOIDUNGFILE: the record holds more than 50,000 rows; send the stay in parts [lines_too_many]
+        refused: record 1 (MA_LK L1) XML1: the bill has more than 200 combinations of card, MUC_HUONG and year; is MUC_HUONG right? [claim_too_large]
         refused: record 1 HOSO: the record is larger than 16 MiB; send it in parts or without attachments [record_too_large]
         refused: file GIAMDINHHS: more than 64 KiB before the first HOSO; send records inside DANHSACHHOSO [envelope_too_large]
         refused: record 1 GIAMDINHHS.MACSKCB: the envelope's MACSKCB is not a facility code (two digits of the province, then three digits or capitals), or comes after the records [emitter_not_a_code]
@@ -373,7 +385,7 @@ fn what_is_odd_is_accepted_and_told() {
     broken.extend(told(&translate((file("record") + "?").as_bytes()), &mut rest));
     let lines: Vec<&str> = rest.lines().filter(|line| !line.contains("[rate_odd]")).collect();
     expect![[r#"
-        finding: record 1 (MA_LK L1) XML1: more than 2,000 lines; those of one code and rate were added up, amounts unchanged (2002 lines) [lines_merged]
+        finding: record 1 (MA_LK L1) XML1: more lines than an event holds (2,000, or 200 KiB); those of one code and rate, or else of one rate, were added up, amounts unchanged (2002 lines) [lines_merged]
         finding: record 1 (MA_LK L1) HOSO: more findings on this record were left out (at least 49) [findings_omitted]
         finding: record 1 (MA_LK L1) XML1.MA_BENH_CHINH: control characters in a code were left out [control_character]
         finding: file GIAMDINHHS: there is content after </GIAMDINHHS>, which was not read [content_after_end]"#]].assert_eq(&lines.join("\n"));

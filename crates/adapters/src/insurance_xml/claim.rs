@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Day, Kind, Millis, v1};
+use contract::{Day, Kind, LINES_MAX, LIST_MAX, Millis, SUBMISSION_BYTES_MAX, v1};
 use v1::event::Body;
 
 use super::{
@@ -34,9 +34,9 @@ const ROUTE_TRANSFERRED: &str = "1.3";
 const ROUTE_WITHDRAWN: &str = "8";
 /// What MA_BENH_KT may list.
 const DIAGNOSES_MAX: usize = 64;
-
-/// The most lines the contract takes.
-const LINES_MAX: usize = 2000;
+/// What the lines of one claim may take in an event, by [`line_bytes`]: what the contract takes of a submission, less far
+/// more than everything else in it can.
+const LINES_BYTES_MAX: usize = SUBMISSION_BYTES_MAX - (40 << 10);
 
 /// The rows a claim is made of.
 pub(crate) struct Tables<'a> {
@@ -140,14 +140,15 @@ pub(crate) fn translate(
     if route_code == ROUTE_TRANSFERRED && form_number.is_empty() && !referred_from.is_empty() {
         fields.remark(Rule::FormNumberMissing, "GIAY_CHUYEN_TUYEN", "");
     }
-
-    if lines.len() > LINES_MAX {
-        fields.remark(Rule::LinesMerged, "", format!("{} lines", lines.len()));
-    }
-
     let (Some(started_at), Some(ended_at)) = (started_at, ended_at) else {
         return Summary { record_key, person, started_at, ended_at, withdrawn };
     };
+    let (segments, charged_rate) = segments(&lines, &cards, started_at.day(), ended_at.day());
+    let lines = merged(lines, fields);
+    // Where these are within the limit, so are the lines: added up, there are at most two for each rate.
+    if segments.len() > LIST_MAX {
+        fields.remark(Rule::ClaimTooLarge, "", "");
+    }
     let said_before = out.len();
     let say = |suffix: usize, occurred_at: Millis, full: bool, body: Body| {
         let key = if suffix > 1 { format!("{record_key}#{suffix}") } else { record_key.clone() };
@@ -211,8 +212,6 @@ pub(crate) fn translate(
         });
         out.push(say(1, ended_at, false, body));
     }
-    let merged = lines.len() > LINES_MAX;
-    let (segments, charged_rate) = segments(&lines, &cards, started_at.day(), ended_at.day());
     let first = cards.first();
     let body = Body::ClaimSubmitted(v1::ClaimSubmitted {
         facility: envelope.emitter.clone(),
@@ -230,7 +229,7 @@ pub(crate) fn translate(
         discharge_type,
         totals,
         segments,
-        lines: if merged { merge(lines) } else { lines.into_iter().map(|line| line.event).collect() },
+        lines,
         group: first.map_or(String::new(), |card| card.group.clone()),
         rate_digit: first.map_or(String::new(), |card| card.rate_digit.clone()),
         exempt_from,
@@ -513,11 +512,17 @@ fn segments(lines: &[Line], cards: &[Card], started_on: Day, ended_on: Day) -> (
     (segments.into_values().map(finish).collect(), charged_rate)
 }
 
-/// Adds up lines of one kind, code and rate, or where even these are too many, of one kind and rate.
-fn merge(lines: Vec<Line>) -> Vec<v1::ClaimLine> {
-    let merge_by = |key: fn(&v1::ClaimLine) -> (i32, &str, u32)| {
+/// The lines as they are, or where they are too many for an event, those of one kind, code and rate added up, or where even
+/// these are too many, those of one kind and rate.
+fn merged(lines: Vec<Line>, fields: &mut Fields<'_>) -> Vec<v1::ClaimLine> {
+    let lines: Vec<v1::ClaimLine> = lines.into_iter().map(|line| line.event).collect();
+    if fits(&lines) {
+        return lines;
+    }
+    fields.remark(Rule::LinesMerged, "", format!("{} lines", lines.len()));
+    let merged_by = |key: fn(&v1::ClaimLine) -> (i32, &str, u32)| -> Vec<v1::ClaimLine> {
         let mut merged: BTreeMap<(i32, String, u32), v1::ClaimLine> = BTreeMap::new();
-        for line in lines.iter().map(|line| &line.event) {
+        for line in &lines {
             let (kind, code, charged_rate) = key(line);
             let sum = merged.entry((kind, code.to_string(), charged_rate)).or_insert_with(|| v1::ClaimLine {
                 kind,
@@ -530,11 +535,18 @@ fn merge(lines: Vec<Line>) -> Vec<v1::ClaimLine> {
             sum.fund += line.fund;
             sum.copay += line.copay;
         }
-        merged
+        merged.into_values().collect()
     };
-    let mut merged = merge_by(|line| (line.kind, &line.code, line.charged_rate));
-    if merged.len() > LINES_MAX {
-        merged = merge_by(|line| (line.kind, "", line.charged_rate));
-    }
-    merged.into_values().collect()
+    let by_code = merged_by(|line| (line.kind, &line.code, line.charged_rate));
+    if fits(&by_code) { by_code } else { merged_by(|line| (line.kind, "", line.charged_rate)) }
+}
+
+/// Whether an event has room for these lines.
+fn fits(lines: &[v1::ClaimLine]) -> bool {
+    lines.len() <= LINES_MAX && lines.iter().map(line_bytes).sum::<usize>() <= LINES_BYTES_MAX
+}
+
+/// The most a line takes in an event: its code, and 60 bytes for seven fields and their lengths.
+fn line_bytes(line: &v1::ClaimLine) -> usize {
+    line.code.len() + 60
 }

@@ -45,7 +45,7 @@ use values::Moment;
 /// The longest MA_LK the format allows, in characters.
 const RECORD_KEY_CHARS_MAX: usize = 100;
 /// The longest the contract takes, less room for `#` and a number.
-const RECORD_KEY_BYTES_MAX: usize = 120;
+const RECORD_KEY_BYTES_MAX: usize = contract::KEY_BYTES_MAX - 8;
 
 /// What a table of a record says.
 #[derive(Clone, Debug, PartialEq)]
@@ -369,6 +369,8 @@ const TRANSLATED: [(&str, &str); 5] = [
 const SUMMARY: usize = 1;
 const DRUGS: usize = 2;
 const SERVICES: usize = 3;
+/// The most rows of the translated tables of one record: their amounts add up within 63 bits.
+const ROWS_MAX: usize = 50_000;
 
 fn translate_record(
     text: &str,
@@ -387,6 +389,7 @@ fn translate_record(
     // Rows by translated table; `None` where the record has no such table.
     let mut found: [Option<Vec<Row>>; 5] = Default::default();
     let mut unreadable_lines = false;
+    let mut rows_left = ROWS_MAX;
     for table in &tables {
         let Some(at) = TRANSLATED.iter().position(|(name, _)| *name == table.name) else {
             if KNOWN_TABLES.contains(&table.name.as_str()) {
@@ -397,7 +400,7 @@ fn translate_record(
             continue;
         };
         let name = TRANSLATED[at].0;
-        let rows = table.xml().and_then(|xml| table::rows(&xml, TRANSLATED[at].1));
+        let rows = table.xml().and_then(|xml| table::rows(&xml, TRANSLATED[at].1, rows_left));
         let rows = match rows {
             Ok(rows) => rows,
             Err(rule) => {
@@ -406,6 +409,7 @@ fn translate_record(
                 continue;
             }
         };
+        rows_left -= rows.rows.len();
         if rows.other_encoding {
             remarks.add(Rule::EncodingDeclared, name, 0, "NOIDUNGFILE", String::new());
         }

@@ -72,6 +72,9 @@ rules! {
     NestedTooDeep "nested_too_deep" Refused "elements are nested more than 32 deep";
     TablesTooMany "tables_too_many" Refused "the record holds more than 64 tables";
     FieldsTooMany "fields_too_many" Refused "a row holds more than 512 fields";
+    LinesTooMany "lines_too_many" Refused "the record holds more than 50,000 rows; send the stay in parts";
+    ClaimTooLarge "claim_too_large" Refused
+        "the bill has more than 200 combinations of card, MUC_HUONG and year; is MUC_HUONG right?";
     SummaryRepeated "summary_repeated" Refused
         "the record holds more than one XML1 summary, so its lines belong to none; send one summary a record";
     SummaryMissing "summary_missing" Refused "the record holds lines (XML2, XML3) without the XML1 they belong to";
@@ -123,7 +126,7 @@ rules! {
     LineAmountDiffers "line_amount_differs" Finding "THANH_TIEN_BV is not SO_LUONG times DON_GIA, rounded to two decimals";
     LinesMissing "lines_missing" Finding "the record has no XML2 and no XML3, so its totals could not be checked";
     LinesMerged "lines_merged" Finding
-        "more than 2,000 lines; those of one code and rate were added up, amounts unchanged";
+        "more lines than an event holds (2,000, or 200 KiB); those of one code and rate, or else of one rate, were added up, amounts unchanged";
     LineOfAnotherRecord "line_of_another_record" Finding "the row's MA_LK is not that of XML1; it was counted to XML1";
     RateOdd "rate_odd" Finding "MUC_HUONG is not a percentage from 0 to 100";
     FormNumberMissing "form_number_missing" Finding

@@ -145,7 +145,9 @@ impl Table<'_> {
 
 /// Reads the rows of a table: the elements named `row_name`, and any other that holds an MA_LK of its own, for wrappers
 /// differ between the annexes and what is sent.
-pub(crate) fn rows(xml: &str, row_name: &str) -> Result<Rows, Rule> {
+///
+/// `rows_max`: more are a fault.
+pub(crate) fn rows(xml: &str, row_name: &str, rows_max: usize) -> Result<Rows, Rule> {
     let xml = xml.trim_start_matches('\u{feff}').trim_start();
     let mut reader = Reader::from_str(xml);
     let mut found = Rows::default();
@@ -180,6 +182,9 @@ pub(crate) fn rows(xml: &str, row_name: &str) -> Result<Rows, Rule> {
                 if leaf {
                     put(&mut open, element, &text)?;
                 } else if element == row_name || row.fields.iter().any(|(field, _)| field == "MA_LK") {
+                    if found.rows.len() == rows_max {
+                        return Err(Rule::LinesTooMany);
+                    }
                     found.rows.push(row);
                 }
                 text.clear();

@@ -48,7 +48,7 @@ impl Decimal {
     pub(crate) fn hundredths(self) -> (i64, bool) {
         let step = SCALE / 100;
         let rounded = (self.0.abs() + step / 2) / step * self.0.signum();
-        // One amount is far below 63 bits, and so is the sum of all the lines a record has room for.
+        // One amount is far below 63 bits, and so is the sum of all the rows a record may have.
         (i64::try_from(rounded).unwrap_or(i64::MAX), self.0 % step == 0)
     }
 
