@@ -3,7 +3,7 @@
 
 mod support;
 
-use adapters::insurance_xml::{Outcome, Translated, translate};
+use adapters::insurance_xml::{Outcome, Rule, Translated, translate};
 use contract::{Kind, Millis, v1};
 use expect_test::{Expect, expect};
 use v1::event::Body;
@@ -324,6 +324,117 @@ fn what_tells_of_hiv_leaves_the_open_fields() {
             XML13 referral_issued L1 of 01004 at 2026-03-02T10:30 [1:001080000001 2:GD4010000000001 4:BN1] form=77 from=01004 to=01929 reason=1 diagnosis= restricted=B24
         "#]],
     );
+}
+
+#[test]
+fn what_tells_of_hiv_is_found_however_codes_are_set_apart() {
+    let told = |words: &str| {
+        let outcome = translate(file(&format!("record XML1 XML2 XML3 XML13\n{words}")).as_bytes());
+        let said = outcome.submissions.iter().map(|said| &said.submission);
+        let restricted: Vec<String> = said
+            .clone()
+            .filter_map(|said| said.restricted.as_ref())
+            .flat_map(|restricted| restricted.diagnoses.clone())
+            .collect();
+        let open = said.map(|said| format!("{:?}", said.event)).collect::<String>();
+        (restricted.join("|"), open)
+    };
+    for (words, sealed) in [
+        ("XML1 MA_BENH_KT=I10,B20", "I10,B20"),
+        ("XML1 MA_BENH_KT=I10_B_20.1;K29", "I10 B 20.1"),
+        ("XML1 MA_BENH_KT=K29;I10/b24", "I10/b24"),
+        ("XML1 MA_BENH_CHINH=I10;B20", "I10;B20"),
+        ("XML1 MA_BENH_CHINH=I10\u{7}B20", "I10B20"),
+        ("XML13 MA_BENH_CHINH=I10;Z21", "I10;Z21"),
+        ("XML13 MA_BENH_CHINH=Z20.6", "Z20.6"),
+        ("XML1 MA_BENH_KT=Z11.4;Z717", "Z11.4|Z717"),
+    ] {
+        let (restricted, open) = told(&format!("XML1 MA_LOAI_KCB=15\n{words}"));
+        assert_eq!(restricted, sealed, "{words}");
+        assert!(sealed.split('|').all(|sealed| !open.contains(sealed)), "{words}: {open}");
+    }
+    for words in ["XML1 MA_BENH_KT=B19;B25;Z20.5;Z20;Z11;Z71;Z22;O98", "XML1 MA_BENH_CHINH=F02"] {
+        assert_eq!(told(words).0, "", "{words}");
+    }
+}
+
+#[test]
+fn a_line_is_charged_to_the_card_that_began_last_by_its_day_in_whatever_order_they_stand() {
+    let segments = |cards: &str| {
+        let story = format!(
+            "record\nXML1 NGAY_VAO=202608010815 NGAY_RA=202608021030 MA_DKBD=01004;01004 GT_THE_DEN=20261231;20261231 {cards}
+             XML2 NGAY_YL=202608010900\nXML3 NGAY_YL=202608010900"
+        );
+        let outcome = translate(file(&story).as_bytes());
+        let claim = outcome.submissions.iter().find_map(|said| match &said.submission.event.as_ref()?.body {
+            Some(Body::ClaimSubmitted(claim)) => Some(claim.clone()),
+            _ => None,
+        });
+        let claim = claim.unwrap();
+        let of = claim.segments.iter().map(|segment| segment.group.clone()).collect::<Vec<_>>().join(" ");
+        format!("{} {of}", claim.group)
+    };
+    assert_eq!(segments("MA_THE_BHYT=HN2010000000001;DN4010000000001 GT_THE_TU=20260701;20260101"), "HN ");
+    assert_eq!(segments("MA_THE_BHYT=DN4010000000001;HN2010000000001 GT_THE_TU=20260101;20260701"), "DN HN");
+}
+
+#[test]
+fn of_a_list_of_senders_the_last_that_is_there_counts_and_is_looked_at() {
+    for (list, sender, odd) in [
+        ("01004;", "01004", false),
+        ("01098;01004;_;", "01004", false),
+        ("01004;1929", "1929", true),
+        (";", "", false),
+    ] {
+        let story = format!(
+            "file MACSKCB=01929 wording=3176
+             record
+             XML1 MA_CSKCB=01929 MA_DOITUONG_KCB=1.3 MA_NOI_DI={list} GIAY_CHUYEN_TUYEN=77"
+        );
+        let outcome = translate(file(&story).as_bytes());
+        let arrivals =
+            outcome.submissions.iter().filter_map(|said| match said.submission.event.as_ref()?.body {
+                Some(Body::ReferralArrived(ref body)) if !said.just_in_case => {
+                    Some(body.from_facility.clone())
+                }
+                _ => None,
+            });
+        assert_eq!(arrivals.collect::<Vec<_>>().concat(), sender, "{list}");
+        let told = outcome.findings.iter().any(|finding| finding.rule == Rule::CodeOdd);
+        assert_eq!(told, odd, "{list}");
+    }
+}
+
+#[test]
+fn lines_that_are_too_large_for_an_event_are_added_up_and_nothing_is_lost() {
+    for (count, code, kept) in [(1_000, "", 1_002), (1_000, "M", 3), (1_000, "M_of_its_own", 2)] {
+        let lines: String = (1..=count)
+            .map(|at| {
+                let code = match code {
+                    "" => format!("M{at}"),
+                    "M" => "x250*M".to_string(),
+                    _ => format!("{at:0250}"),
+                };
+                format!("XML2+ STT={at} MA_THUOC={code}\n")
+            })
+            .collect();
+        let (total, fund, copay) =
+            (600_000 + 200_000 * count, 480_000 + 160_000 * count, 120_000 + 40_000 * count);
+        let story = format!(
+            "file as=inline\nrecord\nXML1 T_THUOC={} T_TONGCHI_BV={total} T_TONGCHI_BH={total} T_BNCCT={copay} T_BHTT={fund}\n{lines}",
+            total - 400_000
+        );
+        let outcome = translate(file(&story).as_bytes());
+        assert_eq!(outcome.refusals, []);
+        assert_eq!(outcome.findings.len(), usize::from(kept < 1_000));
+        for said in &outcome.submissions {
+            assert_eq!(contract::validate_submission(&said.submission), []);
+            if let Some(Body::ClaimSubmitted(claim)) = &said.submission.event.as_ref().unwrap().body {
+                assert_eq!(claim.lines.len(), kept);
+                assert_eq!(claim.lines.iter().map(|line| line.fund).sum::<i64>(), 100 * fund);
+            }
+        }
+    }
 }
 
 #[test]

@@ -122,7 +122,7 @@ pub(crate) fn translate(
     let (commune, province) = residence(fields);
     let diagnoses = Diagnoses::read(fields);
     let (referred_from, referred_to) =
-        (last_facility(fields, "MA_NOI_DI", "MA_CSKCB_DI"), facility(fields, "MA_NOI_DEN", "MA_CSKCB_DEN"));
+        (sent_by(fields, "MA_NOI_DI", "MA_CSKCB_DI"), facility(fields, "MA_NOI_DEN", "MA_CSKCB_DEN"));
     let form_number = fields.key("GIAY_CHUYEN_TUYEN", 50);
     let five_years = day_text(fields, "NAM_NAM_LIEN_TUC");
     let area = fields.listed("MA_KHUVUC", &["K1", "K2", "K3"], 2);
@@ -288,12 +288,8 @@ pub(crate) fn facility(fields: &mut Fields<'_>, old: &'static str, new: &'static
 }
 
 /// The facility that sent the patient here: of a `;` list of all earlier ones, the last.
-fn last_facility(fields: &mut Fields<'_>, old: &'static str, new: &'static str) -> String {
-    let field = if fields.get(new).is_empty() { old } else { new };
-    match fields.get(field).rsplit_once(';') {
-        None => fields.facility(field),
-        Some((_, last)) => super::remarks::code(last),
-    }
+fn sent_by(fields: &mut Fields<'_>, old: &'static str, new: &'static str) -> String {
+    if fields.get(new).is_empty() { fields.last_facility(old) } else { fields.last_facility(new) }
 }
 
 fn day_text(fields: &mut Fields<'_>, field: &'static str) -> String {
@@ -341,17 +337,16 @@ impl Diagnoses {
     pub(crate) fn read(fields: &mut Fields<'_>) -> Diagnoses {
         let mut diagnoses = Diagnoses::default();
         let main = fields.code("MA_BENH_CHINH", 7);
-        if tells_of_hiv(&main) {
+        if tells_of_hiv(fields.get("MA_BENH_CHINH")) {
             diagnoses.restricted.push(main);
         } else {
             diagnoses.open.extend((!main.is_empty()).then(|| main.clone()));
             diagnoses.main = main;
         }
         let others = fields.text("MA_BENH_KT", 100);
-        for code in
-            list(&others).map(super::remarks::code).filter(|code| !code.is_empty()).take(DIAGNOSES_MAX)
-        {
-            if tells_of_hiv(&code) {
+        let said = list(&others).map(|text| (text, super::remarks::code(text)));
+        for (text, code) in said.filter(|(_, code)| !code.is_empty()).take(DIAGNOSES_MAX) {
+            if tells_of_hiv(text) {
                 diagnoses.restricted.push(code);
             } else {
                 diagnoses.open.push(code.clone());
@@ -363,16 +358,16 @@ impl Diagnoses {
 }
 
 /// ICD-10 codes that say or suggest HIV: the disease (B20-B24), the carrier (Z21), the laboratory finding (R75), in
-/// pregnancy (O98.7), dementia (F02.4). Law on HIV/AIDS prevention, art. 8 and 30: a closed list of people may know.
-fn tells_of_hiv(code: &str) -> bool {
-    let code: String = code
-        .bytes()
-        .filter(u8::is_ascii_alphanumeric)
-        .map(|byte| byte.to_ascii_uppercase() as char)
-        .collect();
-    ["B20", "B21", "B22", "B23", "B24", "Z21", "R75", "O987", "F024"]
-        .iter()
-        .any(|hidden| code.starts_with(hidden))
+/// pregnancy (O98.7), dementia (F02.4), contact and exposure (Z20.6), the test (Z11.4), counselling (Z71.7). Law on HIV/AIDS
+/// prevention, art. 8 and 30: a closed list of people may know.
+const TELLS_OF_HIV: [&str; 12] =
+    ["B20", "B21", "B22", "B23", "B24", "Z21", "R75", "O987", "F024", "Z206", "Z114", "Z717"];
+
+/// Whether a text of one code, or of several however they are set apart, holds one of them.
+fn tells_of_hiv(text: &str) -> bool {
+    let written = text.bytes().filter(u8::is_ascii_alphanumeric);
+    let codes: String = written.map(|byte| byte.to_ascii_uppercase() as char).collect();
+    TELLS_OF_HIV.iter().any(|hidden| codes.contains(hidden))
 }
 
 fn line(fields: &mut Fields<'_>, kind: v1::ClaimLineKind, number: u32, record_key: &str) -> Line {
@@ -479,7 +474,8 @@ fn segments(lines: &[Line], cards: &[Card], started_on: Day, ended_on: Day) -> (
     for line in lines.iter().filter(|line| line.event.charged_rate != 0 || parts(line) != [0; 3]) {
         let on = line.on.unwrap_or(ended_on).min(ended_on).max(started_on);
         // The card that began last by that day; what was ordered before any card began is the first card's.
-        let card = (0..cards.len()).rev().find(|at| cards[*at].valid_from <= on).unwrap_or(0);
+        let begun = (0..cards.len()).filter(|at| cards[*at].valid_from <= on);
+        let card = begun.max_by_key(|at| cards[*at].valid_from).unwrap_or(0);
         let rate = line.event.charged_rate;
         let (_, sums) = segments.entry((card, rate, on.year())).or_insert_with(|| {
             let segment = v1::ClaimSegment {

@@ -5,14 +5,10 @@ use super::{
     table::Row,
     values::{self, Decimal, Moment, NotDecimal},
 };
-use contract::{Day, Millis};
+use contract::{CODE_BYTES_MAX, Day, KEY_BYTES_MAX, Millis, TEXT_BYTES_MAX};
 
 /// More findings than this on one record are only counted.
 const REMARKS_MAX: usize = 100;
-/// What the contract takes of a text for people, of a key (numbers of forms and people) and of a code, in bytes.
-const TEXT_BYTES_MAX: usize = 1024;
-const KEY_BYTES_MAX: usize = 128;
-const CODE_BYTES_MAX: usize = 32;
 
 /// The beginning of `text`, at most `bytes_max` bytes, whole characters.
 pub(crate) fn beginning(text: &str, bytes_max: usize) -> &str {
@@ -167,14 +163,29 @@ impl<'a> Fields<'a> {
     /// A facility's code, as sent.
     pub(crate) fn facility(&mut self, field: &'static str) -> String {
         let code = self.code(field, 5);
-        if !code.is_empty() && !values::is_facility_code(&code) {
+        self.check_facility(field, &code);
+        code
+    }
+
+    /// The last facility of a `;` list, as sent.
+    pub(crate) fn last_facility(&mut self, field: &'static str) -> String {
+        let text = self.get(field);
+        if !text.contains(';') {
+            return self.facility(field);
+        }
+        let last = code(values::list(text).filter(|item| !item.is_empty()).last().unwrap_or_default());
+        self.check_facility(field, &last);
+        last
+    }
+
+    fn check_facility(&mut self, field: &'static str, code: &str) {
+        if !code.is_empty() && !values::is_facility_code(code) {
             self.remark(
                 Rule::CodeOdd,
                 field,
                 "a facility code has two digits of the province, then three digits or capitals",
             );
         }
-        code
     }
 
     /// A moment the record cannot do without.
