@@ -234,8 +234,12 @@ mod tests {
         writer.finish().unwrap();
         let mut found = Vec::new();
         let path = folder.path().join("keys").join("persons.keys");
-        let keys = PersonKeys::open(&path, 0, |subject, slot| found.push((subject, slot))).unwrap();
-        assert_eq!(found, [(subjects[0], 0), (subjects[1], 1)]);
+        let keys = PersonKeys::open(&path, 0, |persons, slots| {
+            found.push((persons, slots));
+            Ok::<_, KeyError>(())
+        })
+        .unwrap();
+        assert_eq!(found, [([(subjects[0], 0), (subjects[1], 1)].into(), 2)]);
         assert_eq!(keys.slots(), 2);
         assert!(keys.get(1, subjects[1]).is_ok() && keys.get(1, subjects[0]).is_err());
         assert!(PersonKeysWriter::create(folder.path()).is_err(), "a second file would forget the first");

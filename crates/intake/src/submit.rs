@@ -132,20 +132,18 @@ impl Intake {
             (None, None) => keys::open_deployment_key(&key_path)?,
         };
         let mut index = Index::open(&folder.join("intake"), log.as_ref())?;
-        let mut persons = HashMap::new();
-        let mut keys =
-            PersonKeys::open(&folder.join("keys").join("persons.keys"), index.slots(), |subject, slot| {
-                persons.insert(subject, slot);
-            })?;
+        let path = folder.join("keys").join("persons.keys");
+        let mut keys = PersonKeys::open(&path, index.slots(), |persons, slots| {
+            index.note_slots(persons, slots).map_err(OpenError::from)
+        })?;
         if keys.has_rest() {
             for subject in index.sealed_beyond(log.as_ref())? {
-                if !persons.contains_key(&subject) && index.slot(&Pending::default(), subject)?.is_none() {
+                if index.slot(&Pending::default(), subject)?.is_none() {
                     return Err(keys.rest_is_needed().into());
                 }
             }
             keys.cut_rest()?;
         }
-        index.note_slots(persons, keys.slots())?;
         index.catch_up(log.as_ref())?;
         let (unnoted, totals) = (HashMap::new(), Totals::default());
         Ok(Intake { log, deployment, keys, index, unnoted, totals })

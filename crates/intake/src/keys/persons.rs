@@ -1,6 +1,7 @@
 //! The file of persons' keys, as intake adds to it.
 
 use std::{
+    collections::HashMap,
     fs::{self, OpenOptions},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -15,6 +16,11 @@ use super::{KeyError, PERSONS_MAGIC, SLOT_BYTES, random, refused, sync_names, un
 /// Whose key, and the key.
 type Slot = (Subject, Zeroizing<[u8; 32]>);
 
+/// Slots that are read at once: a megabyte of them.
+const PIECE_SLOTS: u64 = (1 << 20) / SLOT_BYTES;
+/// Slots that are noted at once, or a piece more.
+const NOTED_SLOTS: usize = 300_000;
+
 /// The keys of persons, in a file of slots of 52 bytes: subject (16), key (32), CRC-32C of both. Slots are only ever
 /// added, so a slot's number stays; 8.6 million people take 450 MB. Who has which slot is in intake's index.
 #[derive(Debug)]
@@ -28,13 +34,14 @@ pub(crate) struct PersonKeys {
 }
 
 impl PersonKeys {
-    /// Opens the file, or makes it. `indexed` slots are in the index already; `found` gets the others, up to the first that
-    /// was not written whole. What is behind that is left, and the answer says so: see [`PersonKeys::cut_rest`].
-    pub(crate) fn open(
+    /// Opens the file, or makes it. `indexed` slots are in the index already; `note` gets the others, up to the first that
+    /// was not written whole: whose they are, and how many slots there are up to there. What is behind that is left, and
+    /// [`PersonKeys::has_rest`] says so: see [`PersonKeys::cut_rest`].
+    pub(crate) fn open<E: From<KeyError>>(
         path: &Path,
         indexed: u64,
-        found: impl FnMut(Subject, u64),
-    ) -> Result<PersonKeys, KeyError> {
+        note: impl FnMut(HashMap<Subject, u64>, u64) -> Result<(), E>,
+    ) -> Result<PersonKeys, E> {
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(unavailable(folder))?;
         // Made by hand: nobody else may ever read it.
@@ -44,15 +51,12 @@ impl PersonKeys {
         if file.len().map_err(unavailable(path))? < PERSONS_MAGIC.len() as u64 {
             sync_names(folder).map_err(unavailable(folder))?;
         }
-        PersonKeys::of_file(path, file, indexed, found)
+        let mut keys = PersonKeys::of_file(path, file, indexed)?;
+        keys.find(indexed, note)?;
+        Ok(keys)
     }
 
-    fn of_file(
-        path: &Path,
-        file: Box<dyn FileHandle>,
-        indexed: u64,
-        mut found: impl FnMut(Subject, u64),
-    ) -> Result<PersonKeys, KeyError> {
+    fn of_file(path: &Path, file: Box<dyn FileHandle>, indexed: u64) -> Result<PersonKeys, KeyError> {
         let length = file.len().map_err(unavailable(path))?;
         let mut magic = [0; PERSONS_MAGIC.len()];
         if length >= 16 {
@@ -76,19 +80,36 @@ impl PersonKeys {
             );
             return Err(refused(path, what));
         }
-        let mut keys =
-            PersonKeys { path: path.into(), file, slots: held, unsynced: Vec::new(), has_rest: false };
-        for slot in indexed..held {
-            match keys.slot(slot)? {
-                Some((subject, _)) => found(subject, slot),
-                None => {
-                    keys.slots = slot;
+        let has_rest = length.max(16) > 16 + held * SLOT_BYTES;
+        Ok(PersonKeys { path: path.into(), file, slots: held, unsynced: Vec::new(), has_rest })
+    }
+
+    /// Notes whose the slots from `indexed` on are, some at a time: after a long log was written past intake there is one
+    /// for everybody.
+    fn find<E: From<KeyError>>(
+        &mut self,
+        indexed: u64,
+        mut note: impl FnMut(HashMap<Subject, u64>, u64) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (mut at, held) = (indexed, self.slots);
+        let mut found = HashMap::new();
+        while at < self.slots {
+            let many = (held - at).min(PIECE_SLOTS);
+            let mut piece = Zeroizing::new(vec![0; (many * SLOT_BYTES) as usize]);
+            read_exact_at(self.file.as_ref(), &mut piece, slot_at(at)).map_err(unavailable(&self.path))?;
+            for bytes in piece.chunks_exact(SLOT_BYTES as usize) {
+                let Some((subject, _)) = decode(bytes) else {
+                    (self.slots, self.has_rest) = (at, true);
                     break;
-                }
+                };
+                found.insert(subject, at);
+                at += 1;
+            }
+            if found.len() >= NOTED_SLOTS || at == self.slots {
+                note(std::mem::take(&mut found), at)?;
             }
         }
-        keys.has_rest = length.max(16) > keys.end();
-        Ok(keys)
+        Ok(())
     }
 
     /// Whether there is something behind the last slot that can be read: of keys that were being written when the machine
@@ -113,7 +134,7 @@ impl PersonKeys {
 
     /// Where the next slot begins.
     fn end(&self) -> u64 {
-        16 + self.slots * SLOT_BYTES
+        slot_at(self.slots)
     }
 
     fn damaged(&self, slot: u64) -> KeyError {
@@ -126,17 +147,8 @@ impl PersonKeys {
     /// Subject and key of a slot; `None` where its checksum does not fit.
     fn slot(&self, slot: u64) -> Result<Option<Slot>, KeyError> {
         let mut bytes = Zeroizing::new([0; SLOT_BYTES as usize]);
-        let at = 16 + slot * SLOT_BYTES;
-        read_exact_at(self.file.as_ref(), &mut bytes[..], at).map_err(unavailable(&self.path))?;
-        let (content, sum) = bytes.split_at(48);
-        if crc32c::crc32c(content).to_le_bytes() != *sum {
-            return Ok(None);
-        }
-        let mut subject = Subject::default();
-        subject.0.copy_from_slice(&content[..16]);
-        let mut key = Zeroizing::new([0; 32]);
-        key.copy_from_slice(&content[16..]);
-        Ok(Some((subject, key)))
+        read_exact_at(self.file.as_ref(), &mut bytes[..], slot_at(slot)).map_err(unavailable(&self.path))?;
+        Ok(decode(&bytes[..]))
     }
 
     /// How many slots there are, new ones included.
@@ -200,6 +212,23 @@ impl PersonKeys {
     }
 }
 
+fn slot_at(slot: u64) -> u64 {
+    16 + slot * SLOT_BYTES
+}
+
+/// Subject and key of a slot's bytes; `None` where its checksum does not fit.
+fn decode(bytes: &[u8]) -> Option<Slot> {
+    let (content, sum) = bytes.split_at_checked(48)?;
+    if crc32c::crc32c(content).to_le_bytes() != *sum {
+        return None;
+    }
+    let mut subject = Subject::default();
+    subject.0.copy_from_slice(&content[..16]);
+    let mut key = Zeroizing::new([0; 32]);
+    key.copy_from_slice(&content[16..]);
+    Some((subject, key))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -227,8 +256,11 @@ mod tests {
         let file =
             disk.shared().open(Path::new(PATH), Access::Write).map_err(unavailable(Path::new(PATH)))?;
         let mut slots = Vec::new();
-        let keys =
-            PersonKeys::of_file(Path::new(PATH), file, 0, |subject, slot| slots.push((subject, slot)))?;
+        let mut keys = PersonKeys::of_file(Path::new(PATH), file, 0)?;
+        keys.find(0, |found, _| {
+            slots.extend(found);
+            Ok::<_, KeyError>(())
+        })?;
         let held = slots.into_iter().map(|(subject, slot)| {
             let (found, key) = keys.slot(slot).unwrap().unwrap();
             assert_eq!(found, subject);
@@ -321,6 +353,34 @@ mod tests {
     }
 
     #[test]
+    fn many_keys_are_found_some_at_a_time() {
+        let disk = disk(1);
+        let (mut keys, none) = open(&disk).unwrap();
+        let people = 2 * NOTED_SLOTS as u64 + 10_000;
+        create(&mut keys, &none, 0..people);
+        keys.sync().unwrap();
+        let damaged = people - 5;
+        disk.damage(Path::new(PATH), |bytes| bytes[slot_at(damaged) as usize] ^= 1);
+        let file = disk.shared().open(Path::new(PATH), Access::Write).unwrap();
+        let mut keys = PersonKeys::of_file(Path::new(PATH), file, 7).unwrap();
+        let (mut noted, mut next) = (Vec::new(), 7);
+        keys.find(7, |found, slots| {
+            let found: BTreeMap<u64, Subject> =
+                found.into_iter().map(|(subject, slot)| (slot, subject)).collect();
+            assert!(found.into_iter().eq((next..slots).map(|slot| (slot, person(slot)))));
+            noted.push(slots - next);
+            next = slots;
+            Ok::<_, KeyError>(())
+        })
+        .unwrap();
+        assert_eq!((next, keys.slots(), keys.has_rest()), (damaged, damaged, true));
+        assert!(
+            noted.len() == 3 && noted.iter().all(|many| *many < NOTED_SLOTS as u64 + PIECE_SLOTS),
+            "{noted:?}"
+        );
+    }
+
+    #[test]
     fn a_full_disk_is_told_costs_no_key_and_can_be_mended() {
         let disk = disk(1);
         let (mut keys, none) = open(&disk).unwrap();
@@ -354,7 +414,7 @@ mod tests {
         create(&mut keys, &none, 0..3);
         keys.sync().unwrap();
         let file = disk.shared().open(Path::new(PATH), Access::Write).unwrap();
-        let error = PersonKeys::of_file(Path::new(PATH), file, 4, |_, _| ()).unwrap_err();
+        let error = PersonKeys::of_file(Path::new(PATH), file, 4).unwrap_err();
         assert!(
             error.to_string().contains("holds 3 keys, 4 were given out: bring back the newest copy"),
             "{error}"
