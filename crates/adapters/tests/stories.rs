@@ -313,6 +313,19 @@ fn a_withdrawal_takes_back_what_the_bill_told_of() {
 }
 
 #[test]
+fn a_withdrawal_takes_back_the_check_in_too() {
+    let in_case = |story: &str| -> Vec<Kind> {
+        let outcome = translate(file(story).as_bytes());
+        let in_case = outcome.submissions.iter().filter(|said| said.just_in_case);
+        in_case.map(|said| Kind::of(said.submission.event.as_ref().unwrap().body.as_ref().unwrap())).collect()
+    };
+    for story in ["record\nXML1 MA_DOITUONG_KCB=8", "record XML0 XML1 XML2 XML3\nXML1 MA_DOITUONG_KCB=8"] {
+        assert!(in_case(story).contains(&Kind::VisitOpened));
+    }
+    assert!(!in_case("record").contains(&Kind::VisitOpened));
+}
+
+#[test]
 fn what_tells_of_hiv_leaves_the_open_fields() {
     check(
         "record XML1 XML2 XML3 XML13\nXML1 MA_BENH_CHINH=B20.0 MA_BENH_KT=I10;z21;K29\nXML13 MA_BENH_CHINH=B24",

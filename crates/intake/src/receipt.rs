@@ -23,8 +23,10 @@ pub enum Outcome {
         position: Position,
         /// Whether another version of the same record was known before.
         changed: bool,
-        /// The version of the record that was taken back because it was about another person.
-        voided: Option<EventId>,
+        /// What was taken back because it is about another person: the version before, or this one where it is the older;
+        /// what this one corrects; of a claim, the check-in and the forms of its visit, the latter said again about the
+        /// claim's person.
+        voided: Vec<EventId>,
     },
     /// The same was sent before, and nothing changed.
     Duplicate {
@@ -32,6 +34,8 @@ pub enum Outcome {
         event_id: EventId,
         /// Where the first copy is.
         first: Position,
+        /// Another version of the record counts, and goes on counting: to count again this one has to be asserted later.
+        superseded: bool,
     },
     /// It is not in the log.
     Refused {
@@ -55,7 +59,7 @@ pub struct Totals {
     pub duplicate: u64,
     /// Not in the log.
     pub refused: u64,
-    /// Retractions that intake itself appended because a correction named another person. Not among the sent.
+    /// Retractions that intake itself appended because a correction or a claim named another person. Not among the sent.
     pub retractions: u64,
 }
 
@@ -67,7 +71,7 @@ impl Totals {
                 self.sent += 1;
                 self.accepted += 1;
                 self.changed += u64::from(*changed);
-                self.retractions += u64::from(voided.is_some());
+                self.retractions += voided.len() as u64;
             }
             Outcome::Duplicate { .. } => {
                 self.sent += 1;

@@ -2,6 +2,7 @@
 
 mod batch;
 mod decide;
+mod follow;
 
 use std::{
     collections::HashMap,
@@ -9,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use contract::{DeploymentKey, Millis, Subject, v1};
+use contract::{DeploymentKey, EventView, Millis, Subject, v1};
 use event_log::{AppendError, EventLog, Position, ReadError};
 
 use crate::{
@@ -174,7 +175,7 @@ impl Intake {
     }
 
     /// Takes a batch, and answers when all that it accepted is durable: one receipt for each item, in their order. `now`
-    /// is the wall clock; recorded times never go back even where it does.
+    /// is the wall clock; recorded times go forward even where it does not.
     pub fn submit(&mut self, items: Vec<Item>, now: Millis) -> Result<Vec<Receipt>, SubmitError> {
         if items.len() > SUBMISSIONS_MAX {
             return Err(SubmitError::TooMany(items.len()));
@@ -188,20 +189,21 @@ impl Intake {
         if self.index.next() != self.log.ends()? {
             self.index.catch_up(self.log.as_ref())?;
         }
-        let recorded_at = now.max(self.index.clock());
-        let mut batch = Batch::default();
+        // Later than all before: of versions that were asserted on one day the last that was received counts.
+        let mut batch = Batch::new(now.max(Millis(self.index.clock().0 + 1)));
         let mut receipts = Vec::with_capacity(items.len());
         let mut changing = false;
         for item in items {
             if !item.just_in_case && (batch.bytes >= FLUSH_BYTES || batch.prepared.len() >= FLUSH_RECORDS) {
-                self.flush(std::mem::take(&mut batch), recorded_at, &mut receipts)?;
+                let next = Batch::new(batch.recorded_at);
+                self.flush(std::mem::replace(&mut batch, next), &mut receipts)?;
             }
             let just_in_case = item.just_in_case;
             if just_in_case && !changing {
                 receipts.push(Receipt { outcome: Outcome::NothingToWithdraw, findings: Vec::new() });
                 continue;
             }
-            let taken = self.take(&mut batch, item, recorded_at, receipts.len());
+            let taken = self.take(&mut batch, item, receipts.len());
             match taken {
                 Ok(receipt) => {
                     if !just_in_case {
@@ -215,7 +217,7 @@ impl Intake {
                 }
             }
         }
-        self.flush(batch, recorded_at, &mut receipts)?;
+        self.flush(batch, &mut receipts)?;
         for receipt in &receipts {
             self.totals.add(receipt);
         }
@@ -229,7 +231,8 @@ fn key_id_of(log: &dyn EventLog) -> Result<Option<String>, ReadError> {
     for (partition, end) in log.ends()?.into_iter().enumerate().filter(|(_, end)| *end > 0) {
         debug_assert!(end > 0);
         let position = Position { partition: partition as u16, offset: 0 };
-        if let Some(id) = read(log, position, |view| view.key_id.to_string())? {
+        let key_id = |bytes: &[u8]| EventView::parse(bytes).ok().map(|view| view.key_id.to_string());
+        if let Some(id) = read(log, position, key_id)? {
             return Ok(Some(id));
         }
     }

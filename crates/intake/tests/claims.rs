@@ -35,7 +35,7 @@ fn resends_corrections_and_withdrawals_of_claim_files_leave_the_books_in_balance
         {
             let before = intake.totals();
             intake
-                .submit(items(&fs::read(path).unwrap()), Millis(1_790_000_000_000 + 1000 * at as i64))
+                .submit(items(&fs::read(path).unwrap()), Millis(1_798_000_000_000 + 1000 * at as i64))
                 .unwrap();
             let Totals { sent, accepted, changed, duplicate, refused, retractions } = intake.totals();
             assert!(intake.totals().balance());

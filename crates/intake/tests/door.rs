@@ -24,7 +24,7 @@ impl Door {
         let folder = tempfile::tempdir().unwrap();
         let log = Arc::new(EmbeddedLog::create(&folder.path().join("log"), PARTITIONS).unwrap());
         let intake = Intake::open(folder.path(), log.clone()).unwrap();
-        Door { folder, log, intake: Some(intake), now: 1_772_400_000_000 }
+        Door { folder, log, intake: Some(intake), now: 1_775_000_000_000 }
     }
 
     fn path(&self) -> &Path {
@@ -154,7 +154,7 @@ fn with_id(mut item: Item, id: u8) -> Item {
 
 fn accepted(receipt: &Receipt) -> (Position, bool, bool) {
     match &receipt.outcome {
-        Outcome::Accepted { position, changed, voided, .. } => (*position, *changed, voided.is_some()),
+        Outcome::Accepted { position, changed, voided, .. } => (*position, *changed, !voided.is_empty()),
         other => panic!("not accepted: {other:?}"),
     }
 }
@@ -267,10 +267,8 @@ fn a_correction_that_changes_the_person_takes_the_old_version_back_first() {
         panic!()
     };
     let receipt = door.one(claim("L1", "2026-03-04", 20, BINH));
-    let Outcome::Accepted { changed: true, voided: Some(voided), .. } = receipt.outcome else {
-        panic!("{receipt:?}")
-    };
-    assert_eq!(voided, old);
+    let Outcome::Accepted { changed: true, voided, .. } = receipt.outcome else { panic!("{receipt:?}") };
+    assert_eq!(voided, [old]);
     assert_eq!(door.kinds(), [Kind::Retraction, Kind::ClaimSubmitted, Kind::ClaimSubmitted]);
     let events = door.events();
     let retraction = events.iter().find(|(_, event)| event.voids.is_some()).unwrap();
@@ -293,7 +291,7 @@ fn an_older_version_about_another_person_is_taken_back_when_it_comes_late() {
     door.one(claim("L1", "2026-03-04", 20, BINH));
     let late = door.one(claim("L1", "2026-03-03", 20, AN));
     let Outcome::Accepted { event_id, voided, .. } = late.outcome else { panic!() };
-    assert_eq!(voided, Some(event_id));
+    assert_eq!(voided, [event_id]);
     // A still later correction is about the person of the version that counts.
     let (_, changed, voided) = accepted(&door.one(claim("L1", "2026-03-05", 30, BINH)));
     assert_eq!((changed, voided), (true, false));
@@ -413,7 +411,176 @@ fn an_event_is_taken_back_where_it_is() {
     correction.submission.event.as_mut().unwrap().corrects =
         Some(v1::EventReference { event_id: event_id.0.to_vec(), reason: String::new() });
     let Outcome::Accepted { voided, .. } = door.one(correction).outcome else { panic!() };
-    assert_eq!(voided, Some(event_id));
+    assert_eq!(voided, [event_id]);
+}
+
+fn correcting(mut item: Item, target: &[u8]) -> Item {
+    item.submission.event.as_mut().unwrap().corrects =
+        Some(v1::EventReference { event_id: target.to_vec(), reason: String::new() });
+    item
+}
+
+fn id_of(receipt: &Receipt) -> contract::EventId {
+    match &receipt.outcome {
+        Outcome::Accepted { event_id, .. } => *event_id,
+        other => panic!("not accepted: {other:?}"),
+    }
+}
+
+#[test]
+fn what_is_corrected_has_to_be_known_and_the_emitters_own() {
+    let mut door = Door::new();
+    let unknown = door.one(correcting(claim("L2", "2026-03-03", 20, BINH), &[9; 16]));
+    assert_eq!(faults(&unknown), [("event.corrects.event_id".into(), FaultCode::UnknownValue)]);
+    let of_another = |mut item: Item| {
+        item.submission.event.as_mut().unwrap().emitter = "01929".into();
+        item
+    };
+    let first = id_of(&door.one(claim("L1", "2026-03-03", 20, AN)));
+    let mut void = said("R1", "2026-03-04", Body::Retraction(v1::Retraction {}), AN);
+    void.submission.person = None;
+    void.submission.event.as_mut().unwrap().voids =
+        Some(v1::EventReference { event_id: first.0.to_vec(), reason: String::new() });
+    for (item, field) in [
+        (correcting(claim("L3", "2026-03-04", 20, BINH), &first.0), "event.corrects.event_id"),
+        (void, "event.voids.event_id"),
+    ] {
+        let mut item = of_another(item);
+        assert_eq!(faults(&door.one(item.clone())), [(field.into(), FaultCode::NotAllowed)]);
+        item.by_operator = true;
+        accepted(&door.one(item));
+    }
+}
+
+#[test]
+fn a_correction_takes_back_what_it_names_and_the_version_before_it() {
+    let mut door = Door::new();
+    let first = id_of(&door.one(claim("L1", "2026-03-03", 20, AN)));
+    let other = id_of(&door.one(claim("L2", "2026-03-03", 20, AN)));
+    let receipt = door.one(correcting(claim("L2", "2026-03-04", 30, BINH), &first.0));
+    let Outcome::Accepted { voided, .. } = receipt.outcome else { panic!() };
+    assert_eq!(voided, [other, first]);
+    let voids = door.events().into_iter().filter_map(|(_, event)| event.voids);
+    let mut taken: Vec<_> = voids.map(|reference| reference.event_id).collect();
+    taken.sort();
+    let mut expected = [other, first].map(|id| id.0.to_vec());
+    expected.sort();
+    assert_eq!(taken, expected);
+    assert_eq!(door.totals().retractions, 2);
+}
+
+fn check_in(key: &str, asserted: &str, number: &str) -> Item {
+    let body = v1::VisitOpened { facility: "01004".into(), visit_type: "01".into(), ..Default::default() };
+    said(key, asserted, Body::VisitOpened(body), number)
+}
+
+fn form(key: &str, asserted: &str, number: &str) -> Item {
+    let body = v1::ReferralIssued {
+        form_number: "77".into(),
+        from_facility: "01004".into(),
+        to_facility: "01929".into(),
+        form_kind: v1::ReferralFormKind::Standard as i32,
+        ..Default::default()
+    };
+    let mut item = said(key, asserted, Body::ReferralIssued(body), number);
+    item.submission.restricted = Some(v1::RestrictedDetails { diagnoses: vec!["B20".into()] });
+    item
+}
+
+impl Door {
+    fn subject(&self, number: &str) -> Subject {
+        self.intake.as_ref().unwrap().deployment_key().subject_of(&person(number), "", "").0
+    }
+
+    /// Whom the events of a kind are about that nothing takes back.
+    fn standing(&self, kind: Kind) -> Vec<Subject> {
+        let events = self.events();
+        let voided = |event: &v1::Event| {
+            events.iter().any(|(_, other)| {
+                let is_it = |reference: &v1::EventReference| reference.event_id == event.event_id;
+                other.subject == event.subject && other.voids.as_ref().is_some_and(is_it)
+            })
+        };
+        let of_kind = events.iter().map(|(_, event)| event).filter(|event| {
+            Kind::of(event.body.as_ref().unwrap()) == kind && event.withdrawal.is_none() && !voided(event)
+        });
+        of_kind.map(|event| Subject::try_from(&event.subject[..]).unwrap()).collect()
+    }
+}
+
+#[test]
+fn a_check_in_and_the_forms_of_a_visit_follow_its_claim() {
+    let mut door = Door::new();
+    let second = "L1#2";
+    door.submit(vec![
+        check_in("L1", "2026-03-02", BINH),
+        form("L1", "2026-03-02", BINH),
+        form(second, "2026-03-02", BINH),
+        check_in("L2", "2026-03-02", BINH),
+    ]);
+    let (an, binh) = (door.subject(AN), door.subject(BINH));
+    let receipt = door.one(claim("L1", "2026-03-03", 20, AN));
+    let Outcome::Accepted { voided, .. } = receipt.outcome else { panic!() };
+    assert_eq!((voided.len(), door.totals().retractions), (3, 3));
+    assert_eq!(door.standing(Kind::VisitOpened), [binh], "that of the other visit");
+    assert_eq!(door.standing(Kind::ReferralIssued), [an, an]);
+
+    // The form is sealed for whom it is about now, and says whence it came.
+    let moved =
+        door.events().into_iter().map(|(_, event)| event).find(|event| event.corrects.is_some()).unwrap();
+    assert_eq!(moved.asserted_at, at("2026-03-02"));
+    assert!(moved.person.is_some() && moved.restricted.is_some());
+
+    // Resends change nothing, later versions of the claim take back nothing more, and a check-in is about the claim's person.
+    door.reopen();
+    let before = door.events().len();
+    for item in [
+        form("L1", "2026-03-02", BINH),
+        check_in("L1", "2026-03-02", BINH),
+        claim("L1", "2026-03-03", 20, AN),
+    ] {
+        first_of(&door.one(item));
+    }
+    assert_eq!(door.events().len(), before);
+    door.one(claim("L1", "2026-03-04", 30, AN));
+    assert_eq!(door.events().len(), before + 1);
+    door.one(check_in("L1", "2026-03-05", BINH));
+    assert_eq!(door.standing(Kind::VisitOpened).len(), 2);
+    assert!(door.standing(Kind::VisitOpened).contains(&an));
+
+    // The claim is corrected to the other person and nothing else is sent again; and back.
+    for (asserted, number, subject) in [("2026-03-06", BINH, binh), ("2026-03-07", AN, an)] {
+        door.one(claim("L1", asserted, 30, number));
+        assert_eq!(door.standing(Kind::ReferralIssued), [subject, subject]);
+        assert_eq!(door.standing(Kind::VisitOpened), [binh]);
+    }
+    // What is withdrawn leaves the rest where it is.
+    door.one(withdrawn(claim("L1", "2026-03-08", 30, BINH)));
+    assert_eq!(door.standing(Kind::ReferralIssued), [an, an]);
+}
+
+#[test]
+fn a_form_that_came_in_the_same_batch_follows_too() {
+    let mut door = Door::new();
+    door.submit(vec![form("L1", "2026-03-03", BINH), claim("L1", "2026-03-03", 20, AN)]);
+    assert_eq!(door.standing(Kind::ReferralIssued), [door.subject(AN)]);
+    door.one(claim("L1", "2026-03-03", 30, AN));
+    assert_eq!(door.events().len(), 5);
+}
+
+#[test]
+fn what_is_asserted_ahead_of_the_clock_is_refused() {
+    let mut door = Door::new();
+    let day = 24 * 60 * 60 * 1000;
+    door.now = at("2026-03-03").map(|at| Millis::from_timestamp(&at).0).unwrap() - day;
+    accepted(&door.one(claim("L1", "2026-03-03", 20, AN)));
+    let ahead = door.one(claim("L1", "2026-03-04", 20, AN));
+    assert_eq!(faults(&ahead), [("event.asserted_at".into(), FaultCode::OutOfRange)]);
+    // The log may be ahead of the wall clock.
+    door.now += 2 * day;
+    accepted(&door.one(claim("L1", "2026-03-04", 20, AN)));
+    door.now -= 2 * day;
+    accepted(&door.one(claim("L1", "2026-03-05", 20, AN)));
 }
 
 #[test]
@@ -487,12 +654,55 @@ fn recorded_times_never_go_back() {
     door.now -= 5_000_000;
     door.reopen();
     door.one(claim("L2", "2026-03-03", 20, AN));
+    // Nor do they stand still for versions of one record: the last that was received counts.
+    door.submit(vec![
+        claim("L2", "2026-03-03", 30, AN),
+        claim("L2", "2026-03-03", 40, AN),
+        claim("L3", "2026-03-03", 0, AN),
+    ]);
     let recorded: Vec<_> = door
         .events()
         .iter()
-        .map(|(_, event)| Millis::from_timestamp(event.recorded_at.as_ref().unwrap()))
+        .map(|(_, event)| Millis::from_timestamp(event.recorded_at.as_ref().unwrap()).0)
         .collect();
-    assert_eq!(recorded[0], recorded[1]);
+    let (first, steps) = (recorded[0], recorded.windows(2).map(|pair| pair[1] - pair[0]));
+    assert!(first > door.now);
+    assert_eq!(steps.collect::<Vec<_>>(), [1, 1, 1, 0]);
+}
+
+#[test]
+fn asserted_at_no_time_what_is_said_last_holds_and_on_one_day_the_sender_is_told() {
+    let undated = |copay: i64| {
+        let mut item = claim("L1", "2026-03-03", copay, AN);
+        item.submission.event.as_mut().unwrap().asserted_at = None;
+        item
+    };
+    let mut door = Door::new();
+    let mut events = Vec::new();
+    for (copay, is_new) in
+        [(20, true), (20, false), (30, true), (20, true), (20, false), (30, true), (20, true)]
+    {
+        let receipt = door.one(undated(copay));
+        match receipt.outcome {
+            Outcome::Accepted { event_id, .. } if is_new => events.push(event_id),
+            Outcome::Duplicate { event_id, superseded: false, .. } if !is_new => {
+                assert_eq!(Some(&event_id), events.last());
+            }
+            other => panic!("{copay}: {other:?}"),
+        }
+    }
+    assert_eq!(door.events().len(), 5);
+
+    let superseded = |receipt: Receipt| match receipt.outcome {
+        Outcome::Duplicate { superseded, .. } => superseded,
+        other => panic!("{other:?}"),
+    };
+    door.one(claim("L2", "2026-03-03", 20, AN));
+    door.one(claim("L2", "2026-03-03", 30, AN));
+    assert!(!superseded(door.one(claim("L2", "2026-03-03", 30, AN))));
+    assert!(superseded(door.one(claim("L2", "2026-03-03", 20, AN))));
+    door.one(withdrawn(claim("L2", "2026-03-03", 30, AN)));
+    assert!(superseded(door.one(claim("L2", "2026-03-03", 30, AN))));
 }
 
 #[test]

@@ -262,9 +262,11 @@ pub(crate) fn translate(
         .map(|number| (Body::InsuranceGranted(v1::InsuranceGranted::default()), number))
         .chain([(Body::ResidenceChanged(v1::ResidenceChanged::default()), 1)]);
     let of_form = [(Body::ReferralIssued(v1::ReferralIssued::default()), 1)];
+    let of_visit = [(Body::VisitOpened(v1::VisitOpened::default()), 1)];
     for (body, number) in of_bill
         .chain(of_person.filter(|_| !withdrawn))
         .chain(of_form.into_iter().filter(|_| withdrawn && !tables.has_form))
+        .chain(of_visit.into_iter().filter(|_| withdrawn))
         .filter(|(body, number)| !holds.contains(&(Kind::of(body), *number)))
     {
         out.push(not_any_more(body, number, started_at));

@@ -7,19 +7,17 @@ use event_log::{Append, EventLog, Position, ReadError, partition_of};
 
 use super::{Intake, SubmitError};
 use crate::{
-    index::Pending,
+    index::{Pending, Version},
     receipt::{Outcome, Receipt},
 };
 
 /// What a retraction of intake's own gives as its reason.
-const MOVED: &str = "the record is about another person";
+pub(super) const MOVED: &str = "the record is about another person";
 
 /// What is about to be appended.
 pub(super) struct Prepared {
     pub(super) event_id: EventId,
     pub(super) subject: Subject,
-    pub(super) subject_kind: v1::SubjectKind,
-    pub(super) occurred_at: Millis,
     pub(super) content_hash: [u8; 16],
     pub(super) bytes: Vec<u8>,
 }
@@ -27,6 +25,8 @@ pub(super) struct Prepared {
 /// Events on their way to the log together.
 #[derive(Default)]
 pub(super) struct Batch {
+    /// What the next event is stamped with.
+    pub(super) recorded_at: Millis,
     pub(super) prepared: Vec<Prepared>,
     pub(super) bytes: usize,
     pub(super) by_id: HashMap<EventId, usize>,
@@ -37,6 +37,15 @@ pub(super) struct Batch {
 }
 
 impl Batch {
+    pub(super) fn new(recorded_at: Millis) -> Batch {
+        Batch { recorded_at, ..Batch::default() }
+    }
+
+    /// Stamps later than a version that was recorded so far, as all are but those of this batch.
+    pub(super) fn be_later_than(&mut self, known: &Version) {
+        self.recorded_at = self.recorded_at.max(Millis(known.recorded_at.0 + 1));
+    }
+
     pub(super) fn push(&mut self, prepared: Prepared) -> usize {
         let at = self.prepared.len();
         self.by_id.insert(prepared.event_id, at);
@@ -55,32 +64,35 @@ pub(super) enum Known {
 /// Something another event refers to.
 pub(super) struct Target {
     pub(super) event_id: EventId,
+    pub(super) emitter: String,
     pub(super) subject: Subject,
     pub(super) subject_kind: v1::SubjectKind,
+    pub(super) asserted_at: Millis,
     pub(super) occurred_at: Millis,
 }
 
-/// In whose name intake says something of its own.
-pub(super) struct Speaker<'a> {
-    pub(super) emitter: &'a str,
-    pub(super) asserted_at: Millis,
-    pub(super) recorded_at: Millis,
-    pub(super) authority: v1::Authority,
+impl Target {
+    /// A version of a record of `emitter`.
+    pub(super) fn of(emitter: &str, version: &Version) -> Target {
+        let Version { event_id, subject, subject_kind, asserted_at, occurred_at, .. } = *version;
+        Target { event_id, emitter: emitter.to_owned(), subject, subject_kind, asserted_at, occurred_at }
+    }
 }
 
 impl Intake {
-    /// Takes an event back where it is, for its own emitter. Named after its target, so that it is said once.
+    /// Takes an event back where it is, for its own emitter. Named after its target, and asserted with it, so that it is
+    /// said once; the answer says whether it was now.
     pub(super) fn retract(
         &self,
         batch: &mut Batch,
         target: &Target,
-        speaker: &Speaker<'_>,
-    ) -> Result<(), SubmitError> {
+        authority: v1::Authority,
+    ) -> Result<bool, SubmitError> {
         let record_key = format!("void-{}", target.event_id);
         let mut event = v1::Event {
-            emitter: speaker.emitter.to_string(),
+            emitter: target.emitter.clone(),
             record_key,
-            asserted_at: Some(speaker.asserted_at.to_timestamp()),
+            asserted_at: Some(target.asserted_at.to_timestamp()),
             occurred_at: Some(target.occurred_at.to_timestamp()),
             voids: Some(v1::EventReference { event_id: target.event_id.0.to_vec(), reason: MOVED.into() }),
             body: Some(v1::event::Body::Retraction(v1::Retraction {})),
@@ -91,28 +103,22 @@ impl Intake {
         let event_id = self.deployment.derive_event_id(
             &event.emitter,
             &event.record_key,
-            Some(speaker.asserted_at),
+            Some(target.asserted_at),
             &content_hash,
         );
         if self.known_event(batch, event_id)?.is_some() {
-            return Ok(());
+            return Ok(false);
         }
         event.event_id = event_id.0.to_vec();
         event.subject = target.subject.0.to_vec();
         event.subject_kind = target.subject_kind as i32;
-        event.recorded_at = Some(speaker.recorded_at.to_timestamp());
+        event.recorded_at = Some(batch.recorded_at.to_timestamp());
         event.key_id = self.deployment.id().to_string();
         event.content_hash = content_hash.to_vec();
-        event.authority = speaker.authority as i32;
-        batch.push(Prepared {
-            event_id,
-            subject: target.subject,
-            subject_kind: target.subject_kind,
-            occurred_at: target.occurred_at,
-            content_hash,
-            bytes: contract::encode(&event),
-        });
-        Ok(())
+        event.authority = authority as i32;
+        let bytes = contract::encode(&event);
+        batch.push(Prepared { event_id, subject: target.subject, content_hash, bytes });
+        Ok(true)
     }
 
     pub(super) fn known_event(&self, batch: &Batch, id: EventId) -> Result<Option<Known>, SubmitError> {
@@ -126,7 +132,8 @@ impl Intake {
         match known {
             Known::Waiting(at) => Ok(batch.prepared[*at].content_hash),
             Known::Stored(position) => {
-                Ok(read(self.log.as_ref(), *position, |view| view.content_hash)?.unwrap_or_default())
+                let hash = |bytes: &[u8]| EventView::parse(bytes).ok().map(|view| view.content_hash);
+                Ok(read(self.log.as_ref(), *position, hash)?.unwrap_or_default())
             }
         }
     }
@@ -134,32 +141,38 @@ impl Intake {
     /// The event another one refers to, where it is known.
     pub(super) fn target(&self, batch: &Batch, id: &[u8]) -> Result<Option<Target>, SubmitError> {
         let Ok(event_id) = EventId::try_from(id) else { return Ok(None) };
-        Ok(match self.known_event(batch, event_id)? {
-            None => None,
-            Some(Known::Waiting(at)) => {
-                let event = &batch.prepared[at];
-                let (subject, subject_kind, occurred_at) =
-                    (event.subject, event.subject_kind, event.occurred_at);
-                Some(Target { event_id, subject, subject_kind, occurred_at })
-            }
-            Some(Known::Stored(position)) => read(self.log.as_ref(), position, |view| Target {
+        let target = |bytes: &[u8]| {
+            let view = EventView::parse(bytes).ok()?;
+            Some(Target {
                 event_id,
+                emitter: view.emitter.to_string(),
                 subject: view.subject,
                 subject_kind: view.subject_kind,
+                asserted_at: view.asserted_at,
                 occurred_at: view.occurred_at,
-            })?,
+            })
+        };
+        self.bytes_of(batch, event_id, target)
+    }
+
+    /// What `of` makes of the bytes of an event, where it is known.
+    pub(super) fn bytes_of<T>(
+        &self,
+        batch: &Batch,
+        id: EventId,
+        of: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<Option<T>, SubmitError> {
+        Ok(match self.known_event(batch, id)? {
+            None => None,
+            Some(Known::Waiting(at)) => of(&batch.prepared[at].bytes),
+            Some(Known::Stored(position)) => read(self.log.as_ref(), position, of)?,
         })
     }
 
     /// Appends what is prepared, and notes it. Keys first, then the log, then the index: each is found again from the one
     /// before if the machine stops in between.
-    pub(super) fn flush(
-        &mut self,
-        batch: Batch,
-        recorded_at: Millis,
-        receipts: &mut [Receipt],
-    ) -> Result<(), SubmitError> {
-        let Batch { prepared, mut pending, waiting, .. } = batch;
+    pub(super) fn flush(&mut self, batch: Batch, receipts: &mut [Receipt]) -> Result<(), SubmitError> {
+        let Batch { recorded_at, prepared, mut pending, waiting, .. } = batch;
         if prepared.is_empty() {
             // A key may have been made for what was refused after all.
             self.keys.forget_unsynced();
@@ -201,14 +214,14 @@ impl Intake {
     }
 }
 
-/// Reads one record of the log; `None` where it is no event this build can read.
+/// What `of` makes of one record of the log.
 pub(super) fn read<T>(
     log: &dyn EventLog,
     position: Position,
-    of: impl FnOnce(&EventView<'_>) -> T,
+    of: impl FnOnce(&[u8]) -> Option<T>,
 ) -> Result<Option<T>, ReadError> {
     let mut reader = log.reader(position.partition, position.offset)?;
     let batch = reader.next_batch(1)?;
     let record = batch.and_then(|batch| batch.into_iter().next());
-    Ok(record.and_then(|record| EventView::parse(record.bytes).ok()).map(|view| of(&view)))
+    Ok(record.and_then(|record| of(record.bytes)))
 }

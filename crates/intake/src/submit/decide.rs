@@ -5,12 +5,15 @@ use event_log::Position;
 
 use super::{
     Intake, Item, SubmitError,
-    batch::{Batch, Known, Prepared, Speaker, Target},
+    batch::{Batch, Known, Prepared, Target},
 };
 use crate::{
     index::{RecordName, Version},
     receipt::{Outcome, Receipt},
 };
+
+/// An event may be asserted so long after it is received: clocks differ, and a day without a time of day begins early.
+const AHEAD_MAX_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Whose a submission is.
 struct Whose {
@@ -26,7 +29,6 @@ impl Intake {
         &mut self,
         batch: &mut Batch,
         item: Item,
-        recorded_at: Millis,
         receipt: usize,
     ) -> Result<Receipt, SubmitError> {
         let Item { submission, same_person_as, just_in_case, by_operator } = item;
@@ -40,43 +42,68 @@ impl Intake {
             faults.push(fault("event.body", FaultCode::NotAllowed, message));
             return Ok(refused(faults, Vec::new()));
         }
+        let asserted = said.asserted_at.as_ref().map(Millis::from_timestamp);
+        if asserted.is_some_and(|asserted| asserted.0 > batch.recorded_at.0 + AHEAD_MAX_MS) {
+            let message = "more than a day ahead of the clock: no true version of the record could count after it; correct \
+                           the time (of a claim file: NGAYLAP), and send it again";
+            faults.push(fault("event.asserted_at", FaultCode::OutOfRange, message));
+            return Ok(refused(faults, Vec::new()));
+        }
         let name = RecordName::new(&said.emitter, &said.record_key);
         let known = self.index.version(&batch.pending, name, kind)?;
         if just_in_case && known.is_none_or(|known| known.withdrawn) {
             return Ok(Receipt { outcome: Outcome::NothingToWithdraw, findings: Vec::new() });
         }
 
-        let voided = match &said.voids {
-            None => None,
-            Some(reference) => match self.target(batch, &reference.event_id)? {
-                Some(target) => Some(target),
-                None => {
-                    let message = "not known here; send it after the event it takes back";
-                    faults.push(fault("event.voids.event_id", FaultCode::UnknownValue, message));
-                    return Ok(refused(faults, Vec::new()));
-                }
-            },
+        let mut target = |reference: &Option<v1::EventReference>, field: &str| {
+            let Some(reference) = reference else { return Ok(None) };
+            let target = self.target(batch, &reference.event_id)?;
+            let (code, message) = match &target {
+                None => (FaultCode::UnknownValue, "not known here; send it after the event it takes back"),
+                Some(target) if target.emitter != said.emitter && !by_operator => (
+                    FaultCode::NotAllowed,
+                    "another emitter's event; only who said it, or an operator, takes it back",
+                ),
+                Some(_) => return Ok(target),
+            };
+            faults.push(fault(field, code, message));
+            Ok::<_, SubmitError>(None)
         };
-        let corrected = match &said.corrects {
-            None => None,
-            Some(reference) => self.target(batch, &reference.event_id)?,
-        };
+        let voided = target(&said.voids, "event.voids.event_id")?;
+        let corrected = target(&said.corrects, "event.corrects.event_id")?;
+        if !faults.is_empty() {
+            return Ok(refused(faults, Vec::new()));
+        }
         let whose = if let Some(target) = &voided {
             // An event can only be taken back where it is.
             Whose { subject: target.subject, kind: target.subject_kind, findings: Vec::new() }
         } else if let (true, Some(known)) = (just_in_case, &known) {
             Whose { subject: known.subject, kind: known.subject_kind, findings: Vec::new() }
         } else {
-            self.whose(batch, said, submission.person.as_ref(), same_person_as.as_deref())?
+            self.whose(batch, said, kind, submission.person.as_ref(), same_person_as.as_deref())?
         };
 
         let content_hash = self.deployment.content_hash(&submission);
-        let asserted = said.asserted_at.as_ref().map(Millis::from_timestamp);
         let own_id = EventId::try_from(&said.event_id[..]).ok();
-        let event_id = own_id.unwrap_or_else(|| {
+        let id_asserted = |asserted: Option<Millis>| {
             self.deployment.derive_event_id(&said.emitter, &said.record_key, asserted, &content_hash)
-        });
-        if let Some(first) = self.known_event(batch, event_id)? {
+        };
+        let mut event_id = own_id.unwrap_or_else(|| id_asserted(asserted));
+        let mut first = self.known_event(batch, event_id)?;
+        // Asserted at no time, it says what holds now: said before, and something else since, it is a new version.
+        if let (Some(_), None, None, Some(known)) = (&first, own_id, asserted, &known)
+            && known.event_id != event_id
+        {
+            let now = self.known_event(batch, known.event_id)?;
+            let is_said = now.as_ref().map(|now| self.content_hash_of(batch, now)).transpose()?;
+            if is_said == Some(content_hash) {
+                (event_id, first) = (known.event_id, now);
+            } else {
+                batch.be_later_than(known);
+                (event_id, first) = (id_asserted(Some(batch.recorded_at)), None);
+            }
+        }
+        if let Some(first) = first {
             // A derived id says what its event says; an emitter's own id may be used twice by mistake.
             if own_id.is_some() && self.content_hash_of(batch, &first)? != content_hash {
                 let message = "another event has this id: give what is new an id of its own";
@@ -90,8 +117,14 @@ impl Intake {
                     Position::default()
                 }
             };
-            return Ok(Receipt { outcome: Outcome::Duplicate { event_id, first }, findings: whose.findings });
+            let superseded = known.is_some_and(|known| known.event_id != event_id);
+            let outcome = Outcome::Duplicate { event_id, first, superseded };
+            return Ok(Receipt { outcome, findings: whose.findings });
         }
+        if let Some(known) = &known {
+            batch.be_later_than(known);
+        }
+        let recorded_at = batch.recorded_at;
 
         let authority = if by_operator { v1::Authority::Operator } else { v1::Authority::Emitter };
         let version = Version {
@@ -103,52 +136,39 @@ impl Intake {
             occurred_at: said.occurred_at.as_ref().map_or(recorded_at, Millis::from_timestamp),
             withdrawn: said.withdrawal.is_some(),
         };
-        let (emitter, asserted_at) = (said.emitter.clone(), version.asserted_at);
+        let (emitter, record_key) = (said.emitter.clone(), said.record_key.clone());
         let event = match self.finished(batch, submission, &version, content_hash, authority)? {
             Ok(event) => event,
             Err(faults) => return Ok(refused(faults, whose.findings)),
         };
 
         // A version of this record about somebody else: whichever of the two is older is taken back where it is.
-        let own = Target {
-            event_id,
-            subject: whose.subject,
-            subject_kind: whose.kind,
-            occurred_at: version.occurred_at,
-        };
         let elsewhere = known.filter(|known| known.subject != whose.subject && kind != Kind::Retraction);
         let newer = elsewhere.is_none_or(|known| version.order() > known.order());
-        let mut retracted = None;
-        if let Some(known) = elsewhere.filter(|known| newer && !known.withdrawn) {
-            retracted = Some(Target {
-                event_id: known.event_id,
-                subject: known.subject,
-                subject_kind: known.subject_kind,
-                occurred_at: known.occurred_at,
-            });
-        }
-        let retracted = retracted.or(corrected.filter(|target| target.subject != whose.subject));
-        let speaker = Speaker { emitter: &emitter, asserted_at, recorded_at, authority };
-        if let Some(target) = &retracted {
-            self.retract(batch, target, &speaker)?;
+        let before = elsewhere.filter(|known| newer && !known.withdrawn);
+        let before = before.map(|known| Target::of(&emitter, &known));
+        let corrected = corrected.filter(|target| {
+            target.subject != whose.subject
+                && before.as_ref().is_none_or(|before| before.event_id != target.event_id)
+        });
+        let mut voided = Vec::new();
+        for target in before.into_iter().chain(corrected) {
+            if self.retract(batch, &target, authority)? {
+                voided.push(target.event_id);
+            }
         }
         let bytes = contract::encode(&event);
-        let at = batch.push(Prepared {
-            event_id,
-            subject: whose.subject,
-            subject_kind: whose.kind,
-            occurred_at: version.occurred_at,
-            content_hash,
-            bytes,
-        });
-        if !newer {
-            self.retract(batch, &own, &speaker)?;
+        let at = batch.push(Prepared { event_id, subject: whose.subject, content_hash, bytes });
+        if !newer && self.retract(batch, &Target::of(&emitter, &version), authority)? {
+            voided.push(event_id);
         }
         if kind != Kind::Retraction && known.is_none_or(|known| known.order() < version.order()) {
             batch.pending.note(name, kind, version);
+            if kind == Kind::ClaimSubmitted && !version.withdrawn {
+                self.follow(batch, &emitter, &record_key, &version, authority, &mut voided)?;
+            }
         }
         batch.waiting.push((receipt, at));
-        let voided = retracted.map(|target| target.event_id).or((!newer).then_some(event_id));
         let outcome =
             Outcome::Accepted { event_id, position: Position::default(), changed: known.is_some(), voided };
         Ok(Receipt { outcome, findings: whose.findings })
@@ -159,9 +179,18 @@ impl Intake {
         &self,
         batch: &Batch,
         said: &v1::Event,
+        kind: Kind,
         person: Option<&v1::PersonDetails>,
         same_person_as: Option<&str>,
     ) -> Result<Whose, SubmitError> {
+        // A check-in knows less than the claim, and may be sent again after it.
+        if kind == Kind::VisitOpened
+            && let name = RecordName::new(&said.emitter, &said.record_key)
+            && let Some(claim) = self.index.version(&batch.pending, name, Kind::ClaimSubmitted)?
+            && !claim.withdrawn
+        {
+            return Ok(Whose { subject: claim.subject, kind: claim.subject_kind, findings: Vec::new() });
+        }
         if let Some(key) = same_person_as
             && let Some(known) = self.index.latest(&batch.pending, RecordName::new(&said.emitter, key))?
         {
@@ -175,7 +204,7 @@ impl Intake {
     }
 
     /// The event as the log keeps it: sealed and stamped. The inner error says why the log cannot keep it.
-    fn finished(
+    pub(super) fn finished(
         &mut self,
         batch: &mut Batch,
         submission: v1::Submission,
@@ -206,7 +235,7 @@ impl Intake {
         Ok(if faults.is_empty() { Ok(event) } else { Err(faults) })
     }
 
-    fn person_key<'b>(
+    pub(super) fn person_key<'b>(
         &mut self,
         batch: &'b mut Batch,
         subject: Subject,

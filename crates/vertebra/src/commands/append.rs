@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     cli::Place,
-    commands::report::fate,
+    commands::report::{fate, is_superseded},
     data,
     failure::Exit,
     output::{self, Sheet, Value},
@@ -42,6 +42,7 @@ A line is one vertebra.v1.Submission in protobuf's JSON form:
 
 With --json every line is answered by one, once it is durable:
   {"line", "outcome": "accepted" | "changed" | "duplicate" | "refused", "event_id", "partition", "offset",
+   "superseded": true where a duplicate is not the version of its record that counts,
    "faults": [{"field", "code", "message"}], "findings": [{"index", "code", "message"}]}
 `findings` are of identifiers that were passed over, by their place among the person's.
 
@@ -265,6 +266,9 @@ impl<W: Write> Answers<W> {
         for IdentifierFinding { index, problem } in &receipt.findings {
             self.show(number, &format!("person.identifiers[{index}]: {problem} [{}]", problem.code()));
         }
+        if is_superseded(receipt) {
+            self.show(number, "sent before, and another version of the record counts since; where this one is the right one, send it with a later assertedAt");
+        }
         if self.json {
             let Some((outcome, event_id, position)) = fate(Some(receipt)) else { return Ok(()) };
             let mut answer = json!({ "line": number, "outcome": serde_json::to_value(outcome)? });
@@ -274,6 +278,9 @@ impl<W: Write> Answers<W> {
             if let Some(position) = position {
                 answer["partition"] = position.partition.into();
                 answer["offset"] = position.offset.into();
+            }
+            if is_superseded(receipt) {
+                answer["superseded"] = true.into();
             }
             if !faults.is_empty() {
                 let fault = |fault: &contract::Fault| json!({ "field": fault.field, "code": fault.code.name(), "message": fault.message });

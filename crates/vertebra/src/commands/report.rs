@@ -96,6 +96,20 @@ impl FaultReport {
         }
     }
 
+    /// The record was sent before, and another version of it counts.
+    fn of_superseded() -> FaultReport {
+        FaultReport {
+            table: "GIAMDINHHS".into(),
+            row: 0,
+            field: "NGAYLAP".into(),
+            rule: "version_superseded".into(),
+            message: "sent before, and another version of the record counts since; where this one is the right one, \
+                      send it with a later NGAYLAP"
+                .into(),
+            detail: String::new(),
+        }
+    }
+
     /// For people, on one line.
     pub(crate) fn shown(&self, record: u64, record_key: &str) -> String {
         let key = if record_key.is_empty() { String::new() } else { format!(" (MA_LK {record_key})") };
@@ -156,6 +170,9 @@ impl<'a> RecordReport<'a> {
                 offset: position.map(|position| position.offset),
             });
         }
+        if receipts.iter().flatten().any(is_superseded) {
+            report.findings.push(FaultReport::of_superseded());
+        }
         if record.refusal.is_none() && report.events.is_empty() {
             // Nothing in it that is translated: understood, and nothing to store.
             report.outcome = Fate::Accepted;
@@ -168,6 +185,11 @@ impl<'a> RecordReport<'a> {
     }
 }
 
+/// Whether it was known, and another version of its record counts.
+pub(crate) fn is_superseded(receipt: &Receipt) -> bool {
+    matches!(receipt.outcome, Outcome::Duplicate { superseded: true, .. })
+}
+
 /// What became of one submission; `None`: a withdrawal just in case that met nothing.
 pub(crate) fn fate(
     receipt: Option<&Receipt>,
@@ -177,7 +199,7 @@ pub(crate) fn fate(
         Some(Outcome::Accepted { event_id, position, changed, .. }) => {
             (if *changed { Fate::Changed } else { Fate::Accepted }, Some(*event_id), Some(*position))
         }
-        Some(Outcome::Duplicate { event_id, first }) => (Fate::Duplicate, Some(*event_id), Some(*first)),
+        Some(Outcome::Duplicate { event_id, first, .. }) => (Fate::Duplicate, Some(*event_id), Some(*first)),
         Some(Outcome::Refused { .. }) => (Fate::Refused, None, None),
         Some(Outcome::NothingToWithdraw) => return None,
     })
