@@ -122,15 +122,25 @@ pub fn replace_whole(files: &dyn Files, path: &Path, bytes: &[u8]) -> io::Result
     files.sync_dir(folder_of(path))
 }
 
-/// Makes a folder and those above it, all of them safe: each new one is synced into the folder it stands in.
+/// Makes a folder and those above it, all of them safe: each new one is synced into the folder it stands in before anything
+/// is made in it.
 pub fn make_folder(files: &dyn Files, folder: &Path) -> io::Result<()> {
+    let above: Vec<&Path> = folder.ancestors().filter(|folder| !folder.as_os_str().is_empty()).collect();
     let is_missing =
-        |folder: &&Path| matches!(files.list(folder), Err(error) if error.kind() == io::ErrorKind::NotFound);
-    let above = || folder.ancestors().filter(|folder| !folder.as_os_str().is_empty());
-    // The folder itself also where it is there: whoever made it may have been stopped before this.
-    let new = above().take_while(is_missing).count().max(1);
-    files.create_dir(folder)?;
-    above().take(new).try_for_each(|folder| files.sync_dir(folder_of(folder)))
+        |folder: &&&Path| matches!(files.list(folder), Err(error) if error.kind() == io::ErrorKind::NotFound);
+    let missing = above.iter().take_while(is_missing).count();
+    if let Some(there) = above.get(missing) {
+        // Whoever made it may have been stopped before this; one that stands where we may not read was not made by us.
+        match files.sync_dir(folder_of(there)) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    for folder in above[..missing].iter().rev() {
+        files.create_dir(folder)?;
+        files.sync_dir(folder_of(folder))?;
+    }
+    Ok(())
 }
 
 /// The name a file has while it is being written: whoever opens the folder may remove it.

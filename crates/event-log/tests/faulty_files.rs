@@ -100,6 +100,21 @@ fn a_folder_that_was_only_made_comes_and_goes_with_what_is_in_it() {
     };
     assert_eq!(left(|files, folder| files.create_dir(folder)), BTreeSet::from([false, true]));
     assert_eq!(left(make_folder), BTreeSet::from([true]));
+
+    // Also where a process died while it made them, and the next goes on.
+    for (seed, died) in (0..100).flat_map(|seed| (0..8).map(move |died| (seed, died))) {
+        let files = FaultyFiles::new(seed);
+        files.crash_after(died);
+        let made = make_folder(files.shared().as_ref(), Path::new("a/b/c"));
+        assert_eq!(made.is_ok(), died > 5);
+        files.kill();
+        let process = files.shared();
+        make_folder(process.as_ref(), Path::new("a/b/c")).unwrap();
+        process.create(file).unwrap().sync_all().unwrap();
+        process.sync_dir(Path::new("a/b/c")).unwrap();
+        files.crash();
+        assert!(files.bytes(file).is_some(), "{seed} {died}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A disk in memory that keeps only what it promised to keep.
 //!
 //! What is written is seen at once by everybody, as with a page cache, but survives [`FaultyFiles::crash`] only if it was
-//! synced; names survive only if their folder was. What was not synced survives in part: nothing, all, a beginning cut at
+//! synced; names, those of folders too, survive only if the folder they stand in was. What was not synced survives in part: nothing, all, a beginning cut at
 //! any byte, or some sectors and not others; names likewise, in any combination. All of it follows from a seed.
 
 use std::io;
