@@ -539,7 +539,8 @@ fn a_check_in_and_the_forms_of_a_visit_follow_its_claim() {
         check_in("L1", "2026-03-02", BINH),
         claim("L1", "2026-03-03", 20, AN),
     ] {
-        first_of(&door.one(item));
+        let receipt = door.one(item);
+        assert!(matches!(receipt.outcome, Outcome::Duplicate { superseded: false, .. }), "{receipt:?}");
     }
     assert_eq!(door.events().len(), before);
     door.one(claim("L1", "2026-03-04", 30, AN));

@@ -41,7 +41,7 @@ impl Batch {
         Batch { recorded_at, ..Batch::default() }
     }
 
-    /// Stamps later than a version that was recorded so far, as all are but those of this batch.
+    /// Stamps what comes later than a version, which may be of this batch: all others are older.
     pub(super) fn be_later_than(&mut self, known: &Version) {
         self.recorded_at = self.recorded_at.max(Millis(known.recorded_at.0 + 1));
     }

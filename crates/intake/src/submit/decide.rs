@@ -1,6 +1,8 @@
 //! Decides on one submission: refused, a duplicate, or an event, whose, and what it takes back elsewhere.
 
-use contract::{EventId, Fault, FaultCode, IdentifierFinding, Kind, Millis, PersonKey, Subject, v1};
+use contract::{
+    EventId, EventView, Fault, FaultCode, IdentifierFinding, Kind, Millis, PersonKey, Subject, v1,
+};
 use event_log::Position;
 
 use super::{
@@ -117,7 +119,14 @@ impl Intake {
                     Position::default()
                 }
             };
-            let superseded = known.is_some_and(|known| known.event_id != event_id);
+            let superseded = match known.filter(|known| known.event_id != event_id) {
+                None => false,
+                // Unless it is this one, said again where its claim is.
+                Some(known) => {
+                    let corrects = |bytes: &[u8]| EventView::parse(bytes).ok()?.corrects;
+                    self.bytes_of(batch, known.event_id, corrects)? != Some(event_id)
+                }
+            };
             let outcome = Outcome::Duplicate { event_id, first, superseded };
             return Ok(Receipt { outcome, findings: whose.findings });
         }

@@ -208,6 +208,10 @@ fn every_line_appended_is_answered() {
     assert!(said.contains("check_up_completed") && !said.contains("001090012345"), "{said}");
     assert_eq!(folder.run_on(&["person", "--id", "-", "--on", "2026-06-30"], "001090012345\n").ok(), said);
     assert!(folder.run_on(&["append", "-"], good).ok().contains("duplicate"));
+    // Corrected, and then sent as it first was: a duplicate, and whoever sends it is told that it does not count.
+    folder.run_on(&["append", "-"], &good.replace("annual", "school")).ok();
+    assert!(folder.run_on(&["append", "--json", "-"], good).ok().contains(r#""superseded":true"#));
+    assert!(folder.run_on(&["append", "-"], good).ok().contains("send it with a later assertedAt"));
     let said = folder.run(&["person", "--id", "001090099999"]).fails(3);
     assert!(!said.contains("001090099999"), "{said}");
     let said = folder.run(&["events", "cat"]).ok();
