@@ -530,10 +530,12 @@ fn what_a_record_does_not_hold_is_withdrawn_just_in_case() {
         referral_arrived L1
         check_up_completed L1
         referral_issued L1
+        visit_opened L1
     "#]]
     .assert_eq(&in_case("record\nXML1 MA_DOITUONG_KCB=8"));
     expect![[r#"
         check_up_completed L1
+        visit_opened L1
     "#]]
     .assert_eq(&in_case("record XML1 XML2 XML3 XML13\nXML1 MA_DOITUONG_KCB=8 MA_NOI_DI=01929"));
 }
