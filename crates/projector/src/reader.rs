@@ -15,11 +15,11 @@ use history::{History, PersonView, Resolver};
 use crate::{
     base::{Base, LastBlock},
     build::in_parallel,
-    error::StoreError,
+    error::{Corrupt, StoreError},
     figures::Figures,
     generation::Generation,
     histories::Histories,
-    snapshot::{self, Manifest},
+    snapshot::{self, Manifest, hex},
 };
 
 /// The last snapshot of a projector.
@@ -74,10 +74,10 @@ impl Reader {
             .ok_or_else(|| StoreError::Refused("the snapshot was removed: project again".to_owned()))
     }
 
-    /// The file of the snapshot's base, for a partition.
-    fn base_path(&self, partition: u16) -> Option<PathBuf> {
+    /// The file of the snapshot's base, for a partition, and its digest in hex.
+    fn named_base(&self, partition: u16) -> Option<(PathBuf, String)> {
         let base = self.manifest.partitions.get(usize::from(partition))?.base.as_ref()?;
-        Some(self.generation.base_path(partition, base.number))
+        Some((self.generation.base_path(partition, base.number), base.digest.clone()))
     }
 
     /// The base of a partition, if it has any. A projector may have merged it away, or built all anew, since the snapshot
@@ -85,15 +85,23 @@ impl Reader {
     /// although a snapshot names it is damage, and told: the log could replace it, but only all of it, read by each query
     /// into memory, and nobody would know.
     fn base(&self, partition: u16) -> Result<Option<Base>, StoreError> {
-        let mut path = self.base_path(partition);
+        let mut next = self.named_base(partition);
         loop {
-            let Some(named) = path else { return Ok(None) };
-            let missing = match Base::open(self.files.as_ref(), &named) {
+            let Some(named) = next else { return Ok(None) };
+            let (path, digest) = &named;
+            let missing = match Base::open(self.files.as_ref(), path) {
                 Err(StoreError::Corrupt(corrupt)) if corrupt.is_missing() => StoreError::Corrupt(corrupt),
-                opened => return opened.map(Some),
+                opened => {
+                    let base = opened?;
+                    if base.summary.partition != partition || hex(&base.summary.digest) != *digest {
+                        let what = "it is another file than the snapshot names";
+                        return Err(StoreError::Corrupt(Corrupt::new(path, 0, what)));
+                    }
+                    return Ok(Some(base));
+                }
             };
-            path = Reader::open(&self.root, Arc::clone(&self.files))?.base_path(partition);
-            if path.as_ref() == Some(&named) {
+            next = Reader::open(&self.root, Arc::clone(&self.files))?.named_base(partition);
+            if next.as_ref() == Some(&named) {
                 return Err(missing);
             }
         }

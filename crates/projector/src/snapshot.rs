@@ -11,7 +11,11 @@ use crate::{
     registry::REGISTRY,
 };
 
-const MAGIC: &[u8; 8] = b"vtsnap01";
+/// Behind it the version, two digits.
+const MAGIC: &[u8; 6] = b"vtsnap";
+const VERSION: u32 = 2;
+/// Magic, version, length and CRC-32C of the manifest.
+const HEAD_BYTES: usize = 8 + 8 + 4;
 const SNAPSHOT_BYTES_MAX: u64 = 8 << 30;
 const MANIFEST_BYTES_MAX: u64 = 64 << 20;
 
@@ -112,11 +116,14 @@ impl Frozen {
         &self.manifest
     }
 
-    /// Writes the snapshot at `path`, at once or not at all: magic, length and bytes of the manifest, figures, checksum.
+    /// Writes the snapshot at `path`, at once or not at all: head, manifest, figures, checksum of all. The manifest has a
+    /// checksum of its own: most readers need nothing else and read no further.
     pub(crate) fn write(mut self, files: &dyn Files, path: &Path) -> Result<(), StoreError> {
         let manifest = serde_json::to_vec(self.manifest()).expect("a manifest has only texts and numbers");
         let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(format!("{VERSION:02}").as_bytes());
         bytes.extend_from_slice(&(manifest.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&crc32c::crc32c(&manifest).to_le_bytes());
         bytes.extend_from_slice(&manifest);
         self.figures.encode(&mut bytes);
         let crc = crc32c::crc32c(&bytes);
@@ -129,7 +136,26 @@ fn damaged(path: &Path, what: &str) -> StoreError {
     StoreError::Corrupt(Corrupt::new(path, 0, what))
 }
 
-fn parse_manifest(path: &Path, bytes: &[u8]) -> Result<Manifest, StoreError> {
+/// What the head says of the manifest: its length and checksum.
+fn parse_head(path: &Path, head: &[u8; HEAD_BYTES]) -> Result<(u64, u32), StoreError> {
+    let other = || damaged(path, "it does not begin like a snapshot");
+    let rest = head.strip_prefix(MAGIC).ok_or_else(other)?;
+    let (version, rest) = rest.split_at(2);
+    let version =
+        std::str::from_utf8(version).ok().and_then(|digits| digits.parse().ok()).ok_or_else(other)?;
+    if version != VERSION {
+        return Err(StoreError::OtherVersion { path: path.to_owned(), found: version, expected: VERSION });
+    }
+    let (length, crc) = rest.split_at(8);
+    let length = u64::from_le_bytes(length.try_into().expect("eight bytes"));
+    let crc = u32::from_le_bytes(crc.try_into().expect("four bytes"));
+    if length > MANIFEST_BYTES_MAX { Err(other()) } else { Ok((length, crc)) }
+}
+
+fn parse_manifest(path: &Path, bytes: &[u8], crc: u32) -> Result<Manifest, StoreError> {
+    if crc32c::crc32c(bytes) != crc {
+        return Err(damaged(path, "the manifest does not have its checksum"));
+    }
     serde_json::from_slice(bytes).map_err(|_| damaged(path, "the manifest cannot be read"))
 }
 
@@ -140,15 +166,12 @@ pub(crate) fn read_manifest(files: &dyn Files, path: &Path) -> Result<Option<Man
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         file => file.map_err(io)?,
     };
-    let mut head = [0; 16];
+    let mut head = [0; HEAD_BYTES];
     read_exact_at(file.as_ref(), &mut head, 0).map_err(io)?;
-    let length = u64::from_le_bytes(head[8..].try_into().expect("eight bytes"));
-    if &head[..8] != MAGIC || length > MANIFEST_BYTES_MAX {
-        return Err(damaged(path, "it does not begin like a snapshot"));
-    }
+    let (length, crc) = parse_head(path, &head)?;
     let mut bytes = vec![0; length as usize];
-    read_exact_at(file.as_ref(), &mut bytes, 16).map_err(io)?;
-    parse_manifest(path, &bytes).map(Some)
+    read_exact_at(file.as_ref(), &mut bytes, HEAD_BYTES as u64).map_err(io)?;
+    parse_manifest(path, &bytes, crc).map(Some)
 }
 
 /// Reads the whole snapshot; `None`: there is none.
@@ -157,15 +180,16 @@ pub(crate) fn read(files: &dyn Files, path: &Path) -> Result<Option<(Manifest, F
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         bytes => bytes.map_err(|source| StoreError::io(path, source))?,
     };
-    let (body, crc) = bytes.split_last_chunk().ok_or_else(|| damaged(path, "it is too short"))?;
-    if crc32c::crc32c(body) != u32::from_le_bytes(*crc) {
+    let short = || damaged(path, "it is too short");
+    let (head, rest) = bytes.split_first_chunk().ok_or_else(short)?;
+    let (length, manifest_crc) = parse_head(path, head)?;
+    let (rest, crc) = rest.split_last_chunk().ok_or_else(short)?;
+    if crc32c::crc32c(&bytes[..HEAD_BYTES + rest.len()]) != u32::from_le_bytes(*crc) {
         return Err(damaged(path, "it does not have its checksum"));
     }
-    let rest = body.strip_prefix(MAGIC).ok_or_else(|| damaged(path, "it does not begin like a snapshot"))?;
-    let (length, rest) = rest.split_first_chunk().ok_or_else(|| damaged(path, "it is too short"))?;
-    let split = rest.split_at_checked(u64::from_le_bytes(*length) as usize);
+    let split = rest.split_at_checked(length as usize);
     let (manifest, figures) = split.ok_or_else(|| damaged(path, "the manifest is cut"))?;
-    let manifest = parse_manifest(path, manifest)?;
+    let manifest = parse_manifest(path, manifest, manifest_crc)?;
     let figures = Figures::decode(figures).map_err(|error| damaged(path, &error.to_string()))?;
     Ok(Some((manifest, figures)))
 }
