@@ -8,9 +8,8 @@ use std::{
     thread::ScopedJoinHandle,
 };
 
-use event_log::{EventLog, files::Files};
+use event_log::files::Files;
 use history::Resolver;
-use policy::Bundle;
 
 use crate::{
     base::{Base, BaseWriter, Unsynced},
@@ -18,6 +17,7 @@ use crate::{
     figures::{Figures, Fold},
     gather::Gathered,
     generation::Generation,
+    partition::{Reading, Stopped},
 };
 
 /// How far long work has come: records done of records in all.
@@ -69,17 +69,16 @@ pub fn in_parallel<T: Sync, A: Send>(
 pub(crate) struct Built {
     pub(crate) partition: u16,
     pub(crate) base: Base,
-    pub(crate) stopped: Option<String>,
+    pub(crate) stopped: Option<Stopped>,
 }
 
 /// What is built from, and where to.
 pub(crate) struct Build<'a> {
-    pub(crate) log: &'a dyn EventLog,
+    pub(crate) reading: Reading<'a>,
     pub(crate) files: &'a Arc<dyn Files>,
     pub(crate) generation: &'a Generation,
     /// Up to which offset of each partition.
     pub(crate) ends: &'a [u64],
-    pub(crate) bundle: &'a Bundle,
 }
 
 /// What one thread keeps from partition to partition: giving its memory back costs as much as a tenth of the work.
@@ -102,7 +101,6 @@ impl Build<'_> {
     pub(crate) fn run(
         &self,
         partitions: &[u16],
-        workers: usize,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<(Vec<Built>, Figures), StoreError> {
         let mut figures = Figures::default();
@@ -122,15 +120,16 @@ impl Build<'_> {
                 gathered: Gathered::default(),
                 resolver: Resolver::new(),
             };
-            let workers = in_parallel(workers, partitions, make, |worker, &partition| {
-                let (unsynced, stopped) = self.partition(partition, worker, &report)?;
-                let syncing = scope.spawn(move || self.sync(partition, unsynced, stopped));
-                // No more than this one is unsynced, however slow the disk is.
-                if let Some(before) = worker.syncing.replace(syncing) {
-                    worker.built.push(join(before)?);
-                }
-                Ok(())
-            })?;
+            let workers =
+                in_parallel(self.reading.options.workers, partitions, make, |worker, &partition| {
+                    let (unsynced, stopped) = self.partition(partition, worker, &report)?;
+                    let syncing = scope.spawn(move || self.sync(partition, unsynced, stopped));
+                    // No more than this one is unsynced, however slow the disk is.
+                    if let Some(before) = worker.syncing.replace(syncing) {
+                        worker.built.push(join(before)?);
+                    }
+                    Ok(())
+                })?;
             for worker in workers {
                 scope.spawn(|| worker.figures.finish());
                 built.extend(worker.built);
@@ -152,21 +151,18 @@ impl Build<'_> {
         number: u16,
         worker: &mut Worker<'_, impl Fold>,
         report: &dyn Fn(u64),
-    ) -> Result<(Unsynced, Option<String>), StoreError> {
+    ) -> Result<(Unsynced, Option<Stopped>), StoreError> {
+        let Reading { log, bundle, options } = self.reading;
         let Worker { figures, gathered, resolver, .. } = worker;
         gathered.begin(0);
-        let read =
-            gathered.read(self.log, number, self.ends[usize::from(number)], &mut |records| report(records));
-        let stopped = read.err().map(|error| {
-            tracing::error!(partition = number, offset = gathered.next_offset, %error, "the partition stopped");
-            error.to_string()
-        });
+        let read = gathered.read(log, number, self.ends[usize::from(number)], &mut |records| report(records));
+        let stopped = read.err().map(|error| Stopped::new(number, gathered.next_offset, &error, options));
         let mut writer = BaseWriter::create(self.files, &self.generation.base_path(number, 1), number)?;
         let mut copies = 0;
         gathered.for_each_person(|person| {
             writer.push_gathered(&person)?;
             copies += person.copies as u64;
-            figures.add(person.subject, &resolver.view(person.history, None), self.bundle);
+            figures.add(person.subject, &resolver.view(person.history, None), bundle);
             Ok(())
         })?;
         writer.dictionary = std::mem::take(&mut gathered.dictionary);
@@ -175,7 +171,7 @@ impl Build<'_> {
         Ok((unsynced, stopped))
     }
 
-    fn sync(&self, partition: u16, base: Unsynced, stopped: Option<String>) -> Result<Built, StoreError> {
+    fn sync(&self, partition: u16, base: Unsynced, stopped: Option<Stopped>) -> Result<Built, StoreError> {
         base.sync()?;
         let base = Base::open(self.files.as_ref(), &self.generation.base_path(partition, 1))?;
         Ok(Built { partition, base, stopped })

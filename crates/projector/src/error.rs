@@ -78,6 +78,18 @@ pub enum StoreError {
     /// The log could not be read: that partition stands still, the others go on.
     #[error(transparent)]
     Log(#[from] ReadError),
+    /// The log can no longer be read as far as the figures stand: they are not given up for what is left of it.
+    #[error(
+        "the log cannot be read as far as the figures stand, offset {at} of partition {partition}: {why}; nothing was changed, and they go on serving"
+    )]
+    Behind {
+        /// Which partition.
+        partition: u16,
+        /// Where the figures stand.
+        at: u64,
+        /// Why the log cannot be read so far.
+        why: String,
+    },
     /// Another process projects into the folder: try again when it has ended.
     #[error("{0}")]
     Locked(String),

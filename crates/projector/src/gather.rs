@@ -7,7 +7,7 @@
 use std::fmt;
 
 use contract::{EventView, Subject, v1::SubjectKind};
-use event_log::{EventLog, Record};
+use event_log::{EventLog, ReadError, Record};
 use history::{Dictionary, Fact, FactError, History, append_short};
 
 use crate::{base::SetAsideRecord, error::StoreError, known::KnownTimes};
@@ -137,7 +137,7 @@ impl Gathered {
         partition: u16,
         until: u64,
         progress: &mut dyn FnMut(u64),
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), ReadError> {
         let buckets = (until.saturating_sub(self.next_offset) / BUCKET_FACTS).min(1 << BUCKET_BITS_MAX);
         self.bucket_bits = buckets.next_power_of_two().trailing_zeros();
         let mut reader = log.reader(partition, self.next_offset)?;

@@ -1,15 +1,12 @@
 //! One partition as the projector runs it.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
-use contract::Subject;
-use event_log::{EventLog, files::Files};
+use contract::{IdHash, Subject};
+use event_log::{EventLog, ReadError, files::Files};
 use history::{History, Resolver};
 use policy::Bundle;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     base::{Base, LastBlock},
@@ -19,13 +16,17 @@ use crate::{
     gather::Gathered,
     generation::Generation,
     histories::{Histories, merge},
+    projector::Options,
     store::{Manifest, Store},
 };
 
-/// A history of more facts than this is quarantined: refolded at most once in [`QUARANTINE_EVERY`], because a single
-/// fold of it costs as much as a thousand others.
-pub(crate) const QUARANTINE_FACTS: usize = 10_000;
-const QUARANTINE_EVERY: Duration = Duration::from_secs(60);
+/// What a partition is read with.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    pub(crate) log: &'a dyn EventLog,
+    pub(crate) bundle: &'a Bundle,
+    pub(crate) options: &'a Options,
+}
 
 /// One partition: histories, rows not yet dropped, and why it stands still if it does.
 #[derive(Debug)]
@@ -38,19 +39,59 @@ pub(crate) struct Partition {
     next_row: u64,
     /// What was read since the last commit.
     uncommitted: Option<Row>,
-    /// Set: the log cannot be read further.
-    pub(crate) stopped: Option<String>,
-    pub(crate) quarantined: FxHashMap<Subject, Quarantined>,
+    /// Set: the log could not be read further.
+    pub(crate) stopped: Option<Stopped>,
+    quarantined: FxHashMap<Subject, Quarantined>,
 }
 
-/// A history that is folded late.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Quarantined {
+/// Why a partition stands still.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    pub(crate) why: String,
+    /// The storage did not answer, and is asked again then; never where the log itself is damaged.
+    again: Option<Instant>,
+}
+
+impl Stopped {
+    /// Stops at `offset` of a partition, and says so in the log of the process.
+    pub(crate) fn new(partition: u16, offset: u64, error: &ReadError, options: &Options) -> Stopped {
+        let unavailable = matches!(error, ReadError::Unavailable { .. });
+        let again = unavailable.then(|| Instant::now() + options.ask_again_after);
+        tracing::error!(partition, offset, %error, for_now = unavailable, "the partition stopped");
+        // The cause too: who reads this in a snapshot has no error to ask for it.
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        Stopped { why: format!("{error}{cause}"), again }
+    }
+
+    /// Whether it is only until the storage answers.
+    pub(crate) fn for_now(&self) -> bool {
+        self.again.is_some()
+    }
+}
+
+/// A history so long that a single fold of it costs as much as a thousand others: what comes is not folded with each few
+/// events, but once before the figures are read.
+#[derive(Debug)]
+struct Quarantined {
     /// The figures hold it as of this offset.
     folded_until: u64,
-    folded_at: Instant,
     /// Facts came since.
     stale: bool,
+    /// Of all its events, so that further copies can be counted without reading it.
+    ids: FxHashSet<IdHash>,
+}
+
+impl Quarantined {
+    fn new(history: &History, folded_until: u64) -> Quarantined {
+        let ids = history.facts().iter().map(|fact| fact.id).collect();
+        Quarantined { folded_until, stale: false, ids }
+    }
+
+    /// Takes note of new facts; says how many are a further copy.
+    fn wait(&mut self, new: &History) -> u64 {
+        self.stale = true;
+        new.facts().iter().filter(|fact| !self.ids.insert(fact.id)).count() as u64
+    }
 }
 
 /// Memory that is kept from person to person.
@@ -120,18 +161,17 @@ impl Partition {
     /// Reads the log on to before `until` and takes what it changes into `figures`. Returns how many records it read.
     /// The new facts wait for [`Partition::commit`].
     ///
-    /// A log that cannot be read further stops the partition: what stands before is taken in. Any other error leaves
-    /// `figures` in between, to be folded anew.
+    /// A log that cannot be read further stops the partition, for good or until the storage is asked again: what stands
+    /// before is taken in. Any other error leaves `figures` in between, to be folded anew.
     pub(crate) fn apply(
         &mut self,
-        log: &dyn EventLog,
+        Reading { log, bundle, options }: Reading<'_>,
         until: u64,
-        bundle: &Bundle,
         figures: &mut impl Fold,
         scratch: &mut Scratch,
     ) -> Result<u64, StoreError> {
         let from = self.histories.next_offset;
-        if until <= from || self.stopped.is_some() {
+        if until <= from || self.stands_still() {
             return Ok(0);
         }
         let (histories, quarantined) = (&mut self.histories, &mut self.quarantined);
@@ -139,32 +179,29 @@ impl Partition {
         let mut row = self.uncommitted.take().unwrap_or_else(begin);
         let Scratch { gathered, history, resolver, last } = scratch;
         gathered.go_on(from, std::mem::take(&mut histories.known), std::mem::take(&mut row.dictionary));
-        if let Err(error) = gathered.read(log, self.number, until, &mut |_| {}) {
-            tracing::error!(partition = self.number, offset = gathered.next_offset, %error, "the partition stopped");
-            self.stopped = Some(error.to_string());
-        }
+        let read = gathered.read(log, self.number, until, &mut |_| {});
+        let until = gathered.next_offset;
+        self.stopped = read.err().map(|error| Stopped::new(self.number, until, &error, options));
         gathered.for_each_person(|person| {
-            histories.get(person.subject, history, last)?;
-            let copies_before = history.copies();
-            let waits = quarantined.get_mut(&person.subject).is_some_and(|quarantined| {
-                quarantined.stale = true;
-                true
-            });
-            if !waits && !history.facts().is_empty() {
-                figures.subtract(person.subject, &resolver.view(history, None), bundle);
-            }
-            history.extend(person.history);
-            history.sort();
-            let copies = (history.copies() - copies_before) as u64;
-            if !waits {
-                figures.add(person.subject, &resolver.view(history, None), bundle);
-                if history.facts().len() > QUARANTINE_FACTS {
-                    let folded_until = history.facts().iter().map(|fact| fact.offset + 1).max().unwrap_or(from);
-                    let entry = Quarantined { folded_until, folded_at: Instant::now(), stale: false };
-                    quarantined.insert(person.subject, entry);
-                    tracing::warn!(subject = %person.subject, facts = history.facts().len(), "a history is quarantined: it is refolded at most once a minute");
+            let copies = match quarantined.get_mut(&person.subject) {
+                Some(quarantined) => quarantined.wait(person.history),
+                None => {
+                    histories.get(person.subject, history, last)?;
+                    let copies_before = history.copies();
+                    if !history.facts().is_empty() {
+                        figures.subtract(person.subject, &resolver.view(history, None), bundle);
+                    }
+                    history.extend(person.history);
+                    history.sort();
+                    figures.add(person.subject, &resolver.view(history, None), bundle);
+                    let facts = history.facts().len();
+                    if facts > options.quarantine_facts {
+                        quarantined.insert(person.subject, Quarantined::new(history, until));
+                        tracing::warn!(subject = %person.subject, facts, "a history is quarantined: it is folded late");
+                    }
+                    (history.copies() - copies_before) as u64
                 }
-            }
+            };
             row.push(&person, copies);
             histories.deltas.add(person.subject, person.history);
             histories.deltas.copies += copies;
@@ -172,29 +209,31 @@ impl Partition {
         })?;
         histories.known = std::mem::take(&mut gathered.known);
         row.dictionary = std::mem::take(&mut gathered.dictionary);
-        histories.next_offset = gathered.next_offset;
+        histories.next_offset = until;
         histories.set_aside.append(&mut gathered.set_aside);
         self.uncommitted = Some(row);
-        Ok(gathered.next_offset - from)
+        Ok(until - from)
     }
 
-    /// Folds quarantined histories that changed: those that waited long enough, or `all`.
+    /// Whether nothing is read now because the log could not be read further.
+    pub(crate) fn stands_still(&self) -> bool {
+        let still = |stopped: &Stopped| stopped.again.is_none_or(|again| Instant::now() < again);
+        self.stopped.as_ref().is_some_and(still)
+    }
+
+    /// Folds the quarantined histories to which facts came.
     pub(crate) fn refold(
         &mut self,
-        all: bool,
         bundle: &Bundle,
         figures: &mut impl Fold,
         scratch: &mut Scratch,
     ) -> Result<(), StoreError> {
         let Scratch { history, resolver, last, .. } = scratch;
-        for (subject, quarantined) in &mut self.quarantined {
-            if quarantined.stale && (all || quarantined.folded_at.elapsed() >= QUARANTINE_EVERY) {
-                self.histories.get(*subject, history, last)?;
-                figures.subtract(*subject, &resolver.view(history, Some(quarantined.folded_until)), bundle);
-                figures.add(*subject, &resolver.view(history, None), bundle);
-                let folded_until = self.histories.next_offset;
-                *quarantined = Quarantined { folded_until, folded_at: Instant::now(), stale: false };
-            }
+        for (subject, quarantined) in self.quarantined.iter_mut().filter(|(_, waiting)| waiting.stale) {
+            self.histories.get(*subject, history, last)?;
+            figures.subtract(*subject, &resolver.view(history, Some(quarantined.folded_until)), bundle);
+            figures.add(*subject, &resolver.view(history, None), bundle);
+            (quarantined.folded_until, quarantined.stale) = (self.histories.next_offset, false);
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use crate::{
     build::Progress,
     error::StoreError,
     figures::{Digests, Figures},
-    partition::{MergeWork, Merged, Partition, Scratch},
+    partition::{MergeWork, Merged, Partition, Reading, Scratch, Stopped},
     serving::{Opened, Serving},
     snapshot::Manifest,
 };
@@ -38,6 +38,10 @@ pub struct Options {
     pub merge_facts_min: u64,
     /// Live: a snapshot is written at most this often, and never takes more than a twentieth of the time.
     pub snapshot_every: Duration,
+    /// A history of more facts than this is not folded whenever something comes to it, but once before a snapshot.
+    pub quarantine_facts: usize,
+    /// A partition whose storage did not answer is read again after so long.
+    pub ask_again_after: Duration,
 }
 
 impl Default for Options {
@@ -48,6 +52,8 @@ impl Default for Options {
             commit_events: 10_000,
             merge_facts_min: 1_000,
             snapshot_every: Duration::from_secs(2),
+            quarantine_facts: 10_000,
+            ask_again_after: Duration::from_secs(10),
         }
     }
 }
@@ -106,13 +112,7 @@ struct Merges {
 impl Drop for Projector<'_> {
     /// Waits for what is written beside it: once the lock is released, another may write there.
     fn drop(&mut self) {
-        // They ended or they panicked: nobody is left to be told.
-        if let Some(running) = self.snapshots.running.take() {
-            let _ = running.join();
-        }
-        if let Some(running) = self.merges.running.take() {
-            let _ = running.join();
-        }
+        self.forget_what_runs();
     }
 }
 
@@ -172,49 +172,70 @@ impl<'a> Projector<'a> {
     /// # Errors
     /// When the disk refuses; open again.
     pub fn catch_up(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<u64, StoreError> {
-        let read = self.read_to_end(progress)?;
-        if self.snapshots.stale {
-            self.begin_merges()?;
-            self.end_merges(true)?;
-            self.write_snapshot()?;
-        }
-        Ok(read)
+        self.mending(|projector| {
+            let read = projector.read_on_store(progress)?;
+            if projector.snapshots.stale {
+                projector.begin_merges()?;
+                projector.end_merges(true)?;
+                projector.write_snapshot()?;
+            }
+            Ok(read)
+        })
     }
 
     /// Reads everything the log holds now: builds from nothing, or drains one partition after the other, each read, folded
     /// and committed once. Returns how many records were read. Ends with everything durable and in the figures.
     ///
-    /// A base file that turns out damaged only now, where a person is read from it, is no reason to stop: everything is
-    /// thrown away and built anew.
-    ///
     /// # Errors
     /// When the disk refuses; open again.
     pub fn read_to_end(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<u64, StoreError> {
-        match self.read_on_store(progress) {
+        self.mending(|projector| projector.read_on_store(progress))
+    }
+
+    /// Does `work`. A derived file that turns out damaged only now, where a person is read from it or it is merged, is no
+    /// reason to stop: everything is thrown away, and the work done once more, from nothing.
+    fn mending<T>(
+        &mut self,
+        work: impl Fn(&mut Projector<'a>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match work(self) {
             Err(error @ StoreError::Corrupt(_)) => {
-                tracing::warn!(%error, "the store is thrown away and built again from the log");
-                self.start_over()?;
-                self.read_on_store(progress)
+                self.start_over(&error)?;
+                work(self)
             }
             result => result,
         }
     }
 
-    /// An empty generation in place of the one that serves.
-    fn start_over(&mut self) -> Result<(), StoreError> {
-        // What is being merged or written is of the old generation.
-        self.end_snapshot(true)?;
-        if let Some(running) = self.merges.running.take() {
-            let _ = running.join();
-        }
+    /// An empty generation in place of the one that serves, which is damaged.
+    fn start_over(&mut self, damage: &StoreError) -> Result<(), StoreError> {
+        tracing::warn!(error = %damage, "the store is thrown away and built again from the log");
+        let new = Serving::next(&self.root, &self.files, self.log, Some(&self.serving.generation))?;
+        self.serve(new)
+    }
+
+    /// `new` in place of what serves, which is removed.
+    fn serve(&mut self, new: Serving) -> Result<(), StoreError> {
+        self.forget_what_runs();
+        new.generation.serve(self.files.as_ref(), &self.root)?;
+        let old = std::mem::replace(&mut self.serving, new);
         self.merges = Merges::default();
         self.uncommitted_events = 0;
         self.snapshots.stale = true;
-        let old = self.serving.generation.clone();
-        let new = Serving::next(&self.root, &self.files, self.log, Some(&old))?;
-        new.generation.serve(self.files.as_ref(), &self.root)?;
-        self.serving = new;
-        old.remove(self.files.as_ref())
+        let generation = old.generation.clone();
+        drop(old);
+        generation.remove(self.files.as_ref())
+    }
+
+    /// Waits for what is written beside the projector, and takes no notice of how it ended: what serves is given up.
+    fn forget_what_runs(&mut self) {
+        // They ended or they panicked: nobody is left to be told.
+        if let Some(running) = self.snapshots.running.take() {
+            let _ = running.join();
+        }
+        if let Some(running) = self.merges.running.take() {
+            let _ = running.join();
+        }
     }
 
     fn read_on_store(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<u64, StoreError> {
@@ -228,36 +249,53 @@ impl<'a> Projector<'a> {
             partition.histories.next_offset == 0 && partition.histories.base.is_none()
         };
         self.snapshots.stale = true;
+        let reading = Reading { log: self.log, bundle: self.bundle, options: &self.options };
         if self.serving.partitions.iter().all(is_new) {
-            self.serving.build(self.log, &self.files, self.bundle, &ends, self.options.workers, progress)?;
+            self.serving.build(reading, &self.files, &ends, progress)?;
         } else {
-            self.serving.drain(self.log, self.bundle, &ends, self.options.workers, progress)?;
+            self.serving.drain(reading, &ends, progress)?;
         }
-        self.refold(true)?;
+        self.refold()?;
         Ok(behind)
     }
 
     /// Follows the log until `shutdown`: figures change at once, the store commits every so often, base files are merged
     /// beside it, and a snapshot is written at once if the last one is older, then now and then and at the end. `observe`
-    /// sees each commit.
+    /// sees each commit. A derived file that turns out damaged is no reason to stop: everything is built anew.
     ///
     /// # Errors
-    /// When the disk refuses, or a base file turns out damaged: open again and catch up.
+    /// When the disk refuses; open again.
     pub fn follow(
+        &mut self,
+        shutdown: &AtomicBool,
+        observe: &mut dyn FnMut(Commit),
+    ) -> Result<(), StoreError> {
+        loop {
+            match self.follow_on_store(shutdown, observe) {
+                Err(error @ StoreError::Corrupt(_)) => {
+                    self.start_over(&error)?;
+                    self.read_on_store(&|_| {})?;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn follow_on_store(
         &mut self,
         shutdown: &AtomicBool,
         observe: &mut dyn FnMut(Commit),
     ) -> Result<(), StoreError> {
         if self.snapshots.stale {
             self.end_snapshot(true)?;
-            self.begin_snapshot();
+            self.begin_snapshot(Instant::now());
         }
         let mut ends = self.log.ends()?;
         while !shutdown.load(Ordering::Relaxed) {
             let mut positions = self.positions();
             for (at, end) in ends.iter().enumerate() {
                 // One that stands still waits for nothing more: the others go on, and nobody spins.
-                if self.serving.partitions[at].stopped.is_some() {
+                if self.serving.partitions[at].stands_still() {
                     positions[at] = positions[at].max(*end);
                 }
             }
@@ -271,37 +309,47 @@ impl<'a> Projector<'a> {
             self.end_merges(false)?;
             self.end_snapshot(false)?;
             if self.snapshot_due() {
+                let begun_at = Instant::now();
                 self.commit(observe)?;
-                self.refold(true)?;
-                self.begin_snapshot();
+                self.refold()?;
+                self.begin_snapshot(begun_at);
             }
             ends = self.log.ends()?;
         }
         self.commit(observe)?;
-        self.refold(true)?;
+        self.refold()?;
         self.end_merges(true)?;
         self.write_snapshot()
     }
 
     fn apply_live(&mut self, ends: &[u64], observe: &mut dyn FnMut(Commit)) -> Result<(), StoreError> {
         for (at, end) in ends.iter().enumerate() {
-            let partition = &mut self.serving.partitions[at];
-            let read =
-                partition.apply(self.log, *end, self.bundle, &mut self.serving.figures, &mut self.scratch)?;
+            let Serving { partitions, figures, .. } = &mut self.serving;
+            let partition = &mut partitions[at];
+            let reading = Reading { log: self.log, bundle: self.bundle, options: &self.options };
+            let stood_still = partition.stopped.is_some();
+            let read = partition.apply(reading, *end, figures, &mut self.scratch)?;
+            // Readers learn from the snapshot that a partition stands still, and that it goes on.
+            self.snapshots.stale |= read > 0 || partition.stopped.is_some() != stood_still;
             if read > 0 {
                 self.uncommitted_events += read;
-                self.snapshots.stale = true;
                 self.commit_if_due(observe)?;
             }
         }
-        self.refold(false)
+        Ok(())
     }
 
-    fn refold(&mut self, all: bool) -> Result<(), StoreError> {
-        for partition in &mut self.serving.partitions {
-            partition.refold(all, self.bundle, &mut self.serving.figures, &mut self.scratch)?;
-        }
-        Ok(())
+    fn refold(&mut self) -> Result<(), StoreError> {
+        let Serving { partitions, figures, .. } = &mut self.serving;
+        let mut partitions = partitions.iter_mut();
+        partitions.try_for_each(|partition| partition.refold(self.bundle, figures, &mut self.scratch))
+    }
+
+    /// Whether it is only until the storage answers that partitions stand still: trying again may help.
+    #[must_use]
+    pub fn waits_for_storage(&self) -> bool {
+        let mut stopped = self.serving.partitions.iter().filter_map(|partition| partition.stopped.as_ref());
+        stopped.all(Stopped::for_now)
     }
 
     fn commit_if_due(&mut self, observe: &mut dyn FnMut(Commit)) -> Result<(), StoreError> {
@@ -381,16 +429,16 @@ impl<'a> Projector<'a> {
     /// When the disk refuses.
     pub fn write_snapshot(&mut self) -> Result<(), StoreError> {
         self.end_snapshot(true)?;
-        self.begin_snapshot();
+        self.begin_snapshot(Instant::now());
         self.end_snapshot(true)
     }
 
-    /// Begins to write a snapshot of the figures as they are now, on a thread of its own.
-    fn begin_snapshot(&mut self) {
+    /// Begins to write a snapshot of the figures as they are now, on a thread of its own. What it takes counts from
+    /// `begun_at`.
+    fn begin_snapshot(&mut self, begun_at: Instant) {
         let frozen = self.serving.freeze(self.log, self.bundle);
         let (files, path) = (Arc::clone(&self.files), self.serving.generation.snapshot());
         let (store, obsolete) = (self.serving.store.clone(), std::mem::take(&mut self.merges.obsolete));
-        let begun_at = Instant::now();
         let write = move || {
             // The store first: threads that it starts for this are those that commits wait for.
             let settled = store.settle(files.as_ref());
@@ -436,27 +484,35 @@ impl<'a> Projector<'a> {
     /// new generation afterwards.
     ///
     /// # Errors
-    /// When the log or the disk refuses; the old generation then goes on serving.
+    /// When the log or the disk refuses, or the log cannot be read as far as what serves; the old generation then goes on
+    /// serving.
     pub fn rebuild(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<Rebuilt, StoreError> {
         let (positions, before) = (self.positions(), self.serving.figures.digests());
         let mut new = Serving::next(&self.root, &self.files, self.log, Some(&self.serving.generation))?;
         // The same positions first, so that a difference is one of the rebuild and not of new events.
-        new.build(self.log, &self.files, self.bundle, &positions, self.options.workers, progress)?;
+        let reading = Reading { log: self.log, bundle: self.bundle, options: &self.options };
+        new.build(reading, &self.files, &positions, progress)?;
+        let short = new
+            .partitions
+            .iter()
+            .zip(&positions)
+            .find(|(partition, at)| partition.histories.next_offset < **at);
+        if let Some((Partition { number, stopped, .. }, at)) = short {
+            // What serves may be the only whole copy of what the log has lost.
+            let why = stopped.as_ref().map_or("it ends before that", |stopped| &stopped.why).to_owned();
+            let error = StoreError::Behind { partition: *number, at: *at, why };
+            let generation = new.generation.clone();
+            drop(new);
+            generation.remove(self.files.as_ref())?;
+            return Err(error);
+        }
         let after = new.figures.digests();
         let differences = self.serving.figures.differences(&mut new.figures);
         new.store.settle(self.files.as_ref())?;
         new.freeze(self.log, self.bundle).write(self.files.as_ref(), &new.generation.snapshot())?;
-        self.end_snapshot(true)?;
-        self.end_merges(true)?;
-        new.generation.serve(self.files.as_ref(), &self.root)?;
-        let old = std::mem::replace(&mut self.serving, new);
-        self.merges = Merges::default();
-        self.snapshots.stale = true;
-        let generation = old.generation.clone();
-        drop(old);
-        generation.remove(self.files.as_ref())?;
-        self.catch_up(progress)?;
-        Ok(Rebuilt { positions, before, after, differences })
+        self.serve(new)?;
+        let read = self.catch_up(progress)?;
+        Ok(Rebuilt { positions, before, after, differences, read })
     }
 }
 
@@ -471,6 +527,8 @@ pub struct Rebuilt {
     pub after: Digests,
     /// The sums that differ, the first of each cube.
     pub differences: Vec<String>,
+    /// How many records came since and were read too.
+    pub read: u64,
 }
 
 /// One commit of the store.

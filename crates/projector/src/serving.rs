@@ -16,7 +16,7 @@ use crate::{
     error::StoreError,
     figures::{Figures, Fold, Part},
     generation::Generation,
-    partition::{Partition, Scratch},
+    partition::{Partition, Reading, Scratch},
     registry::REGISTRY,
     snapshot::{self, BaseState, Frozen, Manifest, PartitionState, ProjectionVersion, hex},
     store::Store,
@@ -117,21 +117,25 @@ impl Serving {
         let partitions = (0..log.partitions()).map(load).collect::<Result<Vec<_>, _>>()?;
         refuse_to_run_ahead(root, log, &partitions)?;
         let read = match snapshot::read(files.as_ref(), &generation.snapshot()) {
-            Err(error @ StoreError::Corrupt(_)) => Err(error.to_string()),
+            Err(error @ (StoreError::Corrupt(_) | StoreError::OtherVersion { .. })) => Err(error.to_string()),
             Ok(None) => Err("there was no snapshot".to_owned()),
             Ok(Some((manifest, figures))) => {
                 usable(&manifest, log, bundle, &partitions).map(|()| (manifest, figures))
             }
             Err(error) => return Err(error),
         };
-        let (figures, opened) = match read {
-            Ok((manifest, mut figures)) => {
-                let mut scratch = Scratch::default();
-                for (partition, from) in partitions.iter().zip(manifest.positions()) {
-                    partition.renew(log, from, bundle, &mut figures, &mut scratch)?;
+        let renewed = match read {
+            Ok((manifest, figures)) => {
+                match renew(&partitions, &manifest.positions(), figures, log, bundle) {
+                    // The store holds what the log cannot give any more.
+                    Err(StoreError::Log(error)) => Err(error.to_string()),
+                    renewed => Ok(renewed?),
                 }
-                (figures, Opened::Snapshot)
             }
+            Err(why) => Err(why),
+        };
+        let (figures, opened) = match renewed {
+            Ok(figures) => (figures, Opened::Snapshot),
             Err(_) if partitions.iter().all(|partition| partition.histories.next_offset == 0) => {
                 (Figures::default(), Opened::Empty)
             }
@@ -143,16 +147,14 @@ impl Serving {
     /// Builds everything up to `ends`, from nothing.
     pub(crate) fn build(
         &mut self,
-        log: &dyn EventLog,
+        reading: Reading<'_>,
         files: &Arc<dyn Files>,
-        bundle: &Bundle,
         ends: &[u64],
-        workers: usize,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<(), StoreError> {
-        let numbers: Vec<u16> = (0..log.partitions()).collect();
-        let task = Build { log, files, generation: &self.generation, ends, bundle };
-        let (built, figures) = task.run(&numbers, workers, progress)?;
+        let numbers: Vec<u16> = self.partitions.iter().map(|partition| partition.number).collect();
+        let task = Build { reading, files, generation: &self.generation, ends };
+        let (built, figures) = task.run(&numbers, progress)?;
         for built in built {
             let number = built.partition;
             let mut partition = Partition::of_base(number, built.base, &self.store)?;
@@ -166,10 +168,8 @@ impl Serving {
     /// Reads on to `ends`: one partition after the other, each read, folded and committed once.
     pub(crate) fn drain(
         &mut self,
-        log: &dyn EventLog,
-        bundle: &Bundle,
+        reading: Reading<'_>,
         ends: &[u64],
-        workers: usize,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<(), StoreError> {
         let left = |partition: &Partition| {
@@ -179,7 +179,7 @@ impl Serving {
         let done = AtomicU64::new(0);
         let apply = |partition: &mut Partition, figures: &mut Part<'_, '_>, scratch: &mut Scratch| {
             let until = ends[usize::from(partition.number)];
-            let read = partition.apply(log, until, bundle, figures, scratch)?;
+            let read = partition.apply(reading, until, figures, scratch)?;
             partition.commit(store)?;
             let done = done.fetch_add(read, Ordering::Relaxed) + read;
             progress(Progress { done, total });
@@ -188,7 +188,7 @@ impl Serving {
         let shared = self.figures.share();
         let work: Vec<Mutex<&mut Partition>> = self.partitions.iter_mut().map(Mutex::new).collect();
         let make = || (shared.part(), Scratch::default());
-        let parts = in_parallel(workers, &work, make, |(figures, scratch), partition| {
+        let parts = in_parallel(reading.options.workers, &work, make, |(figures, scratch), partition| {
             apply(&mut partition.lock().expect("each partition is taken once"), figures, scratch)
         })?;
         parts.into_iter().for_each(|(part, _)| part.finish());
@@ -216,7 +216,7 @@ fn state_of(partition: &Partition) -> PartitionState {
         facts,
         copies,
         set_aside: histories.set_aside.iter().map(|record| (record.offset, record.reason.clone())).collect(),
-        stopped: partition.stopped.clone(),
+        stopped: partition.stopped.as_ref().map(|stopped| stopped.why.clone()),
         known_until_ms: histories.known.latest().map(|known| known.0),
         base: histories.base.as_ref().map(|base| BaseState {
             number: partition.base_number,
@@ -266,6 +266,21 @@ fn usable(
         return Err("the snapshot is ahead of the store".to_owned());
     }
     Ok(())
+}
+
+/// Brings figures that stand at `positions` up to where the partitions stand.
+fn renew(
+    partitions: &[Partition],
+    positions: &[u64],
+    mut figures: Figures,
+    log: &dyn EventLog,
+    bundle: &Bundle,
+) -> Result<Figures, StoreError> {
+    let mut scratch = Scratch::default();
+    for (partition, from) in partitions.iter().zip(positions) {
+        partition.renew(log, *from, bundle, &mut figures, &mut scratch)?;
+    }
+    Ok(figures)
 }
 
 /// Folds everybody anew.

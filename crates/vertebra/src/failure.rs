@@ -95,7 +95,7 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     }
     if let Some(error) = cause.downcast_ref::<StoreError>() {
         return Some(match error {
-            StoreError::Corrupt(_) => Exit::Corrupt,
+            StoreError::Corrupt(_) | StoreError::Behind { .. } => Exit::Corrupt,
             StoreError::Refused(_) => Exit::Refused,
             StoreError::Log(error) => return known(error),
             _ => Exit::Unavailable,

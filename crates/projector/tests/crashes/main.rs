@@ -58,6 +58,8 @@ fn options() -> Options {
         commit_events: 1,
         merge_facts_min: 4,
         snapshot_every: Duration::ZERO,
+        quarantine_facts: 12,
+        ..Options::default()
     }
 }
 

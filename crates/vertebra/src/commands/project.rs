@@ -34,7 +34,8 @@ Examples:
 
 Everything it writes is derived: the folder `projector` can be removed at any time. Exit code 1 where a rebuild finds
 figures that differ from those that were served, 5 where a partition of the log is damaged: it stands still, the others
-go on.
+go on. Exit code 4 where the storage of a partition did not answer: run it again; who follows asks again by itself.
+A rebuild that cannot read the log as far as the figures stand changes nothing.
 
 While it follows, questions are answered from its last snapshot: it writes one after every two seconds with something new, and
 where writing takes long, after 20 times what the last one took.")]
@@ -72,12 +73,16 @@ impl Project {
         let told = |progress: Progress| watched.at(progress.done, progress.total);
         // Who follows writes snapshots beside it; until the next one questions are answered from the last, if there is one.
         let answers = matches!(opened, Opened::Snapshot);
-        let read =
-            if self.follow && answers { projector.read_to_end(&told) } else { projector.catch_up(&told) }?;
-        let mut differences = Vec::new();
-        if self.rebuild {
-            differences = projector.rebuild(&told)?.differences;
-        }
+        let stands = projector.positions().iter().any(|at| *at > 0);
+        let (read, differences) = if self.rebuild && stands {
+            // It reads on to the end itself, after what stands was built again.
+            let rebuilt = projector.rebuild(&told)?;
+            (rebuilt.read, rebuilt.differences)
+        } else if self.follow && answers {
+            (projector.read_to_end(&told)?, Vec::new())
+        } else {
+            (projector.catch_up(&told)?, Vec::new())
+        };
         drop(watched);
         let took = begun.elapsed();
         self.tell(&projector.manifest(), read, &differences, took)?;
@@ -85,7 +90,7 @@ impl Project {
             follow(&mut projector)?;
         }
         Ok(if !stopped(&projector.manifest()).is_empty() {
-            Exit::Corrupt
+            if projector.waits_for_storage() { Exit::Unavailable } else { Exit::Corrupt }
         } else if differences.is_empty() {
             Exit::Ok
         } else {

@@ -1,21 +1,21 @@
 //! Whatever way the figures were come by, they are the same, to the byte.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod damage;
+
 use std::{
     collections::BTreeMap,
     fs,
     path::Path,
     sync::{
         LazyLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use contract::{Day, DeploymentKey};
-use event_log::{
-    Append, AppendError, EmbeddedLog, EventLog, LogId, PartitionReader, ReadError, Ticket, files::RealFiles,
-};
+use event_log::{Append, EmbeddedLog, EventLog, files::RealFiles};
 use policy::Bundle;
 use projector::{Digests, Opened, Options, Points, Projector, REGISTRY, Reader, StoreError};
 use simulator::{City, Config, Places, simulate};
@@ -43,6 +43,9 @@ fn options() -> Options {
         merge_facts_min: 50,
         snapshot_every: Duration::from_millis(50),
         commit_every: Duration::from_millis(20),
+        // Some hundred people of these cities have so many.
+        quarantine_facts: 20,
+        ask_again_after: Duration::from_millis(50),
         ..Options::default()
     }
 }
@@ -72,6 +75,13 @@ fn copy(from: &dyn EventLog, to: &dyn EventLog, until: &[u64]) {
             to.append(&records).unwrap();
         }
     }
+}
+
+/// Facts and further copies in each partition, with everything the log holds.
+fn counts(projector: &mut Projector<'_>) -> Vec<(u64, u64)> {
+    projector.catch_up(&|_| {}).unwrap();
+    let manifest = projector.manifest();
+    manifest.partitions.iter().map(|partition| (partition.facts, partition.copies)).collect()
 }
 
 fn built(log: &dyn EventLog) -> Digests {
@@ -125,6 +135,11 @@ fn building_draining_following_reopening_and_rebuilding_give_the_same_figures() 
     projector.catch_up(&|_| {}).unwrap();
     assert_eq!(projector.positions(), ends);
     assert_eq!(projector.digests(), expected);
+    assert_eq!(
+        counts(&mut projector),
+        counts(&mut open(&folders.path().join("again"), &log).unwrap().0),
+        "facts and copies"
+    );
     let rebuilt = projector.rebuild(&|_| {}).unwrap();
     assert_eq!((rebuilt.differences, rebuilt.before), (Vec::new(), rebuilt.after));
     assert_eq!(projector.digests(), expected);
@@ -229,63 +244,6 @@ fn a_reader_finds_the_base_that_took_the_place_of_its_own_and_tells_one_that_is_
     projector.catch_up(&|_| {}).unwrap();
     assert_eq!(facts().unwrap(), expected);
     assert_eq!(projector.digests(), built(&log));
-}
-
-/// A log whose first partition cannot be read, and that counts how often it is asked for its ends.
-struct Broken<'a> {
-    log: &'a EmbeddedLog,
-    asked: AtomicU64,
-}
-
-impl EventLog for Broken<'_> {
-    fn id(&self) -> LogId {
-        self.log.id()
-    }
-
-    fn partitions(&self) -> u16 {
-        self.log.partitions()
-    }
-
-    fn append_async(&self, batch: &[Append<'_>]) -> Result<Ticket, AppendError> {
-        self.log.append_async(batch)
-    }
-
-    fn ends(&self) -> Result<Vec<u64>, ReadError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        self.log.ends()
-    }
-
-    fn reader(&self, partition: u16, from: u64) -> Result<Box<dyn PartitionReader + '_>, ReadError> {
-        match partition {
-            0 => Err(ReadError::Refused("it is broken".into())),
-            _ => self.log.reader(partition, from),
-        }
-    }
-
-    fn wait(&self, seen: &[u64], timeout: Duration) -> Result<Vec<u64>, ReadError> {
-        self.log.wait(seen, timeout)
-    }
-}
-
-#[test]
-fn a_partition_that_stands_still_holds_up_no_other_and_nobody_spins() {
-    let folders = TempDir::new().unwrap();
-    let log = city(&folders.path().join("log"), 60);
-    let broken = Broken { log: &log, asked: AtomicU64::new(0) };
-    let (mut projector, _) = open(&folders.path().join("projector"), &broken).unwrap();
-    let shutdown = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            std::thread::sleep(Duration::from_millis(600));
-            shutdown.store(true, Ordering::Relaxed);
-        });
-        projector.follow(&shutdown, &mut |_| {}).unwrap();
-    });
-    let ends = log.ends().unwrap();
-    assert_eq!(projector.positions(), [&[0], &ends[1..]].concat());
-    // It waits 20 ms each time.
-    let asked = broken.asked.load(Ordering::Relaxed);
-    assert!(asked < 200, "{asked}");
 }
 
 #[test]
