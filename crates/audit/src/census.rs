@@ -1,11 +1,11 @@
 //! The books of the log: records = distinct events + copies + set aside, counted twice by different code.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use contract::{EventId, Subject, v1::event::Body};
 use event_log::{EventLog, ReadError};
 use history::{Resolver, SetAside};
-use projector::{Manifest, PartitionState, Replayed, StoreError, in_parallel, replay_partition};
+use projector::{Manifest, Options, PartitionState, Replayed, StoreError, in_parallel, replay_partition};
 use serde::Serialize;
 
 use crate::replay::AuditError;
@@ -43,6 +43,8 @@ pub struct PartitionCensus {
     pub circles: Vec<u64>,
     /// Where the figures stand; none: nothing was projected.
     pub projected: Option<u64>,
+    /// Histories so long that the projector folds them late: subject and facts.
+    pub quarantined: Vec<(String, u64)>,
     /// Why the partition cannot be read further.
     pub stopped: Option<String>,
 }
@@ -99,9 +101,14 @@ fn count(
     manifest: Option<&Manifest>,
 ) -> Result<(PartitionCensus, Vec<String>), StoreError> {
     let state = manifest.and_then(|manifest| manifest.partitions.get(usize::from(partition)));
-    let (mut conflicts, mut circles) = (Vec::new(), Vec::new());
+    let long = Options::default().quarantine_facts;
+    let (mut conflicts, mut circles, mut quarantined) = (Vec::new(), Vec::new(), Vec::new());
     let mut resolver = Resolver::new();
-    let engine = replay_partition(log, partition, end, |_, history| {
+    let engine = replay_partition(log, partition, end, |subject, history| {
+        let facts = history.facts().len();
+        if facts > long {
+            quarantined.push((subject.to_string(), facts as u64));
+        }
         resolver.view(history, None);
         for aside in resolver.set_aside() {
             let (id, offsets) = match aside {
@@ -122,6 +129,7 @@ fn count(
         set_aside: engine.set_aside.clone(),
         conflicts,
         circles,
+        quarantined,
         ..PartitionCensus::default()
     };
     let mut findings = Vec::new();
@@ -188,14 +196,15 @@ fn check_state(
     }
 }
 
-/// Reads the partition record by record and counts what is not set aside.
+/// Reads the partition record by record, counts what is not set aside, and looks at what is.
 fn count_bytes(
     log: &dyn EventLog,
     books: &mut PartitionCensus,
     findings: &mut Vec<String>,
 ) -> Result<(), ReadError> {
     let mut seen: HashSet<(Subject, EventId)> = HashSet::new();
-    let aside: HashSet<u64> = books.set_aside.iter().map(|(offset, _)| *offset).collect();
+    let aside: HashMap<u64, &str> =
+        books.set_aside.iter().map(|(offset, reason)| (*offset, reason.as_str())).collect();
     let mut reader = log.reader(books.partition, 0)?;
     while books.records < books.end {
         let Some(batch) = reader.next_batch(READ_BYTES)? else { break };
@@ -204,7 +213,11 @@ fn count_bytes(
                 findings.push(format!("offset {} stands where {} should", record.offset, books.records));
             }
             books.records += 1;
-            if aside.contains(&record.offset) {
+            if let Some(reason) = aside.get(&record.offset) {
+                if is_sound(record.bytes) {
+                    let offset = record.offset;
+                    findings.push(format!("offset {offset} is a sound event, but was set aside: {reason}"));
+                }
                 continue;
             }
             match event_of(record.bytes) {
@@ -220,6 +233,16 @@ fn count_bytes(
     Ok(())
 }
 
+/// Whether intake would have let these bytes into the log.
+fn is_sound(bytes: &[u8]) -> bool {
+    let sound =
+        |bytes: &[u8]| contract::decode(bytes).ok().filter(|event| contract::validate(event).is_empty());
+    match sound(bytes).map(|event| event.body) {
+        Some(Some(Body::CarriedEvent(carried))) => sound(&carried.event).is_some(),
+        event => event.is_some(),
+    }
+}
+
 /// Whom a record is about, and which event it holds; of a carried one the event inside.
 fn event_of(bytes: &[u8]) -> Option<(Subject, EventId)> {
     let event = contract::decode(bytes).ok()?;
@@ -229,4 +252,47 @@ fn event_of(bytes: &[u8]) -> Option<(Subject, EventId)> {
         _ => event.event_id,
     };
     Some((subject, EventId::try_from(&id[..]).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::{
+        Day, EventId, Subject,
+        v1::{self, SubjectKind, event::Body},
+    };
+    use event_log::{Append, EmbeddedLog};
+
+    use super::*;
+
+    #[test]
+    fn a_sound_event_that_was_set_aside_is_found() {
+        let moment = Day::new_year(2026).start().to_timestamp();
+        let event = v1::Event {
+            event_id: EventId([7; 16]).0.to_vec(),
+            subject: Subject([1; 16]).0.to_vec(),
+            subject_kind: SubjectKind::PersonalNumber.into(),
+            emitter: "01004".to_owned(),
+            record_key: "D-1".to_owned(),
+            asserted_at: Some(moment.clone()),
+            occurred_at: Some(moment.clone()),
+            recorded_at: Some(moment),
+            key_id: "0011223344556677".to_owned(),
+            content_hash: vec![3; 16],
+            authority: v1::Authority::Emitter.into(),
+            body: Some(Body::PersonDied(v1::PersonDied { died_on: "2026-01-01".to_owned() })),
+            ..v1::Event::default()
+        };
+        assert_eq!(contract::validate(&event), Vec::new());
+        let unsound = v1::Event { emitter: String::new(), ..event.clone() };
+        let records = [contract::encode(&event), contract::encode(&unsound), b"no event".to_vec()];
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let log = EmbeddedLog::create(folder.path(), 1).expect("a log");
+        let batch = records.each_ref().map(|bytes| Append { partition: 0, key: &[], bytes });
+        log.append(&batch).expect("a disk");
+        let set_aside = (0..3).map(|offset| (offset, "planted".to_owned())).collect();
+        let mut books = PartitionCensus { end: 3, set_aside, ..PartitionCensus::default() };
+        let mut findings = Vec::new();
+        count_bytes(&log, &mut books, &mut findings).expect("a log that can be read");
+        assert_eq!(findings, ["offset 0 is a sound event, but was set aside: planted"]);
+    }
 }

@@ -10,8 +10,8 @@ use event_log::{EventLog, ReadError};
 use history::{Dictionary, History, Resolver};
 use policy::Bundle;
 use projector::{
-    Digests, Figures, Progress, ProjectionVersion, REGISTRY, Reader, Replayed, StoreError, hex, in_parallel,
-    replay_partition,
+    Digests, Figures, Kept, Manifest, Progress, ProjectionVersion, REGISTRY, Reader, Replayed, StoreError,
+    hex, in_parallel, replay_partition,
 };
 use serde::Serialize;
 
@@ -66,6 +66,10 @@ pub struct Stored {
     pub person: Option<PersonDifference>,
     /// How many people differ.
     pub people: u64,
+    /// Up to which offset of each partition stored histories were compared: past it only the log knows.
+    pub histories_until: Vec<u64>,
+    /// Why only what base files hold was compared, and not the rows beside them; none: all was.
+    pub bases_only: Option<String>,
 }
 
 /// A history that is not the log's.
@@ -90,9 +94,9 @@ impl ReplayReport {
     }
 }
 
-/// Reads the log up to `positions` (one a partition), folds everybody under `bundle` from nothing, and compares with what
-/// `stored` holds: histories as of these positions always, figures where the snapshot stands at the same positions, bundle
-/// and versions.
+/// Reads the log up to `until` (an offset for each partition; none: to where what is stored stands, or else the log's end),
+/// folds everybody under `bundle` from nothing, and compares with what `stored` holds: histories as of these positions
+/// always, figures where the snapshot stands at the same positions, bundle and versions.
 ///
 /// # Errors
 /// When the positions are not of this log, or the log or the store cannot be read. A partition of the log that cannot be
@@ -100,10 +104,16 @@ impl ReplayReport {
 pub fn replay(
     log: &dyn EventLog,
     bundle: &Bundle,
-    positions: &[u64],
+    until: Option<&[u64]>,
     stored: Option<&Reader>,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<ReplayReport, AuditError> {
+    let stored = stored.map(|reader| Compared::with(reader, log)).transpose()?;
+    let positions = match (until, &stored) {
+        (Some(until), _) => until.to_vec(),
+        (None, Some(stored)) => stored.positions(),
+        (None, None) => log.ends()?,
+    };
     let ends = log.ends()?;
     if positions.len() != ends.len() {
         let (given, has) = (positions.len(), ends.len());
@@ -123,7 +133,7 @@ pub fn replay(
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let folded = in_parallel(workers, &partitions, Folded::default, |folded, partition| {
         let until = positions[usize::from(*partition)];
-        let replayed = folded.partition(log, bundle, *partition, until, stored)?;
+        let replayed = folded.partition(log, bundle, *partition, until, stored.as_ref())?;
         let done = done.fetch_add(replayed.next_offset, Ordering::Relaxed) + replayed.next_offset;
         progress(Progress { done, total });
         folded.replayed.push(replayed);
@@ -132,6 +142,48 @@ pub fn replay(
     let mut all = Folded::default();
     folded.into_iter().for_each(|folded| all.merge(folded));
     all.report(log, bundle, positions, stored)
+}
+
+/// What the log is compared with.
+struct Compared<'a> {
+    reader: &'a Reader,
+    /// What is served. Read before anything is folded: a projector that goes on replaces it meanwhile.
+    served: Result<(Manifest, Figures), StoreError>,
+    /// The store, or why it could not be opened.
+    kept: Result<Kept, StoreError>,
+}
+
+impl Compared<'_> {
+    fn with<'a>(reader: &'a Reader, log: &dyn EventLog) -> Result<Compared<'a>, AuditError> {
+        let served = match reader.figures() {
+            Err(error) if !is_damage(&error) => return Err(error.into()),
+            served => served,
+        };
+        Ok(Compared { reader, served, kept: reader.kept(log) })
+    }
+
+    fn positions(&self) -> Vec<u64> {
+        self.served.as_ref().map_or(self.reader.manifest(), |(manifest, _)| manifest).positions()
+    }
+
+    /// Visits everybody's stored history in one partition; see [`Kept::visit_partition`].
+    fn visit(
+        &self,
+        log: &dyn EventLog,
+        partition: u16,
+        until: u64,
+        visit: impl FnMut(Subject, &History, Option<u64>) -> Result<(), StoreError>,
+    ) -> Result<u64, StoreError> {
+        match &self.kept {
+            Ok(kept) => kept.visit_partition(log, partition, until, visit),
+            Err(_) => self.reader.visit_partition(log, partition, until, visit),
+        }
+    }
+}
+
+/// Stored bytes are not what they were: a finding.
+fn is_damage(error: &StoreError) -> bool {
+    matches!(error, StoreError::Corrupt(_) | StoreError::OtherVersion { .. })
 }
 
 /// What one thread folded.
@@ -143,6 +195,8 @@ struct Folded {
     subjects: u64,
     differing: u64,
     first: Option<PersonDifference>,
+    /// Partition, and up to which offset its stored histories were compared.
+    compared: Vec<(u16, u64)>,
     people: HashMap<Subject, Print>,
 }
 
@@ -159,7 +213,7 @@ impl Folded {
         bundle: &Bundle,
         partition: u16,
         until: u64,
-        stored: Option<&Reader>,
+        stored: Option<&Compared<'_>>,
     ) -> Result<Replayed, StoreError> {
         self.people.clear();
         let (figures, resolver, people) = (&mut self.figures, &mut self.resolver, &mut self.people);
@@ -173,8 +227,8 @@ impl Folded {
             Ok(())
         })?;
         self.subjects += subjects;
-        if let Some(reader) = stored {
-            self.compare(log, reader, partition, replayed.next_offset)?;
+        if let Some(stored) = stored {
+            self.compare(log, stored, partition, replayed.next_offset)?;
         }
         Ok(replayed)
     }
@@ -183,13 +237,13 @@ impl Folded {
     fn compare(
         &mut self,
         log: &dyn EventLog,
-        reader: &Reader,
+        stored: &Compared<'_>,
         partition: u16,
         until: u64,
     ) -> Result<(), StoreError> {
         let mut differing: Vec<Subject> = Vec::new();
         let people = &mut self.people;
-        let visited = reader.visit_partition(log, partition, until, |subject, history, as_of| {
+        let visited = stored.visit(log, partition, until, |subject, history, as_of| {
             let is_empty = history.facts().iter().all(|fact| as_of.is_some_and(|until| fact.offset >= until));
             match people.remove(&subject) {
                 Some(print_of_log) if print_of_log.whole == print(history, as_of) => {}
@@ -199,8 +253,8 @@ impl Folded {
             Ok(())
         });
         match visited {
-            Ok(()) => {}
-            Err(error @ (StoreError::Corrupt(_) | StoreError::OtherVersion { .. })) => {
+            Ok(compared) => self.compared.push((partition, compared)),
+            Err(error) if is_damage(&error) => {
                 self.found(PersonDifference {
                     subject: String::new(),
                     partition,
@@ -215,7 +269,7 @@ impl Folded {
         differing.sort_unstable();
         self.differing += differing.len() as u64;
         let Some(first) = differing.first() else { return Ok(()) };
-        let found = name_difference(log, reader, partition, until, *first)?;
+        let found = name_difference(log, stored, partition, until, *first)?;
         self.found(found);
         Ok(())
     }
@@ -232,6 +286,7 @@ impl Folded {
     fn merge(&mut self, mut other: Folded) {
         self.figures.merge(&mut other.figures);
         self.replayed.append(&mut other.replayed);
+        self.compared.append(&mut other.compared);
         self.subjects += other.subjects;
         self.differing += other.differing;
         if let Some(found) = other.first {
@@ -243,35 +298,42 @@ impl Folded {
         mut self,
         log: &dyn EventLog,
         bundle: &Bundle,
-        positions: &[u64],
-        stored: Option<&Reader>,
+        positions: Vec<u64>,
+        stored: Option<Compared<'_>>,
     ) -> Result<ReplayReport, AuditError> {
         self.replayed.sort_by_key(|replayed| replayed.partition);
         let digests = self.figures.digests();
-        let stored = match stored {
-            None => None,
-            Some(reader) => {
-                let compared = compare_figures(reader, bundle, positions, &mut self.figures, &digests)?;
-                let (figures, why_not) = match compared {
-                    Ok(figures) => (figures, None),
-                    Err(why) => (Vec::new(), Some(why)),
-                };
-                Some(Stored {
-                    figures_compared: why_not.is_none(),
-                    why_not,
-                    figures,
-                    person: self.first,
-                    people: self.differing,
-                })
+        let stored = stored.map(|stored| {
+            if let Some(error) = stored.kept.as_ref().err().filter(|error| is_damage(error)) {
+                let what = error.to_string();
+                self.found(PersonDifference { subject: String::new(), partition: 0, offset: None, what });
             }
-        };
+            let compared = compare_figures(stored.served, bundle, &positions, &mut self.figures, &digests);
+            let (figures, why_not) = match compared {
+                Ok(figures) => (figures, None),
+                Err(why) => (Vec::new(), Some(why)),
+            };
+            let mut histories_until = vec![0; positions.len()];
+            for (partition, until) in &self.compared {
+                histories_until[usize::from(*partition)] = *until;
+            }
+            Stored {
+                figures_compared: why_not.is_none(),
+                why_not,
+                figures,
+                person: self.first.take(),
+                people: self.differing,
+                histories_until,
+                bases_only: stored.kept.err().map(|error| error.to_string()),
+            }
+        });
         let stopped = self.replayed.iter();
         let stopped =
             stopped.filter_map(|replayed| Some((replayed.partition, replayed.stopped.clone()?))).collect();
         Ok(ReplayReport {
             log: log.id().to_string(),
             bundle: hex(&bundle.digest()),
-            positions: positions.to_vec(),
+            positions,
             projections: versions(&digests),
             events_digest: hex(&digests.events),
             records: self.replayed.iter().map(|replayed| replayed.next_offset).sum(),
@@ -284,29 +346,28 @@ impl Folded {
 
 /// The differences between what is stored and what was folded, or why they cannot be compared.
 fn compare_figures(
-    reader: &Reader,
+    served: Result<(Manifest, Figures), StoreError>,
     bundle: &Bundle,
     positions: &[u64],
     replayed: &mut Figures,
     digests: &Digests,
-) -> Result<Result<Vec<String>, String>, AuditError> {
-    let (manifest, mut stored) = match reader.figures() {
+) -> Result<Vec<String>, String> {
+    let (manifest, mut stored) = match served {
         Ok(read) => read,
-        Err(error @ StoreError::Corrupt(_)) => return Ok(Ok(vec![error.to_string()])),
-        Err(error) => return Err(error.into()),
+        Err(damage) => return Ok(vec![damage.to_string()]),
     };
     if manifest.positions() != positions {
-        return Ok(Err("the snapshot stands at other positions".to_owned()));
+        return Err("the snapshot stands at other positions".to_owned());
     }
     if manifest.bundle != hex(&bundle.digest()) {
-        return Ok(Err(format!("the snapshot stands on the bundle {}", manifest.bundle)));
+        return Err(format!("the snapshot stands on the bundle {}", manifest.bundle));
     }
     let ours = versions(digests);
     let same = |(ours, theirs): (&ProjectionVersion, &ProjectionVersion)| {
         ours.name == theirs.name && ours.version == theirs.version
     };
     if ours.len() != manifest.projections.len() || !ours.iter().zip(&manifest.projections).all(same) {
-        return Ok(Err("the snapshot is of other versions of the projections".to_owned()));
+        return Err("the snapshot is of other versions of the projections".to_owned());
     }
     let mut differences = replayed.differences(&mut stored);
     // What the snapshot says of itself is served in receipts: it has to be true too.
@@ -319,7 +380,7 @@ fn compare_figures(
     if differences.is_empty() && hex(&digests.events) != manifest.events_digest {
         differences.push("the snapshot names another digest of the events in force".to_owned());
     }
-    Ok(Ok(differences))
+    Ok(differences)
 }
 
 fn versions(digests: &Digests) -> Vec<ProjectionVersion> {
@@ -362,7 +423,7 @@ fn print(history: &History, until: Option<u64>) -> blake3::Hash {
 /// Says what differs between a stored history and the log's.
 fn name_difference(
     log: &dyn EventLog,
-    reader: &Reader,
+    stored: &Compared<'_>,
     partition: u16,
     until: u64,
     subject: Subject,
@@ -378,7 +439,7 @@ fn name_difference(
     })?;
     let mut of_store = Vec::new();
     let mut stored_kind = None;
-    reader.visit_partition(log, partition, until, |other, history, as_of| {
+    stored.visit(log, partition, until, |other, history, as_of| {
         if other == subject {
             of_store = facts_of(history, as_of);
             stored_kind = Some(history.kind());

@@ -101,7 +101,7 @@ impl Twins {
 }
 
 fn audited(log: &EmbeddedLog, reader: &Reader) -> ReplayReport {
-    replay(log, &BUNDLE, &reader.manifest().positions(), Some(reader), &|_| {}).unwrap()
+    replay(log, &BUNDLE, None, Some(reader), &|_| {}).unwrap()
 }
 
 fn subject_at(partition: usize, offset: usize) -> String {
@@ -130,14 +130,14 @@ fn what_is_right_is_found_right_whole_and_in_part() {
     assert_eq!(whole.records, RECORDS.iter().map(|partition| partition.len() as u64).sum::<u64>());
 
     let half: Vec<u64> = whole.positions.iter().map(|position| position / 2).collect();
-    let part = replay(&log, &BUNDLE, &half, Some(&reader), &|_| {}).unwrap();
+    let part = replay(&log, &BUNDLE, Some(&half), Some(&reader), &|_| {}).unwrap();
     assert!(part.is_clean(), "{:?}", part.stored);
     assert!(!part.stored.as_ref().unwrap().figures_compared, "the snapshot stands elsewhere; histories were");
     assert_ne!(part.projections, whole.projections);
-    let again = replay(&log, &BUNDLE, &half, None, &|_| {}).unwrap();
+    let again = replay(&log, &BUNDLE, Some(&half), None, &|_| {}).unwrap();
     assert_eq!(again.projections, part.projections, "the same positions, the same bytes");
     let beyond: Vec<u64> = whole.positions.iter().map(|position| position + 1).collect();
-    let refused = replay(&log, &BUNDLE, &beyond, None, &|_| {}).unwrap_err().to_string();
+    let refused = replay(&log, &BUNDLE, Some(&beyond), None, &|_| {}).unwrap_err().to_string();
     assert!(refused.starts_with("partition 0 ends at offset"), "{refused}");
 }
 
@@ -158,7 +158,7 @@ fn a_skipped_event_is_found_with_whom_and_where() {
     assert_eq!(stored.people, 1);
     assert!(!report.is_clean());
     let half: Vec<u64> = report.positions.iter().map(|position| position / 2 + 1).collect();
-    let part = replay(&log, &BUNDLE, &half, Some(&reader), &|_| {}).unwrap();
+    let part = replay(&log, &BUNDLE, Some(&half), Some(&reader), &|_| {}).unwrap();
     assert_eq!(part.stored.unwrap().person.unwrap().offset, Some(offset as u64), "in a part of the log too");
 
     let books = census(&log, Some(reader.manifest())).unwrap();
@@ -243,7 +243,7 @@ fn a_flipped_bit_is_found_wherever_it_is() {
     fs::write(&journal, bytes).unwrap();
     match EmbeddedLog::open_reader(&twins.path("log")) {
         Err(error) => assert!(error.to_string().contains("damaged"), "{error}"),
-        Ok(log) => match replay(&log, &BUNDLE, &ends, Some(&reader), &|_| {}) {
+        Ok(log) => match replay(&log, &BUNDLE, Some(&ends), Some(&reader), &|_| {}) {
             Err(error) => assert!(error.to_string().contains("damaged"), "{error}"),
             Ok(report) => assert!(!report.is_clean() && !report.stopped.is_empty()),
         },
@@ -323,4 +323,45 @@ fn a_deployment_is_weighed() {
     assert_eq!((weights.log_records, weights.stopped), (1_000, 0));
     let nothing = weigh(&twins.path("nowhere"), 0, None).unwrap();
     assert_eq!(nothing.log_bytes_per_record_hundredths, None);
+}
+
+#[test]
+fn a_wrong_row_that_no_base_holds_yet_is_found_when_nobody_projects() {
+    let twins = Twins::new();
+    let log = twins.log("log", &RECORDS);
+    let mut half = RECORDS.clone();
+    half.iter_mut().for_each(|partition| partition.truncate(partition.len() / 2));
+    drop(twins.project("figures", &twins.log("half", &half)));
+    let bases: Vec<u64> = half.iter().map(|partition| partition.len() as u64).collect();
+    let mut lossy = RECORDS.clone();
+    let offset = lossy[1].len() - 3;
+    lossy[1][offset] = vec![0xff; 8];
+    let lossy = twins.log("lossy", &lossy);
+    // Too few facts for a merge.
+    let reader = twins.project("figures", &lossy);
+
+    let stored = audited(&log, &reader).stored.unwrap();
+    assert_eq!((&stored.histories_until, &stored.bases_only), (&log.ends().unwrap(), &None));
+    let person = stored.person.unwrap();
+    assert_eq!((person.partition, person.offset), (1, Some(offset as u64)));
+
+    let root = twins.path("figures");
+    let projects = Projector::open(&root, RealFiles::shared(), &lossy, &BUNDLE, Options::default()).unwrap();
+    let stored = audited(&log, &reader).stored.unwrap();
+    assert!(stored.bases_only.unwrap().contains("another process"), "the rows could not be looked at");
+    assert_eq!((stored.histories_until, stored.person), (bases, None), "and it says how far it looked");
+    drop(projects);
+}
+
+#[test]
+fn figures_are_compared_though_the_snapshot_was_replaced_since_the_reader_was_opened() {
+    let twins = Twins::new();
+    let mut half = RECORDS.clone();
+    half.iter_mut().for_each(|partition| partition.truncate(partition.len() / 2));
+    let early = twins.project("figures", &twins.log("half", &half));
+    let log = twins.log("log", &RECORDS);
+    drop(twins.project("figures", &log));
+    let report = audited(&log, &early);
+    assert_eq!(report.positions, log.ends().unwrap());
+    assert!(report.is_clean() && report.stored.unwrap().figures_compared);
 }

@@ -130,6 +130,22 @@ impl Histories {
         Ok(())
     }
 
+    /// Visits everybody's sorted history once, read on to `until` where these end earlier; the last argument says what to
+    /// look back to, if anything is later. Gives back the offset before which the facts are these, and not just read.
+    pub(crate) fn visit_until(
+        mut self,
+        log: &dyn EventLog,
+        partition: u16,
+        until: u64,
+        mut visit: impl FnMut(Subject, &History, Option<u64>) -> Result<(), StoreError>,
+    ) -> Result<u64, StoreError> {
+        let stored = self.next_offset;
+        self.read_on(log, partition, until)?;
+        let as_of = (self.next_offset > until).then_some(until);
+        self.for_each(as_of, |subject, history| visit(subject, history, as_of))?;
+        Ok(stored.min(until))
+    }
+
     /// The first offset of `partition` whose record was not known before `time`, at most the log's end now. Says whether
     /// a record known later was seen: without one, more may still come that was recorded before `time`.
     pub(crate) fn known_before(

@@ -549,7 +549,7 @@ fn give_way() {
     }
 }
 
-fn lock(files: &dyn Files, root: &Path) -> Result<Box<dyn FileLock>, StoreError> {
+pub(crate) fn lock(files: &dyn Files, root: &Path) -> Result<Box<dyn FileLock>, StoreError> {
     let path = root.join("lock");
     files.try_lock(&path).map_err(|error| match error {
         LockError::Held(process) => {

@@ -19,6 +19,7 @@ use crate::{
     figures::Figures,
     generation::Generation,
     histories::Histories,
+    kept::Kept,
     snapshot::{self, Manifest, hex},
 };
 
@@ -107,11 +108,9 @@ impl Reader {
         }
     }
 
-    /// The histories of one partition, read on to before `until` where the base ends earlier.
-    fn histories(&self, log: &dyn EventLog, partition: u16, until: u64) -> Result<Histories, StoreError> {
-        let mut histories = self.base(partition)?.map_or_else(Histories::default, Histories::of);
-        histories.read_on(log, partition, until)?;
-        Ok(histories)
+    /// The histories of one partition, as its base has them.
+    fn histories(&self, partition: u16) -> Result<Histories, StoreError> {
+        Ok(self.base(partition)?.map_or_else(Histories::default, Histories::of))
     }
 
     /// The sorted history of one person with everything before `positions`.
@@ -125,7 +124,8 @@ impl Reader {
         positions: &[u64],
     ) -> Result<History, StoreError> {
         let partition = partition_of(&subject, log.partitions());
-        let histories = self.histories(log, partition, positions[usize::from(partition)])?;
+        let mut histories = self.histories(partition)?;
+        histories.read_on(log, partition, positions[usize::from(partition)])?;
         let mut history = History::new();
         histories.get(subject, &mut history, &mut LastBlock::default())?;
         Ok(history)
@@ -176,11 +176,13 @@ impl Reader {
                     Ok(())
                 },
             )
+            .map(drop)
         })
     }
 
     /// Visits everybody's sorted history in one partition, in no order; of facts at `until` and later it may hold some, so the
-    /// last argument says what to look back to, if anything is later.
+    /// last argument says what to look back to, if anything is later. Gives back the offset before which the facts are those
+    /// of the base; past it the log is read.
     ///
     /// # Errors
     /// When the base or the log cannot be read, and those of `visit`.
@@ -189,11 +191,18 @@ impl Reader {
         log: &dyn EventLog,
         partition: u16,
         until: u64,
-        mut visit: impl FnMut(Subject, &History, Option<u64>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let histories = self.histories(log, partition, until)?;
-        let as_of = (histories.next_offset > until).then_some(until);
-        histories.for_each(as_of, |subject, history| visit(subject, history, as_of))
+        visit: impl FnMut(Subject, &History, Option<u64>) -> Result<(), StoreError>,
+    ) -> Result<u64, StoreError> {
+        self.histories(partition)?.visit_until(log, partition, until, visit)
+    }
+
+    /// What the projector's store holds, more than the bases: see [`Kept`].
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when somebody projects, [`StoreError::Io`] where the folder cannot be written; and when the
+    /// store cannot be read.
+    pub fn kept(&self, log: &dyn EventLog) -> Result<Kept, StoreError> {
+        Kept::open(&self.root, Arc::clone(&self.files), log)
     }
 
     /// The positions of all that was recorded before `time`. A partition in which nothing later was seen is safe only
@@ -204,8 +213,7 @@ impl Reader {
     pub fn known_at(&self, log: &dyn EventLog, time: Millis, now: Millis) -> Result<KnownAt, StoreError> {
         let mut known = KnownAt { positions: Vec::new(), provisional: now < time };
         for partition in 0..log.partitions() {
-            let histories = self.histories(log, partition, 0)?;
-            let (offset, _) = histories.known_before(log, partition, time)?;
+            let (offset, _) = self.histories(partition)?.known_before(log, partition, time)?;
             known.positions.push(offset);
         }
         Ok(known)

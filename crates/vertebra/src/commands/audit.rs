@@ -28,7 +28,8 @@ Examples:
   vertebra audit replay --until 120,96,...     up to these positions, an offset for each partition
 
 Exit code 1 where something differs; the first person or cell is named. Histories are compared always, figures where
-they stand at the same positions, under the same bundle and version.")]
+they stand at the same positions, under the same bundle and version. While somebody projects, histories can be compared
+only as far as base files hold them, and this says how far that is; otherwise nobody can project until this ends.")]
     Replay(Replay),
 }
 
@@ -76,17 +77,17 @@ impl Replay {
                 if let Some(what) = lost_end(&positions, &log.ends()?) {
                     return Err(Failure::CheckFailed(what).into());
                 }
-                (positions, None)
+                (None, None)
             }
-            Some(Until::Positions(Positions(positions))) => (positions, None),
+            Some(Until::Positions(Positions(positions))) => (Some(positions), None),
             Some(Until::Moment(time)) => {
-                (desk.reader().known_at(&log, time, data::now())?.positions, Some(time))
+                (Some(desk.reader().known_at(&log, time, data::now())?.positions), Some(time))
             }
         };
         let digest = bundle_digest(&desk, time)?;
         let bundle = desk.bundle(&digest)?;
         let watched = Watched::new("replaying", "records");
-        let report = replay(&log, &bundle, &positions, Some(desk.reader()), &|progress| {
+        let report = replay(&log, &bundle, positions.as_deref(), Some(desk.reader()), &|progress| {
             watched.at(progress.done, progress.total);
         })?;
         drop(watched);
@@ -169,6 +170,15 @@ fn print(report: &ReplayReport, behind: u64, out: &mut dyn Write) -> std::io::Re
     }
     if let Some(why_not) = &stored.why_not {
         writeln!(out, "  Figures were not compared: {why_not}")?;
+    }
+    if let Some(why) = &stored.bases_only {
+        let compared: u64 = stored.histories_until.iter().sum();
+        writeln!(
+            out,
+            "  Histories were compared as far as base files hold them, {} of {} records: {why}",
+            thousands(compared as i64),
+            thousands(report.records as i64)
+        )?;
     }
     if report.is_clean() {
         let what = if stored.figures_compared { "histories and figures" } else { "histories" };

@@ -264,6 +264,10 @@ fn print_census(counted: &Census, out: &mut dyn Write) -> anyhow::Result<()> {
             let (number, shown) = (partition.partition, shown.join(", "));
             writeln!(out, "  - partition {number}: {what} at offset {shown}{more}")?;
         }
+        for (subject, facts) in &partition.quarantined {
+            let (number, facts) = (partition.partition, thousands(*facts as i64));
+            writeln!(out, "  - partition {number}: subject {subject} has {facts} facts and is folded late")?;
+        }
     }
     for finding in &counted.findings {
         writeln!(out, "  ! {finding}")?;

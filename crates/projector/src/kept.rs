@@ -1,0 +1,53 @@
+//! Histories as the store holds them, for whoever checks them.
+
+use std::{path::Path, sync::Arc};
+
+use contract::Subject;
+use event_log::{
+    EventLog,
+    files::{FileLock, Files},
+};
+use history::History;
+
+use crate::{error::StoreError, generation::Generation, partition::Partition, projector::lock, store::Store};
+
+/// The histories of the generation that serves: base files, and the rows of new facts that are in no base yet. Nobody can
+/// project meanwhile, so this is for checking; whoever asks questions takes a [`Reader`](crate::Reader).
+pub struct Kept {
+    files: Arc<dyn Files>,
+    generation: Generation,
+    store: Store,
+    /// One process at a time.
+    _lock: Box<dyn FileLock>,
+}
+
+impl Kept {
+    /// Opens what the projector keeps of `log` in `root`.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when somebody projects, [`StoreError::Io`] where the folder cannot be written, for the store
+    /// is opened by one process.
+    pub(crate) fn open(root: &Path, files: Arc<dyn Files>, log: &dyn EventLog) -> Result<Kept, StoreError> {
+        let lock = lock(files.as_ref(), root)?;
+        let none = || StoreError::Refused(format!("nothing was projected into {} yet", root.display()));
+        let generation = Generation::current(files.as_ref(), root)?.ok_or_else(none)?;
+        let store = Store::open(&generation.store(), log.id(), log.partitions())?;
+        Ok(Kept { files, generation, store, _lock: lock })
+    }
+
+    /// Visits everybody's sorted history in one partition, as [`Reader::visit_partition`](crate::Reader::visit_partition)
+    /// does. Gives back the offset before which the facts are those stored; past it the log is read, up to `until`.
+    ///
+    /// # Errors
+    /// When what is stored or the log cannot be read, and those of `visit`.
+    pub fn visit_partition(
+        &self,
+        log: &dyn EventLog,
+        partition: u16,
+        until: u64,
+        visit: impl FnMut(Subject, &History, Option<u64>) -> Result<(), StoreError>,
+    ) -> Result<u64, StoreError> {
+        let loaded = Partition::load(partition, &self.store, self.files.as_ref(), &self.generation)?;
+        loaded.histories.visit_until(log, partition, until, visit)
+    }
+}
