@@ -50,25 +50,19 @@ pub fn dimensions(cube: &CubeSpec) -> Vec<&'static str> {
     Dimension::known(cube)
 }
 
+/// The place of a cube's own dimension.
+fn own(cube: &CubeSpec, name: &str) -> Option<usize> {
+    cube.dimensions.iter().position(|dimension| *dimension == name)
+}
+
 impl Dimension {
     /// Finds what `name` means in `cube`.
     pub(crate) fn find(cube: &CubeSpec, name: &str) -> Result<Dimension, QueryError> {
-        let own = |wanted: &str| cube.dimensions.iter().position(|dimension| *dimension == wanted);
-        let first = |names: Names| cube.dimensions.iter().position(|dimension| names_of(dimension) == names);
-        if let Some(at) = own(name) {
-            return Ok(Dimension::Own(at));
+        if name == MONTH {
+            let what = "rows can be told apart by month, not left out by it: ask for a month by the first and last day of the period (--from, --to)";
+            return Err(QueryError::Refused(what.to_owned()));
         }
-        let found = match name {
-            "district" => first(Names::Commune)
-                .map(Dimension::District)
-                .or_else(|| first(Names::Facility).map(Dimension::FacilityDistrict)),
-            "tier" => first(Names::Facility).map(Dimension::Tier),
-            "from_tier" => own("from").map(Dimension::Tier),
-            "to_tier" => own("to").map(Dimension::Tier),
-            "from_district" => own("from").map(Dimension::FacilityDistrict),
-            "to_district" => own("to").map(Dimension::FacilityDistrict),
-            _ => None,
-        };
+        let found = own(cube, name).map(Dimension::Own).or_else(|| Dimension::derived(cube, name));
         found.ok_or_else(|| {
             let known = Dimension::known(cube).join(", ");
             QueryError::Question(format!(
@@ -82,20 +76,25 @@ impl Dimension {
     pub(crate) fn known(cube: &CubeSpec) -> Vec<&'static str> {
         let derived = ["district", "tier", "from_tier", "to_tier", "from_district", "to_district"];
         let mut known: Vec<&str> = cube.dimensions.to_vec();
-        let new = |name: &&str| !cube.dimensions.contains(name) && Dimension::is_derived(cube, name);
+        let new = |name: &&str| own(cube, name).is_none() && Dimension::derived(cube, name).is_some();
         known.extend(derived.into_iter().filter(new));
         known.push(MONTH);
         known
     }
 
-    fn is_derived(cube: &CubeSpec, name: &str) -> bool {
-        let has = |names: Names| cube.dimensions.iter().any(|dimension| names_of(dimension) == names);
+    /// What is told from a dimension of the cube. A plain name is that of the one commune or facility a row is about: where
+    /// there are two, the name says which.
+    fn derived(cube: &CubeSpec, name: &str) -> Option<Dimension> {
         match name {
-            "district" => has(Names::Commune) || has(Names::Facility),
-            "tier" => has(Names::Facility),
-            "from_tier" | "from_district" => cube.dimensions.contains(&"from"),
-            "to_tier" | "to_district" => cube.dimensions.contains(&"to"),
-            _ => false,
+            "district" => own(cube, "commune")
+                .map(Dimension::District)
+                .or_else(|| own(cube, "facility").map(Dimension::FacilityDistrict)),
+            "tier" => own(cube, "facility").map(Dimension::Tier),
+            "from_tier" => own(cube, "from").map(Dimension::Tier),
+            "to_tier" => own(cube, "to").map(Dimension::Tier),
+            "from_district" => own(cube, "from").map(Dimension::FacilityDistrict),
+            "to_district" => own(cube, "to").map(Dimension::FacilityDistrict),
+            _ => None,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::{
     answer::Stand,
     desk::Desk,
     error::QueryError,
+    plan::check_days,
     question::{Filter, Standpoint},
 };
 
@@ -88,10 +89,14 @@ impl Desk<'_> {
     /// One page of a list.
     ///
     /// # Errors
-    /// When there is no such list or column, the cursor is none, or the log cannot be read.
+    /// When there is no such list or column, the day lies outside those that figures are kept for, the cursor is none, or the
+    /// log cannot be read.
     pub fn list(&self, question: &ListQuestion) -> Result<ListPage, QueryError> {
         let (projection, number) = find(&question.list)?;
         let list = &projection.lists[number];
+        for cube in projection.cubes {
+            check_days(cube.axis, &[question.on])?;
+        }
         let column = |filter: &Filter| {
             let at = list.columns.iter().position(|column| **column == filter.name);
             at.ok_or_else(|| {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use contract::Day;
 use policy::Bundle;
 use projector::REGISTRY;
-use timeline::{CubeSpec, Period, Row, Unit};
+use timeline::{Axis, CubeSpec, Period, Row, Unit};
 
 use crate::{
     answer::{Column, ColumnKind, Table, Value, month},
@@ -16,8 +16,15 @@ use crate::{
 
 /// The most rows of an answer: past it, more has to be added up or left out.
 pub(crate) const ROWS_MAX: usize = 200_000;
-/// The most months of a series.
-const MONTHS_MAX: usize = 240;
+
+/// Refuses days that no figures are kept for: what is summed would be cut off at the ends of the axis, and look whole.
+pub(crate) fn check_days(axis: Axis, days: &[Day]) -> Result<(), QueryError> {
+    let outside = |day: &&Day| !axis.contains(**day);
+    days.iter().find(outside).map_or(Ok(()), |day| {
+        let Axis { first, horizon } = axis;
+        Err(QueryError::Refused(format!("figures are kept for {first} to {horizon}: {day} lies outside")))
+    })
+}
 
 /// A question that was found to make sense.
 pub(crate) struct Plan<'q> {
@@ -75,6 +82,7 @@ impl<'q> Plan<'q> {
                 question.from, question.to
             ));
         }
+        check_days(spec.axis, &[question.on, question.from, question.to])?;
         let of = |name: &String| match name.as_str() {
             MONTH => Ok(By::Month),
             name => Dimension::find(spec, name).map(By::Dimension),
@@ -88,7 +96,7 @@ impl<'q> Plan<'q> {
         let filters = question.filter.iter().map(filter).collect::<Result<Vec<_>, QueryError>>()?;
         let mut plan = Plan { question, projection, cube, by, filters, stretches: Vec::new() };
         plan.check_alternatives(spec)?;
-        plan.stretches = plan.stretches(bundle)?;
+        plan.stretches = plan.stretches(bundle);
         Ok(plan)
     }
 
@@ -129,7 +137,7 @@ impl<'q> Plan<'q> {
         Ok(())
     }
 
-    fn stretches(&self, bundle: &Bundle) -> Result<Vec<Stretch>, QueryError> {
+    fn stretches(&self, bundle: &Bundle) -> Vec<Stretch> {
         let Question { on, from, to, .. } = *self.question;
         let mut months = Vec::new();
         if self.by.contains(&By::Month) {
@@ -137,10 +145,6 @@ impl<'q> Plan<'q> {
             while first <= to {
                 let last = (first.month_start().add_months(1) - 1).min(to);
                 months.push(Period { on: last, from: first, to: last });
-                if months.len() > MONTHS_MAX {
-                    let what = format!("a series of more than {MONTHS_MAX} months: ask for a shorter period");
-                    return Err(QueryError::Question(what));
-                }
                 first = last + 1;
             }
         } else {
@@ -167,7 +171,7 @@ impl<'q> Plan<'q> {
             }
             stretches.push(Stretch { period: Period { from: first, ..period }, levels: true });
         }
-        Ok(stretches)
+        stretches
     }
 
     pub(crate) fn periods(&self) -> Vec<Period> {

@@ -167,9 +167,27 @@ fn what_makes_no_sense_is_refused_and_says_what_would() {
     let mut backwards = Question::on("coverage", "facility", on);
     backwards.from = on + 1;
     assert!(refused(backwards).contains("ends before"));
-    let mut long = Question::on("coverage", "facility", on).by(&["month"]);
-    long.from = day("0001-01-01");
-    assert!(refused(long).contains("240 months"));
+    // Of two facilities, which?
+    for name in ["tier", "district"] {
+        let why = refused(Question::on("referral-load", "pair", on).by(&[name]));
+        assert!(why.contains("it can by from, to, from_tier, to_tier, from_district"), "{why}");
+    }
+    let why = refused(Question::on("coverage", "facility", on).only("month", "2026-03"));
+    assert!(why.contains("the first and last day of the period"), "{why}");
+    // Days that no figures are kept for.
+    let facility = |on: &str, from: &str| {
+        let mut question = Question::on("coverage", "facility", day(on)).by(&["month"]);
+        question.from = day(from);
+        refused(question)
+    };
+    let kept = "figures are kept for 2024-01-01 to 2028-12-31";
+    assert_eq!(facility("2029-01-01", "2028-12-01"), format!("{kept}: 2029-01-01 lies outside"));
+    assert_eq!(facility("2024-02-01", "2023-12-31"), format!("{kept}: 2023-12-31 lies outside"));
+    let mut open = Question::on("coverage", "facility", on);
+    open.to = day("2029-06-30");
+    assert_eq!(refused(open), format!("{kept}: 2029-06-30 lies outside"));
+    let edges = Question::on("coverage", "facility", day("2028-12-31")).by(&["month"]);
+    assert!(desk.figures(&edges, &Standpoint::default()).is_ok());
 }
 
 #[test]

@@ -66,6 +66,11 @@ fn what_there_is_not_is_refused() {
         refused(ListQuestion { filter, ..question("missing") })
             .contains("has no column street; it has commune")
     );
+    let on = day("2029-01-01");
+    assert_eq!(
+        refused(ListQuestion { on, ..question("missing") }),
+        "figures are kept for 2024-01-01 to 2028-12-31: 2029-01-01 lies outside"
+    );
     let after = Some("nonsense".to_owned());
     assert!(refused(ListQuestion { after, ..question("missing") }).contains("begin with the first page"));
 }
