@@ -1,13 +1,15 @@
 //! Totals of claims: live and withdrawn ones, visits, and the money of the live ones.
 //!
 //! A *claim* is a record with a bill. It is *live* when its newest version is in force; *withdrawn* when that version withdraws
-//! it (or has the route code that does), or an event in force takes it back. A claim that was replaced by another event counts as that event. A *visit* is a record
+//! it (or has the route code that does), or an event in force takes it back. A claim that was replaced by another event counts as that event,
+//! and one that was taken back because its record is about another person counts as that person's. A *visit* is a record
 //! that was opened or billed and is in force. Withdrawn claims are no contributions of any projection, so this reads histories.
 
-use std::collections::BTreeMap;
+use std::{cell::LazyCell, collections::BTreeMap};
 
-use contract::{Code, Day, Kind, RecordHash, Subject};
-use history::{Body, Claim, History, Resolver, Standing};
+use contract::{Code, Day, EventId, IdHash, Kind, RecordHash, Subject};
+use event_log::{EventLog, partition_of};
+use history::{Body, Claim, Fact, History, Resolver, Standing};
 use policy::{Bundle, RouteKind};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -16,7 +18,7 @@ use crate::{
     answer::{Column, ColumnKind, Stand, Table, Value, month},
     desk::Desk,
     error::QueryError,
-    person::linked_away,
+    person::{event_at, linked_away},
     plan::ROWS_MAX,
     question::{Filter, Standpoint, day_text},
     receipt::{Asked, Receipt},
@@ -56,7 +58,7 @@ pub struct ClaimsAsked {
 /// How receipts name the rules by which claims are counted.
 pub(crate) const CLAIMS: &str = "claims";
 /// Changes whenever the same histories give other totals.
-pub(crate) const CLAIMS_VERSION: u32 = 1;
+pub(crate) const CLAIMS_VERSION: u32 = 2;
 
 /// What claims can be told apart by: facility, its tier on the day and old district, month, group of the card, route code
 /// (MA_DOITUONG_KCB), visit type (MA_LOAI_KCB).
@@ -114,8 +116,15 @@ struct Billed {
 struct Totals {
     resolver: Resolver,
     sums: FxHashMap<Vec<Code>, [i64; 6]>,
-    /// More rows than an answer may have.
-    full: bool,
+    /// Why no more is added up.
+    failed: Option<QueryError>,
+}
+
+/// What is counted, and from what.
+struct Count<'a> {
+    question: &'a ClaimsQuestion,
+    bundle: &'a Bundle,
+    log: &'a dyn EventLog,
 }
 
 impl Desk<'_> {
@@ -134,19 +143,22 @@ impl Desk<'_> {
         }
         let place = self.place(&question.standpoint)?;
         let bundle = &place.bundle;
-        let visit = |totals: &mut Totals, _: Subject, history: &History, as_of: Option<u64>| {
-            totals.visit(history, as_of, question, bundle);
+        let count = Count { question, bundle, log: self.log };
+        let visit = |totals: &mut Totals, subject: Subject, history: &History, as_of: Option<u64>| {
+            totals.visit(subject, history, as_of, &count);
         };
         let folded = self.reader.fold_histories(self.log, &place.stand.positions, Totals::default, visit)?;
         let mut sums: BTreeMap<Vec<String>, [i64; 6]> = BTreeMap::new();
         for totals in folded {
-            if totals.full {
-                let what = format!("more than {ROWS_MAX} rows: tell fewer apart, or leave some out");
-                return Err(QueryError::Question(what));
+            if let Some(error) = totals.failed {
+                return Err(error);
             }
             for (key, values) in totals.sums {
                 let sum = sums.entry(key.iter().map(Code::to_string).collect()).or_default();
                 sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+            }
+            if sums.len() > ROWS_MAX {
+                return Err(too_many_rows());
             }
         }
         if question.by.is_empty() {
@@ -170,16 +182,24 @@ impl Desk<'_> {
 }
 
 impl Totals {
-    fn visit(&mut self, history: &History, as_of: Option<u64>, question: &ClaimsQuestion, bundle: &Bundle) {
+    fn visit(&mut self, subject: Subject, history: &History, as_of: Option<u64>, count: &Count<'_>) {
         let bills = |kind: Kind| matches!(kind, Kind::ClaimSubmitted | Kind::VisitOpened);
-        if !history.facts().iter().any(|fact| bills(fact.kind)) {
+        if self.failed.is_some() || !history.facts().iter().any(|fact| bills(fact.kind)) {
             return;
         }
+        let Count { question, bundle, .. } = *count;
         let standings = self.resolver.standings(history, as_of);
         if linked_away(history, &standings) {
             return;
         }
-        for billed in records(history, &standings, bundle).into_values() {
+        let records = match records(subject, history, &standings, count) {
+            Ok(records) => records,
+            Err(error) => {
+                self.failed = Some(error);
+                return;
+            }
+        };
+        for billed in records.into_values() {
             let mut values = [0; 6];
             let key = match &billed {
                 Billed { live: Some(claim), .. } => {
@@ -208,29 +228,53 @@ impl Totals {
             let by: Vec<Code> = question.by.iter().map(|name| code_of(name, &key, bundle)).collect();
             let sum = self.sums.entry(by).or_default();
             sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-            self.full |= self.sums.len() > ROWS_MAX;
+            if self.sums.len() > ROWS_MAX {
+                self.failed = Some(too_many_rows());
+                return;
+            }
         }
     }
 }
 
+fn too_many_rows() -> QueryError {
+    QueryError::Question(format!("more than {ROWS_MAX} rows: tell fewer apart, or leave some out"))
+}
+
 /// The records of bills and visits in a history.
 fn records(
+    subject: Subject,
     history: &History,
     standings: &[Standing],
-    bundle: &Bundle,
-) -> FxHashMap<(RecordHash, Code), Billed> {
+    count: &Count<'_>,
+) -> Result<FxHashMap<(RecordHash, Code), Billed>, QueryError> {
     let facts = || history.facts().iter().zip(standings);
-    // A claim that another claim replaced is not withdrawn: it lives on as that one.
-    let replaced_by_claim = |by: contract::IdHash| {
-        facts().any(|(fact, _)| fact.id == by && fact.kind == Kind::ClaimSubmitted && !fact.withdrawn)
-    };
+    // Few histories need these two, and one that does may need them often.
+    let by_id = LazyCell::new(|| -> FxHashMap<IdHash, &Fact> {
+        history.facts().iter().map(|fact| (fact.id, fact)).collect()
+    });
+    // The newest version of each record that was replaced and says something.
+    let replaced = LazyCell::new(|| {
+        let mut versions: FxHashMap<(RecordHash, Code), &Fact> = FxHashMap::default();
+        for (fact, standing) in facts() {
+            if fact.kind == Kind::ClaimSubmitted
+                && !fact.withdrawn
+                && matches!(standing, Standing::Superseded { .. })
+            {
+                let newest = versions.entry((fact.record, fact.emitter)).or_insert(fact);
+                if (fact.asserted, fact.recorded, fact.id) > (newest.asserted, newest.recorded, newest.id) {
+                    *newest = fact;
+                }
+            }
+        }
+        versions
+    });
     let mut records: FxHashMap<(RecordHash, Code), Billed> = FxHashMap::default();
     for (fact, standing) in facts() {
         match (&fact.body, standing) {
             (Body::ClaimSubmitted(claim), Standing::InForce) => {
                 let record = records.entry((fact.record, fact.emitter)).or_default();
                 // The route says so too, however the emitter wrote the rest.
-                if bundle.policy.route_kind(claim.route) == Some(RouteKind::Withdrawal) {
+                if count.bundle.policy.route_kind(claim.route) == Some(RouteKind::Withdrawal) {
                     record.withdrawn = Some(Key::of(claim));
                 } else {
                     record.live = Some(*claim);
@@ -238,13 +282,7 @@ fn records(
             }
             (Body::ClaimSubmitted(claim), Standing::Withdrawal) => {
                 // A withdrawal repeats what it takes away, or says nothing: then the version before it says it.
-                let earlier = facts().filter(|(other, _)| {
-                    other.same_record(fact) && other.kind == fact.kind && !other.withdrawn
-                });
-                let version = earlier
-                    .filter(|(_, standing)| matches!(standing, Standing::Superseded { .. }))
-                    .max_by_key(|(other, _)| (other.asserted, other.recorded, other.id));
-                let said = match version.map(|(other, _)| &other.body) {
+                let said = match replaced.get(&(fact.record, fact.emitter)).map(|version| &version.body) {
                     Some(Body::ClaimSubmitted(said)) => Key::of(said),
                     _ if claim.facility.is_empty() => {
                         Key { facility: fact.emitter, day: fact.occurred.day(), ..Key::default() }
@@ -253,8 +291,17 @@ fn records(
                 };
                 records.entry((fact.record, fact.emitter)).or_default().withdrawn = Some(said);
             }
-            (Body::ClaimSubmitted(claim), Standing::TakenBack { by }) if !replaced_by_claim(*by) => {
-                records.entry((fact.record, fact.emitter)).or_default().withdrawn = Some(Key::of(claim));
+            (Body::ClaimSubmitted(claim), Standing::TakenBack { by }) => {
+                let lives_on = match by_id.get(by) {
+                    // As the claim that replaced it.
+                    Some(by) if by.kind == Kind::ClaimSubmitted => !by.withdrawn,
+                    // As another person's.
+                    Some(by) => is_moved(subject, fact, by, count.log)?,
+                    None => false,
+                };
+                if !lives_on {
+                    records.entry((fact.record, fact.emitter)).or_default().withdrawn = Some(Key::of(claim));
+                }
             }
             (Body::VisitOpened { facility, visit_type, route, .. }, Standing::InForce) => {
                 let day = fact.occurred.day();
@@ -270,7 +317,19 @@ fn records(
             _ => {}
         }
     }
-    records
+    Ok(records)
+}
+
+/// Whether `by` takes `claim` back only because the record turned out to be about another person, where it stands again:
+/// intake says this, under the record key `void-` and the id of what it takes back, which no fact keeps: the event itself is read.
+fn is_moved(subject: Subject, claim: &Fact, by: &Fact, log: &dyn EventLog) -> Result<bool, QueryError> {
+    // All that can be told from the facts, so that few events are read.
+    if by.kind != Kind::Retraction || by.occurred != claim.occurred || by.emitter != claim.emitter {
+        return Ok(false);
+    }
+    let (event, _) = event_at(log, partition_of(&subject, log.partitions()), by.offset)?;
+    let target = event.voids.and_then(|target| EventId::try_from(&target.event_id[..]).ok());
+    Ok(target.is_some_and(|target| event.record_key == format!("void-{target}")))
 }
 
 fn code_of(name: &str, key: &Key, bundle: &Bundle) -> Code {

@@ -4,9 +4,10 @@ use contract::{
     Day, DeploymentKey, EventView, Kind, Subject,
     v1::{self, Identifier, IdentifierKind, SubjectKind, event::Body},
 };
-use event_log::partition_of;
-use fee_exemption::{Explanation, explain};
+use event_log::{EventLog, partition_of};
+use fee_exemption::{Explanation, FeeExemption, explain};
 use history::{Resolver, SetAside, Standing};
+use projection::Projection;
 use serde::Serialize;
 
 use crate::{
@@ -53,6 +54,10 @@ pub struct PersonAnswer {
     pub linked_away: bool,
     /// What policy says on the day; none for a subject that is linked away.
     pub explanation: Option<Explanation>,
+    /// The projection whose rules the explanation follows.
+    pub projection: &'static str,
+    /// The version of its rules.
+    pub version: u32,
     /// What the answer stands on.
     pub stand: Stand,
 }
@@ -168,30 +173,17 @@ impl Desk<'_> {
             set_aside,
             linked_away,
             explanation,
+            projection: FeeExemption::NAME,
+            version: FeeExemption::VERSION,
             stand: place.stand,
         })
     }
 
     /// The event at a position, as a line without its standing.
     fn fact_line(&self, partition: u16, offset: u64) -> Result<FactLine, QueryError> {
-        let mut reader = self.log.reader(partition, offset)?;
-        let gone = || QueryError::Refused(format!("partition {partition} has no offset {offset} any more"));
-        let batch = reader.next_batch(1)?.ok_or_else(gone)?;
-        let record = batch.iter().next().ok_or_else(gone)?;
-        let unreadable = |_| {
-            QueryError::Refused(format!(
-                "the event at offset {offset} of partition {partition} cannot be read"
-            ))
-        };
-        let outer = contract::decode(record.bytes).map_err(unreadable)?;
-        let (event, carried) = match outer.body {
-            Some(Body::CarriedEvent(carried)) => {
-                (contract::decode(&carried.event).map_err(unreadable)?, true)
-            }
-            body => (v1::Event { body, ..outer }, false),
-        };
+        let (event, carried) = event_at(self.log, partition, offset)?;
         let bytes = contract::encode(&event);
-        let view = EventView::parse(&bytes).map_err(|_| gone())?;
+        let view = EventView::parse(&bytes).map_err(|_| unreadable(partition, offset))?;
         Ok(FactLine {
             offset,
             event_id: view.event_id.to_string(),
@@ -208,6 +200,28 @@ impl Desk<'_> {
             says: says(event, view.kind),
         })
     }
+}
+
+/// The event at a position; of a carried one the original, and that it is.
+pub(crate) fn event_at(
+    log: &dyn EventLog,
+    partition: u16,
+    offset: u64,
+) -> Result<(v1::Event, bool), QueryError> {
+    let mut reader = log.reader(partition, offset)?;
+    let gone = || QueryError::Refused(format!("partition {partition} has no offset {offset} any more"));
+    let batch = reader.next_batch(1)?.ok_or_else(gone)?;
+    let record = batch.iter().next().ok_or_else(gone)?;
+    let decode = |bytes| contract::decode(bytes).map_err(|_| unreadable(partition, offset));
+    let outer = decode(record.bytes)?;
+    match outer.body {
+        Some(Body::CarriedEvent(carried)) => Ok((decode(&carried.event)?, true)),
+        body => Ok((v1::Event { body, ..outer }, false)),
+    }
+}
+
+fn unreadable(partition: u16, offset: u64) -> QueryError {
+    QueryError::Refused(format!("the event at offset {offset} of partition {partition} cannot be read"))
 }
 
 /// The body of an event as JSON.

@@ -22,7 +22,7 @@ pub(crate) fn check_days(axis: Axis, days: &[Day]) -> Result<(), QueryError> {
     let outside = |day: &&Day| !axis.contains(**day);
     days.iter().find(outside).map_or(Ok(()), |day| {
         let Axis { first, horizon } = axis;
-        Err(QueryError::Refused(format!("figures are kept for {first} to {horizon}: {day} lies outside")))
+        Err(QueryError::Question(format!("figures are kept for {first} to {horizon}: {day} lies outside")))
     })
 }
 

@@ -1,6 +1,10 @@
-use query::{ClaimsQuestion, Filter, QueryError, Question, Standpoint, Table, Value};
+use contract::{EventId, Millis, Subject, v1};
+use event_log::{Append, EventLog, files::RealFiles, partition_of};
+use projector::{Options, Projector};
+use query::{ClaimsQuestion, DataFolder, Desk, Filter, QueryError, Question, Standpoint, Table, Value};
+use tempfile::TempDir;
 
-use crate::city::{city, day, end_of};
+use crate::city::{bundle_files, city, day, end_of};
 
 fn question(by: &[&str]) -> ClaimsQuestion {
     ClaimsQuestion {
@@ -58,4 +62,75 @@ fn whatever_they_are_told_apart_by_they_add_up() {
 fn what_claims_have_not_is_refused() {
     let refused = city().desk().claims(&question(&["commune"]));
     assert!(matches!(refused, Err(QueryError::Question(why)) if why.contains("they can by facility, tier")));
+}
+
+/// An event of one clinic on a day of March.
+fn told(id: u8, about: u8, record_key: &str, body: v1::event::Body) -> v1::Event {
+    let moment = Some(day("2026-03-05").start().to_timestamp());
+    v1::Event {
+        event_id: vec![id; 16],
+        subject: vec![about; 16],
+        subject_kind: v1::SubjectKind::PersonalNumber.into(),
+        emitter: "01004".to_owned(),
+        record_key: record_key.to_owned(),
+        asserted_at: moment.clone(),
+        occurred_at: moment.clone(),
+        recorded_at: moment,
+        authority: v1::Authority::Emitter.into(),
+        body: Some(body),
+        ..v1::Event::default()
+    }
+}
+
+fn claim(id: u8, about: u8, record_key: &str) -> v1::Event {
+    let moment = Some(day("2026-03-05").start().to_timestamp());
+    let claim = v1::ClaimSubmitted {
+        facility: "01004".to_owned(),
+        visit_type: "01".to_owned(),
+        route_code: "1.1".to_owned(),
+        started_at: moment.clone(),
+        ended_at: moment,
+        ..v1::ClaimSubmitted::default()
+    };
+    told(id, about, record_key, v1::event::Body::ClaimSubmitted(claim))
+}
+
+fn taken_back(id: u8, target: &v1::Event, record_key: &str) -> v1::Event {
+    let voids = Some(v1::EventReference { event_id: target.event_id.clone(), reason: String::new() });
+    let retraction = v1::event::Body::Retraction(v1::Retraction {});
+    v1::Event { voids, ..told(id, target.subject[0], record_key, retraction) }
+}
+
+#[test]
+fn a_claim_whose_person_was_corrected_is_not_withdrawn() {
+    let dir = TempDir::new().unwrap();
+    let folder = DataFolder::create(dir.path(), RealFiles::shared(), 2, "key", Millis(0)).unwrap();
+    let (bundle, _) = folder.activate_bundle(&bundle_files(), Millis(0)).unwrap();
+    let (moved, withdrawn) = (claim(1, 1, "A"), claim(2, 1, "B"));
+    // As intake says it, and as an emitter does.
+    let of_intake = format!("void-{}", EventId([1; 16]));
+    let events = [
+        taken_back(3, &moved, &of_intake),
+        taken_back(4, &withdrawn, "B-void"),
+        claim(5, 2, "A"),
+        moved,
+        withdrawn,
+    ];
+    let log = folder.log_for_writing().unwrap();
+    for event in &events {
+        let subject = Subject::try_from(&event.subject[..]).unwrap();
+        let bytes = contract::encode(event);
+        log.append(&[Append { partition: partition_of(&subject, 2), key: &subject.0, bytes: &bytes }])
+            .unwrap();
+    }
+    drop(log);
+    let log = folder.log().unwrap();
+    let options = Options { workers: 1, ..Options::default() };
+    let (mut projector, _) =
+        Projector::open(&folder.projector(), RealFiles::shared(), &log, &bundle, options).unwrap();
+    projector.catch_up(&|_| {}).unwrap();
+    drop(projector);
+    let desk = Desk::open(&folder, &log, end_of("2026-12-31")).unwrap();
+    let table = desk.claims(&question(&[])).unwrap().table;
+    assert_eq!((sum(&table, "live"), sum(&table, "withdrawn"), sum(&table, "visits")), (1, 1, 1));
 }
