@@ -71,7 +71,7 @@ impl DataFolder {
     /// subjects are made. A folder that was made in part is finished.
     ///
     /// # Errors
-    /// When there is a deployment already, or the disk refuses.
+    /// When there is a deployment already, or one begun with another number of partitions, or the disk refuses.
     pub fn create(
         root: &Path,
         files: Arc<dyn Files>,
@@ -93,6 +93,13 @@ impl DataFolder {
             let what =
                 format!("{} holds a deployment already: use it, or name another folder", root.display());
             return Err(QueryError::Refused(what));
+        }
+        let has = folder.log()?.partitions();
+        if has != partitions {
+            return Err(QueryError::Refused(format!(
+                "{} was begun with {has} partitions: ask for as many, or name another folder",
+                root.display()
+            )));
         }
         let created = v1::DeploymentCreated { key_id: key_id.to_owned(), partitions: partitions.into() };
         append(&control, &[Body::DeploymentCreated(created)], now)?;

@@ -18,7 +18,7 @@ pub struct Desk<'a> {
     pub(crate) reader: Reader,
     pub(crate) control: Control,
     draft: Option<Bundle>,
-    now: Millis,
+    pub(crate) now: Millis,
 }
 
 /// What a standpoint comes to.
@@ -42,7 +42,15 @@ impl<'a> Desk<'a> {
                 "the figures are of another log than the one in `log`: project again into an empty folder";
             return Err(QueryError::Refused(what.to_owned()));
         }
-        Ok(Desk { log, reader, control: folder.control()?, draft: None, now })
+        let control = folder.control()?;
+        let (made, has) = (control.partitions, log.partitions());
+        if made != u32::from(has) {
+            let what = format!(
+                "the log has {has} partitions, the deployment was made with {made}: `log` and `control` do not belong together"
+            );
+            return Err(QueryError::Refused(what));
+        }
+        Ok(Desk { log, reader, control, draft: None, now })
     }
 
     /// The last snapshot.

@@ -8,12 +8,13 @@ use crate::{
     desk::{Desk, parse_digest},
     error::QueryError,
     plan::Plan,
-    question::{Known, Standpoint},
+    question::{Known, Standpoint, parse_known_at},
     receipt::{Asked, Receipt, Verified, digest_of},
 };
 
 impl Desk<'_> {
-    /// Folds everybody as of the receipt's positions, under its bundle, and compares the bytes. `table`: the answer as it
+    /// Folds everybody as of the receipt's positions, under its bundle, and compares the bytes; and that the positions are
+    /// those of what was known at its moment, unless it was provisional. `table`: the answer as it
     /// was, if it is there, so that a difference can be named.
     ///
     /// # Errors
@@ -47,6 +48,9 @@ impl Desk<'_> {
             let what = "the answer beside the receipt is not the one it was given for: it was changed";
             return Ok(Verified::Different { digest: digest_of(table), difference: Some(what.to_owned()) });
         }
+        if let Some(difference) = self.differs_from_then(receipt)? {
+            return Ok(Verified::Different { digest: receipt.digest.clone(), difference: Some(difference) });
+        }
         let bundle = parse_digest(&receipt.bundle)
             .ok_or_else(|| QueryError::Refused("the receipt's bundle is not 64 hex digits".to_owned()))?;
         let standpoint =
@@ -68,5 +72,19 @@ impl Desk<'_> {
         }
         let difference = table.and_then(|table| table.first_difference(&again));
         Ok(Verified::Different { digest, difference })
+    }
+
+    /// What the receipt says wrongly of the moment of knowing. The answer's bytes do not depend on it.
+    fn differs_from_then(&self, receipt: &Receipt) -> Result<Option<String>, QueryError> {
+        let Some(text) = &receipt.known_at else {
+            let what = "it is provisional, but names no moment of knowing: it was changed";
+            return Ok(receipt.provisional.then(|| what.to_owned()));
+        };
+        let time = parse_known_at(text)
+            .ok_or_else(|| QueryError::Refused("the receipt's known_at is no moment".to_owned()))?;
+        // What was provisional stood where it could: more became known of the same moment.
+        let known = self.reader.known_at(self.log, time, self.now)?;
+        let same = receipt.provisional || known.positions == receipt.positions;
+        Ok((!same).then(|| format!("its positions are not those of what was known at {text}")))
     }
 }

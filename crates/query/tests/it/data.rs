@@ -76,3 +76,13 @@ fn a_broken_bundle_is_refused_with_every_fault_and_changes_nothing() {
     assert!(refused.is_err());
     assert_eq!(folder.control().unwrap().end(), 1);
 }
+
+#[test]
+fn a_folder_that_was_made_in_part_is_finished_with_as_many_partitions() {
+    let dir = TempDir::new().unwrap();
+    drop(event_log::EmbeddedLog::create(&dir.path().join("log"), 4).unwrap());
+    let make =
+        |partitions| DataFolder::create(dir.path(), RealFiles::shared(), partitions, "a key", Millis(1));
+    assert!(matches!(make(8), Err(QueryError::Refused(why)) if why.contains("was begun with 4 partitions")));
+    assert_eq!(make(4).unwrap().control().unwrap().partitions, 4);
+}

@@ -45,6 +45,7 @@ fn totals_of_claims_have_receipts_too() {
     assert_eq!(desk.verify(&receipt, table.as_ref()).unwrap(), Verified::Same);
     let mut earlier = receipt.clone();
     earlier.positions.iter_mut().for_each(|position| *position /= 2);
+    earlier.known_at = None;
     assert!(matches!(
         desk.verify(&earlier, table.as_ref()).unwrap(),
         Verified::Different { difference: Some(_), .. }
@@ -61,6 +62,7 @@ fn what_was_changed_is_found_and_named() {
 
     let mut earlier = answer.receipt.clone();
     earlier.positions.iter_mut().for_each(|position| *position /= 2);
+    earlier.known_at = None;
     let Verified::Different { digest, difference } = desk.verify(&earlier, Some(&answer.table)).unwrap()
     else {
         panic!("half of the events give another answer");
@@ -79,6 +81,30 @@ fn what_was_changed_is_found_and_named() {
     let mut forged = answer.receipt.clone();
     forged.digest = "0".repeat(64);
     assert!(matches!(desk.verify(&forged, None).unwrap(), Verified::Different { difference: None, .. }));
+}
+
+#[test]
+fn another_moment_of_knowing_on_a_receipt_is_found() {
+    let desk = city().desk();
+    let answer = desk.figures(&question(), &Standpoint::at(end_of("2026-06-15"))).unwrap();
+    let verified = |change: &dyn Fn(&mut Receipt)| {
+        let mut receipt = answer.receipt.clone();
+        change(&mut receipt);
+        match desk.verify(&receipt, None).unwrap() {
+            Verified::Same => "same".to_owned(),
+            Verified::Different { difference, .. } => difference.unwrap(),
+        }
+    };
+    assert_eq!(verified(&|_| {}), "same");
+    let other = "its positions are not those of what was known at 2026-06-17T00:00:00.000+07:00";
+    assert_eq!(verified(&|receipt| receipt.known_at = Some(end_of("2026-06-16").to_string())), other);
+    let nowhen = verified(&|receipt| (receipt.known_at, receipt.provisional) = (None, true));
+    assert!(nowhen.contains("names no moment of knowing"), "{nowhen}");
+    // What was asked before its moment was over stands where the log ended then.
+    let early = Desk::open(&city().folder, &city().log, end_of("2026-01-01")).unwrap();
+    let early = early.figures(&question(), &Standpoint::at(end_of("2026-06-15"))).unwrap().receipt;
+    assert!(early.provisional);
+    assert_eq!(desk.verify(&early, None).unwrap(), Verified::Same);
 }
 
 #[test]
