@@ -9,11 +9,16 @@
 //!      ├── bundle ───────┼───── late ───────┼── withdrawn ───┼── ... ────────────┤
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
-use contract::{Kind, Millis, Subject};
+use contract::{IdHash, Kind, Millis, RecordHash, Subject};
 use event_log::partition_of;
 use history::{Fact, History, Resolver};
+use projector::{REGISTRY, Registered};
+use rustc_hash::FxHashMap;
 use timeline::Unit;
 
 use crate::{
@@ -51,9 +56,16 @@ const OF_EVENTS: [(Cause, &str); 5] = [
     (Cause::Linked, "linked"),
 ];
 
+/// The most turns from one cause to another that are looked at for one person: each views the whole history.
+const STEPS_MAX: usize = 1_000;
+
 /// The difference between two moments.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Difference {
+    /// The projection.
+    pub projection: &'static str,
+    /// The version of its rules.
+    pub version: u32,
     /// A row for each figure that changed: what it is, before, after, the difference, and each cause's part of it.
     pub table: Table,
     /// What the figures of the earlier moment stand on.
@@ -62,6 +74,8 @@ pub struct Difference {
     pub after: Stand,
     /// How many events arrived between the two.
     pub events: u64,
+    /// What to know before using it, in sentences.
+    pub notes: Vec<String>,
 }
 
 struct Changes {
@@ -71,6 +85,8 @@ struct Changes {
     recounted: Option<Sums>,
     causes: [Sums; OF_EVENTS.len()],
     events: u64,
+    /// People of more than [`STEPS_MAX`] steps.
+    cut_short: u64,
 }
 
 impl Desk<'_> {
@@ -99,29 +115,26 @@ impl Desk<'_> {
             recounted: (!same_bundle).then(|| Sums::new(&periods[1])),
             causes: std::array::from_fn(|_| Sums::new(&periods[1])),
             events: 0,
+            cut_short: 0,
         };
         let partitions = self.log.partitions();
         let visit = |changes: &mut Changes, subject: Subject, history: &History, until: Option<u64>| {
             let partition = usize::from(partition_of(&subject, partitions));
             let from = before.stand.positions[partition];
-            let arrived = |fact: &&Fact| fact.offset >= from && until.is_none_or(|until| fact.offset < until);
-            let mut new: Vec<&Fact> = history.facts().iter().filter(arrived).collect();
-            new.sort_unstable_by_key(|fact| fact.offset);
-            let mut at = until;
-            if let Some(first) = new.first() {
-                at = Some(first.offset);
-            }
-            let view = changes.resolver.view(history, at);
+            let until = until.unwrap_or(u64::MAX);
+            let Steps { steps, events, cut_short } = steps(history, from..until, earlier, STEPS_MAX);
+            changes.events += events;
+            changes.cut_short += u64::from(cut_short);
+            let mut view = changes.resolver.view(history, Some(from));
             changes.before.add(subject, &view, &before.bundle);
             if let Some(recounted) = &mut changes.recounted {
                 recounted.add(subject, &view, &after.bundle);
             }
-            changes.events += new.len() as u64;
-            for fact in new {
-                let cause = &mut changes.causes[cause_of(fact, history, earlier) as usize];
-                cause.subtract(subject, &changes.resolver.view(history, at), &after.bundle);
-                at = Some(fact.offset + 1);
-                cause.add(subject, &changes.resolver.view(history, at), &after.bundle);
+            for Step { cause, until } in steps {
+                let cause = &mut changes.causes[cause as usize];
+                cause.subtract(subject, &view, &after.bundle);
+                view = changes.resolver.view(history, Some(until));
+                cause.add(subject, &view, &after.bundle);
             }
         };
         let mut folded =
@@ -145,7 +158,16 @@ impl Desk<'_> {
         }
         let parts = Parts { before: rows_before, recounted, causes };
         let table = parts.table(&plan_after, &after.bundle);
-        Ok(Difference { table, before: before.stand, after: after.stand, events: all.events })
+        let mut notes = plan_after.notes(&after.bundle);
+        if all.cut_short > 0 {
+            notes.push(format!(
+                "{} people have events of so many causes in turn that all after the first {STEPS_MAX} turns are put down to one",
+                all.cut_short
+            ));
+        }
+        let Registered { name, version, .. } = REGISTRY[plan_after.projection];
+        let (before, after, events) = (before.stand, after.stand, all.events);
+        Ok(Difference { projection: name, version, table, before, after, events, notes })
     }
 }
 
@@ -157,6 +179,7 @@ impl Changes {
         }
         self.causes.iter_mut().zip(&mut other.causes).for_each(|(cause, other)| cause.merge(other));
         self.events += other.events;
+        self.cut_short += other.cut_short;
     }
 
     fn settle(&mut self) {
@@ -165,19 +188,62 @@ impl Changes {
     }
 }
 
-/// Why `fact`, which was not known yet, changes something.
-fn cause_of(fact: &Fact, history: &History, earlier: Millis) -> Cause {
-    let known_before = |other: &Fact| {
-        other.offset < fact.offset
-            && other.same_record(fact)
-            && other.kind == fact.kind
-            && other.id != fact.id
-    };
+/// What arrived for one person, in the order in which it did.
+#[derive(Debug, PartialEq, Eq)]
+struct Steps {
+    steps: Vec<Step>,
+    events: u64,
+    /// There would have been more steps.
+    cut_short: bool,
+}
+
+/// Events that arrived one after the other and change something for the same cause.
+#[derive(Debug, PartialEq, Eq)]
+struct Step {
+    cause: Cause,
+    /// The last of them stands before this offset.
+    until: u64,
+}
+
+/// Takes the facts at the offsets `arrived` together by their causes, in no more than `most` steps.
+fn steps(history: &History, arrived: Range<u64>, earlier: Millis, most: usize) -> Steps {
+    let mut found = Steps { steps: Vec::new(), events: 0, cut_short: false };
+    if !history.facts().iter().any(|fact| arrived.contains(&fact.offset)) {
+        return found;
+    }
+    let mut facts: Vec<&Fact> = history.facts().iter().filter(|fact| fact.offset < arrived.end).collect();
+    facts.sort_unstable_by_key(|fact| fact.offset);
+    // Of each record and kind the version that arrived first, and whether there was another.
+    let mut versions: FxHashMap<(RecordHash, Code, Kind), (IdHash, bool)> = FxHashMap::default();
+    for fact in facts {
+        let (first, more) = *versions
+            .entry((fact.record, fact.emitter, fact.kind))
+            .and_modify(|(first, more)| *more |= *first != fact.id)
+            .or_insert((fact.id, false));
+        if fact.offset < arrived.start {
+            continue;
+        }
+        found.events += 1;
+        let cause = cause_of(fact, history, first != fact.id || more, earlier);
+        let full = found.steps.len() == most;
+        match found.steps.last_mut() {
+            Some(last) if last.cause == cause || full => {
+                found.cut_short |= last.cause != cause;
+                last.until = fact.offset + 1;
+            }
+            _ => found.steps.push(Step { cause, until: fact.offset + 1 }),
+        }
+    }
+    found
+}
+
+/// Why `fact`, which was not known yet, changes something. `again`: another version of its record was known.
+fn cause_of(fact: &Fact, history: &History, again: bool, earlier: Millis) -> Cause {
     if matches!(fact.kind, Kind::IdentityLinked | Kind::IdentityUnlinked) || !history.path(fact).is_empty() {
         Cause::Linked
     } else if fact.withdrawn || fact.voids.is_some() {
         Cause::Withdrawn
-    } else if fact.corrects.is_some() || history.facts().iter().any(known_before) {
+    } else if fact.corrects.is_some() || again {
         Cause::Corrected
     } else if fact.occurred < earlier {
         Cause::Late
@@ -232,5 +298,47 @@ impl Parts {
             }
         }
         Table { columns, rows }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use contract::{Day, EventId, EventView, v1};
+
+    use super::*;
+
+    #[test]
+    fn events_of_one_cause_are_one_step_and_there_are_no_more_than_so_many() {
+        let mut history = History::new();
+        let earlier = Day::new_year(2026);
+        // Offset, record, days after the earlier moment.
+        let facts =
+            [(2, "A", -1), (3, "B", -2), (4, "C", 5), (5, "A", 5), (6, "A", 5), (7, "D", 9), (8, "A", 1)];
+        for (offset, record, days) in facts {
+            let moment = Some((earlier + days).start().to_timestamp());
+            let event = v1::Event {
+                event_id: EventId([offset as u8; 16]).0.to_vec(),
+                subject: Subject([1; 16]).0.to_vec(),
+                subject_kind: v1::SubjectKind::PersonalNumber.into(),
+                emitter: "01004".to_owned(),
+                record_key: record.to_owned(),
+                asserted_at: moment.clone(),
+                occurred_at: moment.clone(),
+                recorded_at: moment,
+                authority: v1::Authority::Emitter.into(),
+                body: Some(v1::event::Body::CareGiven(v1::CareGiven::default())),
+                ..v1::Event::default()
+            };
+            history.push(&EventView::parse(&contract::encode(&event)).unwrap(), offset).unwrap();
+        }
+        let said = |most| {
+            let Steps { steps, events, cut_short } = steps(&history, 3..9, earlier.start(), most);
+            let steps: Vec<(Cause, u64)> = steps.iter().map(|step| (step.cause, step.until)).collect();
+            (steps, events, cut_short)
+        };
+        use Cause::{Corrected, Late, New};
+        assert_eq!(said(9), (vec![(Late, 4), (New, 5), (Corrected, 7), (New, 8), (Corrected, 9)], 6, false));
+        assert_eq!(said(2), (vec![(Late, 4), (New, 9)], 6, true));
     }
 }

@@ -79,6 +79,7 @@ fn without_another_bundle_nothing_is_put_down_to_it() {
     let desk = city().desk();
     let question = Question::on("coverage", "commune", day("2026-03-15")).by(&["basis"]);
     let difference = desk.difference(&question, end_of("2026-03-31"), end_of("2026-06-01")).unwrap();
+    assert_eq!((difference.projection, difference.version), ("coverage", projector::REGISTRY[0].version));
     assert!(end_of("2026-06-01") < end_of(SECOND_BUNDLE) && difference.events > 0);
     assert!(difference.table.rows.iter().all(|row| number(row.last().unwrap()) == 0));
     let same = desk.difference(&question, end_of("2026-03-31"), end_of("2026-03-31")).unwrap();

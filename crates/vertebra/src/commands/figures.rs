@@ -189,11 +189,14 @@ impl Figures {
         match self.form.form() {
             Form::Json => {
                 let answer = json!({
+                    "projection": difference.projection,
+                    "version": difference.version,
                     "columns": table.columns,
                     "rows": rows_as_json(&table),
                     "before": difference.before,
                     "after": difference.after,
                     "events": difference.events,
+                    "notes": difference.notes,
                 });
                 writeln!(out, "{answer}")?;
             }
@@ -207,7 +210,7 @@ impl Figures {
                 }
                 writeln!(out, "  {} events arrived between the two:", thousands(difference.events as i64))?;
                 write_stand(&difference.before, &[], &mut out)?;
-                write_stand(&difference.after, &[], &mut out)?;
+                write_stand(&difference.after, &difference.notes, &mut out)?;
             }
         }
         out.flush()?;
