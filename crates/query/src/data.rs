@@ -19,17 +19,18 @@ use contract::{
     v1::{self, control_record::Body},
 };
 use event_log::{
-    Append, EmbeddedLog, EventLog, RECORD_BYTES_MAX,
-    files::{Files, make_folder, read_whole},
+    Append, EmbeddedLog, EventLog,
+    files::{Files, make_folder},
 };
 use policy::Bundle;
 use prost::Message;
 use sha2::{Digest, Sha256};
 
-use crate::error::QueryError;
+use crate::{
+    bundle_files::{bundle_folder, check_size, parts},
+    error::QueryError,
+};
 
-/// The most bytes of one file of a bundle: it has to fit a record of the control log.
-pub const BUNDLE_FILE_BYTES_MAX: usize = RECORD_BYTES_MAX - 1024;
 /// The most files a bundle may have.
 const BUNDLE_FILES_MAX: usize = 256;
 
@@ -226,18 +227,13 @@ impl DataFolder {
         files: &BTreeMap<String, Vec<u8>>,
         now: Millis,
     ) -> Result<(Bundle, bool), QueryError> {
+        for (path, content) in files {
+            check_size(path, content.len() as u64)?;
+        }
         let bundle = Bundle::parse(files).map_err(QueryError::Bundle)?;
         if bundle.files().len() > BUNDLE_FILES_MAX {
             let what = format!("a bundle of {} files; the most is {BUNDLE_FILES_MAX}", bundle.files().len());
             return Err(QueryError::Refused(what));
-        }
-        for (path, content) in bundle.files() {
-            if content.len() > BUNDLE_FILE_BYTES_MAX {
-                let bytes = content.len();
-                return Err(QueryError::Refused(format!(
-                    "{path} has {bytes} bytes, the most is {BUNDLE_FILE_BYTES_MAX}"
-                )));
-            }
         }
         let log = EmbeddedLog::open_with(Arc::clone(&self.files), &self.path("control"), Default::default())?;
         let control = Control::read(&log)?;
@@ -247,16 +243,17 @@ impl DataFolder {
         let mut records = Vec::new();
         let mut listed = Vec::new();
         for (path, content) in bundle.files() {
-            let digest: [u8; 32] = Sha256::digest(content).into();
-            if !control.contents.contains_key(&digest) {
-                let (path, content) = (path.clone(), content.clone());
-                records.push(Body::BundleFileStored(v1::BundleFileStored {
-                    digest: digest.to_vec(),
-                    path,
-                    content,
-                }));
+            for part in parts(content) {
+                let digest: [u8; 32] = Sha256::digest(part).into();
+                if !control.contents.contains_key(&digest) {
+                    records.push(Body::BundleFileStored(v1::BundleFileStored {
+                        digest: digest.to_vec(),
+                        path: path.clone(),
+                        content: part.to_vec(),
+                    }));
+                }
+                listed.push(v1::BundleFile { path: path.clone(), digest: digest.to_vec() });
             }
-            listed.push(v1::BundleFile { path: path.clone(), digest: digest.to_vec() });
         }
         // The activation last: what it names is there before it.
         records.push(Body::BundleActivated(v1::BundleActivated {
@@ -286,18 +283,8 @@ impl DataFolder {
         reference: &Path,
         policy: &Path,
     ) -> Result<BTreeMap<String, Vec<u8>>, QueryError> {
-        let mut found = BTreeMap::new();
-        for (name, folder) in [("reference", reference), ("policy", policy)] {
-            for file in files.list(folder).map_err(|source| QueryError::io(folder, source))? {
-                let path = format!("{name}/{file}");
-                if Bundle::belongs(&path) {
-                    let place = folder.join(&file);
-                    let content = read_whole(files, &place, BUNDLE_FILE_BYTES_MAX as u64)
-                        .map_err(|source| QueryError::io(&place, source))?;
-                    found.insert(path, content);
-                }
-            }
-        }
+        let mut found = bundle_folder(files, "reference", reference)?;
+        found.append(&mut bundle_folder(files, "policy", policy)?);
         Ok(found)
     }
 }
@@ -402,11 +389,12 @@ impl Control {
     /// When a file is missing or the digest is another: the control log is damaged, or this build reads bundles otherwise.
     pub fn bundle(&self, activation: &Activation) -> Result<Bundle, QueryError> {
         let damaged = |what: String| QueryError::Control { offset: activation.offset, what };
-        let mut files = BTreeMap::new();
+        let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+        // A path stands once for each part of its file, in order.
         for (path, digest) in &activation.files {
-            let content =
+            let part =
                 self.contents.get(digest).ok_or_else(|| damaged(format!("{path} was never stored")))?;
-            files.insert(path.clone(), content.clone());
+            files.entry(path.clone()).or_default().extend_from_slice(part);
         }
         let bundle = Bundle::parse(&files).map_err(QueryError::Bundle)?;
         if bundle.digest() != activation.digest {

@@ -14,7 +14,7 @@ use std::{
     ops::Range,
 };
 
-use contract::{IdHash, Kind, Millis, RecordHash, Subject};
+use contract::{Code, IdHash, Kind, Millis, RecordHash, Subject};
 use event_log::partition_of;
 use history::{Fact, History, Resolver};
 use projector::{REGISTRY, Registered};

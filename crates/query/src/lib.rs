@@ -4,6 +4,7 @@
 //! writes but the control log.
 
 mod answer;
+mod bundle_files;
 mod claims;
 mod data;
 mod desk;
@@ -20,8 +21,9 @@ mod sums;
 mod verify;
 
 pub use answer::{Answer, Column, ColumnKind, Stand, Table, Value, show_money};
+pub use bundle_files::{BUNDLE_FILE_BYTES_MAX, bundle_folder};
 pub use claims::{CLAIM_DIMENSIONS, ClaimsAnswer, ClaimsAsked, ClaimsQuestion};
-pub use data::{Activation, BUNDLE_FILE_BYTES_MAX, Control, DataFolder};
+pub use data::{Activation, Control, DataFolder};
 pub use desk::Desk;
 pub use difference::{Cause, Difference};
 pub use dimension::dimensions;

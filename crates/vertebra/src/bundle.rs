@@ -6,11 +6,11 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
+use event_log::files::RealFiles;
 use policy::{Bundle, Policy};
 use reference::{BundleFault, Reference};
 
@@ -18,9 +18,6 @@ use crate::failure::Failure;
 
 /// The files of `reference/` and `policy/` as they were when the command was built, by path.
 const BUILT_IN: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/bundle.rs"));
-
-/// A table of the bundle is at most so large.
-const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// Which folders replace the usual ones.
 #[derive(Debug, Clone, Default)]
@@ -101,28 +98,9 @@ fn gather(
             return Ok("built into the command".to_owned());
         }
     };
-    let cannot = || format!("cannot read the {name} folder {}", folder.display());
-    let mut found = 0;
-    for entry in fs::read_dir(folder).with_context(cannot)? {
-        let entry = entry.with_context(cannot)?;
-        let path = format!("{name}/{}", entry.file_name().to_string_lossy());
-        if !Bundle::belongs(&path) {
-            continue;
-        }
-        let size = entry.metadata().with_context(cannot)?.len();
-        if size > FILE_BYTES_MAX {
-            return Err(Failure::Refused(format!(
-                "{} has {size} bytes, a table has at most {FILE_BYTES_MAX}",
-                entry.path().display()
-            ))
-            .into());
-        }
-        let content =
-            fs::read(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
-        files.insert(path, content);
-        found += 1;
-    }
-    if found == 0 {
+    let mut found = query::bundle_folder(&RealFiles, name, folder)
+        .with_context(|| format!("cannot read the {name} folder"))?;
+    if found.is_empty() {
         return Err(Failure::Refused(format!(
             "{} holds none of the tables of {name}: {}",
             folder.display(),
@@ -130,6 +108,7 @@ fn gather(
         ))
         .into());
     }
+    files.append(&mut found);
     Ok(folder.display().to_string())
 }
 

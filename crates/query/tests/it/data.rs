@@ -70,11 +70,31 @@ fn a_broken_bundle_is_refused_with_every_fault_and_changes_nothing() {
     }
     assert_eq!(folder.control().unwrap().end(), 1);
     let mut files = bundle_files();
-    let long = files["reference/holidays.csv"].len();
-    files.get_mut("reference/holidays.csv").unwrap().extend(std::iter::repeat_n(b'\n', (1 << 20) - long));
+    files.get_mut("reference/holidays.csv").unwrap().resize((64 << 20) + 1, b'\n');
     let refused = folder.activate_bundle(&files, Millis(2)).map(|(bundle, _)| bundle.digest());
-    assert!(refused.is_err());
+    assert!(matches!(refused, Err(QueryError::Refused(why)) if why.contains("has 67108865 bytes")));
     assert_eq!(folder.control().unwrap().end(), 1);
+}
+
+#[test]
+fn a_table_of_more_than_a_record_holds_is_kept_in_parts() {
+    let (_dir, folder) = folder();
+    let mut files = bundle_files();
+    let path = "policy/parameters.toml";
+    files.get_mut(path).unwrap().resize(5 << 19, b'\n');
+    let (bundle, _) = folder.activate_bundle(&files, Millis(2)).unwrap();
+    let stored = 1 + bundle.files().len() as u64 + 2 + 1;
+    assert_eq!(
+        folder.control().unwrap().end(),
+        stored,
+        "the deployment, every file, two more parts, the activation"
+    );
+    assert_eq!(folder.active_bundle().unwrap().files(), bundle.files());
+    assert_eq!(bundle.files()[path].len(), 5 << 19);
+    // Only its last part becomes another.
+    *files.get_mut(path).unwrap().last_mut().unwrap() = b' ';
+    folder.activate_bundle(&files, Millis(3)).unwrap();
+    assert_eq!(folder.control().unwrap().end(), stored + 2);
 }
 
 #[test]
