@@ -19,7 +19,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use event_log::{Append, EmbeddedLog, EventLog, Options, Sealing, files::RealFiles};
+use contract::Subject;
+use event_log::{Append, EmbeddedLog, EventLog, Options, Sealing, files::RealFiles, partition_of};
 use load::{Books, Dice, Figures, LINES_A_PERSON, Running, copy, lines, wait_until};
 use serde_json::Value;
 use support::Folder;
@@ -407,6 +408,28 @@ fn flipped_bits_in_what_is_derived_are_told_and_mended() {
     assert_eq!(Figures::of(&folder).rows(), sound.rows());
     folder.run(&["audit", "replay"]).ok();
     assert_eq!(books.send(&folder, 200 * LINES_A_PERSON), 200 * LINES_A_PERSON);
+
+    // People in a base file whom nobody asks for: only a merge meets them, which is due because of somebody else.
+    for arguments in [&["project"][..], &["project", "--rebuild"]] {
+        let base = largest(generation().join("bases"), "p");
+        flip_a_bit(&base);
+        let name = base.file_name().unwrap().to_string_lossy().into_owned();
+        tell_about_somebody_before_all(&folder, name[1..5].parse().unwrap());
+        folder.run(arguments).ok();
+        folder.run(&["audit", "replay"]).ok();
+    }
+}
+
+/// Appends an event about a subject that stands before all others of a partition, so often that its base is merged.
+fn tell_about_somebody_before_all(folder: &Folder, partition: u16) {
+    let log = EmbeddedLog::open(&data(folder).join("log")).unwrap();
+    let (_, records) = &records(&log)[usize::from(partition)];
+    let subjects = (0u128..).map(|number| Subject(number.to_be_bytes()));
+    let subject =
+        subjects.skip(1).find(|subject| partition_of(subject, log.partitions()) == partition).unwrap();
+    let event = contract::decode(&records[0]).unwrap();
+    let bytes = contract::encode(&contract::v1::Event { subject: subject.0.to_vec(), ..event });
+    log.append(&vec![Append { partition, key: &subject.0, bytes: &bytes }; 3_000]).unwrap();
 }
 
 /// The log of `folder` once more under its own name, with other records: as if the disk had changed its mind. What was
