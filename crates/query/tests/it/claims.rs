@@ -73,8 +73,8 @@ fn told(id: u8, about: u8, record_key: &str, body: v1::event::Body) -> v1::Event
         subject_kind: v1::SubjectKind::PersonalNumber.into(),
         emitter: "01004".to_owned(),
         record_key: record_key.to_owned(),
-        asserted_at: moment.clone(),
-        occurred_at: moment.clone(),
+        asserted_at: moment,
+        occurred_at: moment,
         recorded_at: moment,
         authority: v1::Authority::Emitter.into(),
         body: Some(body),
@@ -88,7 +88,7 @@ fn claim(id: u8, about: u8, record_key: &str) -> v1::Event {
         facility: "01004".to_owned(),
         visit_type: "01".to_owned(),
         route_code: "1.1".to_owned(),
-        started_at: moment.clone(),
+        started_at: moment,
         ended_at: moment,
         ..v1::ClaimSubmitted::default()
     };

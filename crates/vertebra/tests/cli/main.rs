@@ -116,7 +116,7 @@ fn a_file_imported_twice_changes_nothing() {
     let said = folder.run(&["claims", "--by", "facility", "--to", "2026-12-31", "--csv"]).ok();
     expect![[r#"
         facility,facility_name,live,withdrawn,visits,T_TONGCHI_BH,T_BNCCT,T_BHTT
-        01004,Bệnh viện đa khoa Đống Đa,3,1,3,1450000,215000,1235000
+        01004,Bệnh viện đa khoa Đống Đa,3,0,3,1450000,215000,1235000
     "#]]
     .assert_eq(&said);
 }
