@@ -81,7 +81,8 @@ impl Target {
 
 impl Intake {
     /// Takes an event back where it is, for its own emitter. Named after its target, and asserted with it, so that it is
-    /// said once; the answer says whether it was now.
+    /// said once; the answer says whether it was now. By this name totals of claims know that the record stands with another
+    /// person.
     pub(super) fn retract(
         &self,
         batch: &mut Batch,
