@@ -248,9 +248,21 @@ fn records(
     count: &Count<'_>,
 ) -> Result<FxHashMap<(RecordHash, Code), Billed>, QueryError> {
     let facts = || history.facts().iter().zip(standings);
-    // Few histories need these two, and one that does may need them often.
+    // Few histories need these three, and one that does may need them often.
     let by_id = LazyCell::new(|| -> FxHashMap<IdHash, &Fact> {
         history.facts().iter().map(|fact| (fact.id, fact)).collect()
+    });
+    // Which events claims in force take the place of, and who said so.
+    let taken_over = LazyCell::new(|| {
+        let mut taken_over: FxHashMap<IdHash, Vec<&Fact>> = FxHashMap::default();
+        for (fact, standing) in facts() {
+            if fact.kind == Kind::ClaimSubmitted && *standing == Standing::InForce {
+                for target in fact.corrects.into_iter().chain(fact.voids) {
+                    taken_over.entry(target).or_default().push(fact);
+                }
+            }
+        }
+        taken_over
     });
     // The newest version of each record that was replaced and says something.
     let replaced = LazyCell::new(|| {
@@ -292,13 +304,13 @@ fn records(
                 records.entry((fact.record, fact.emitter)).or_default().withdrawn = Some(said);
             }
             (Body::ClaimSubmitted(claim), Standing::TakenBack { by }) => {
-                let lives_on = match by_id.get(by) {
-                    // As the claim that replaced it.
-                    Some(by) if by.kind == Kind::ClaimSubmitted => !by.withdrawn,
-                    // As another person's.
-                    Some(by) => is_moved(subject, fact, by, count.log)?,
-                    None => false,
-                };
+                let may = |by: &&Fact| by.by_operator || by.emitter == fact.emitter;
+                let as_another = taken_over.get(&fact.id).is_some_and(|claims| claims.iter().any(may));
+                let lives_on = as_another
+                    || match by_id.get(by) {
+                        Some(by) => is_moved(subject, fact, by, count.log)?,
+                        None => false,
+                    };
                 if !lives_on {
                     records.entry((fact.record, fact.emitter)).or_default().withdrawn = Some(Key::of(claim));
                 }

@@ -34,6 +34,12 @@ impl Fact<'_> {
 /// What counts for each identity of `person`, of what was recorded before `known_before`, in order. Nothing counts for one
 /// that is linked away.
 pub(super) fn in_force(person: &Person, known_before: Moment) -> Vec<Vec<Fact<'_>>> {
+    let identities = heard(person, known_before).into_iter();
+    identities.map(|heard| heard.map_or_else(Vec::new, |heard| heard.facts())).collect()
+}
+
+/// What each identity of `person` hears of what was recorded before `known_before`; none for one that is linked away.
+pub(super) fn heard(person: &Person, known_before: Moment) -> Vec<Option<Heard<'_>>> {
     let known: Vec<u32> = (0..person.told.len() as u32)
         .filter(|index| person.told[*index as usize].recorded_ms < known_before)
         .collect();
@@ -51,11 +57,11 @@ pub(super) fn in_force(person: &Person, known_before: Moment) -> Vec<Vec<Fact<'_
     (0..person.identities)
         .map(|identity| {
             if links.iter().any(|(_, from, _)| *from == identity) {
-                return Vec::new();
+                return None;
             }
             let tellings =
                 known.iter().copied().filter(|index| hears(&links, identity, &person.told[*index as usize]));
-            Heard { person, tellings: tellings.collect() }.facts()
+            Some(Heard { person, tellings: tellings.collect() })
         })
         .collect()
 }
@@ -84,7 +90,7 @@ fn counts_as(links: &[(u32, u8, u8)], one: u8, other: u8, without: Option<u32>) 
 }
 
 /// What one identity hears.
-struct Heard<'a> {
+pub(super) struct Heard<'a> {
     person: &'a Person,
     /// Indices of what is told.
     tellings: Vec<u32>,
@@ -97,14 +103,14 @@ impl<'a> Heard<'a> {
     }
 
     /// Every event heard, once.
-    fn events(&self) -> Vec<u32> {
+    pub(super) fn events(&self) -> Vec<u32> {
         let mut events: Vec<u32> = self.tellings.iter().map(|telling| self.event(*telling)).collect();
         events.sort_unstable();
         events.dedup();
         events
     }
 
-    fn told(&self, event: u32) -> &'a Told {
+    pub(super) fn told(&self, event: u32) -> &'a Told {
         &self.person.told[event as usize]
     }
 
@@ -114,28 +120,35 @@ impl<'a> Heard<'a> {
         copies.map(|telling| self.told(*telling).recorded_ms).min().expect("an event is heard by a telling")
     }
 
-    fn holds(&self, event: u32) -> bool {
-        let told = self.told(event);
+    /// Whether `other` is a later version of what `event` says.
+    pub(super) fn is_later(&self, other: u32, event: u32) -> bool {
+        let (rival, told) = (self.told(other), self.told(event));
         let version = |event: u32| (self.told(event).asserted_ms, self.recorded_ms(event));
-        let is_later_version = |other: &u32| {
-            let rival = self.told(*other);
-            // What only takes something back is a record of its own.
-            !matches!(told.says, Says::Nothing)
-                && rival.emitter == told.emitter
-                && rival.record_key == told.record_key
-                && same_kind(&rival.says, &told.says)
-                && version(*other) > version(event)
-        };
-        let takes_it_back = |other: &u32| {
+        // What only takes something back is a record of its own.
+        !matches!(told.says, Says::Nothing)
+            && rival.emitter == told.emitter
+            && rival.record_key == told.record_key
+            && same_kind(&rival.says, &told.says)
+            && version(other) > version(event)
+    }
+
+    /// What holds and takes an event back.
+    pub(super) fn takers(&self, event: u32) -> impl Iterator<Item = u32> {
+        let told = self.told(event);
+        self.events().into_iter().filter(move |other| {
             let taker = self.told(*other);
             let refers = match (&taker.says, &told.says) {
                 (Says::Unlinked { link: one, .. }, Says::Linked { link: other, .. }) => one == other,
                 _ => taker.takes_back.is_some_and(|back| self.event(back.target) == event),
             };
             refers && (taker.by_operator || taker.emitter == told.emitter) && self.holds(*other)
-        };
-        let events = self.events();
-        !told.withdraws && !events.iter().any(is_later_version) && !events.iter().any(takes_it_back)
+        })
+    }
+
+    pub(super) fn holds(&self, event: u32) -> bool {
+        !self.told(event).withdraws
+            && !self.events().into_iter().any(|other| self.is_later(other, event))
+            && self.takers(event).next().is_none()
     }
 
     fn facts(&self) -> Vec<Fact<'a>> {

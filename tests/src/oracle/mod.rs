@@ -2,6 +2,7 @@
 //! the first lines of the projection crates and of the analysts' guide. It is slow and plain on purpose, and shares no code with the engine: not the rules of
 //! what is in force, not the calendar, not policy, not reference data.
 
+mod claims;
 mod coverage;
 mod days;
 mod exemption;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 
 use simulator::truth::{DayNumber, Moment, Person};
 
+pub use claims::{Claims, claims};
 pub use days::day;
 pub use lists::{Rows, row, rows};
 pub use world::World;
