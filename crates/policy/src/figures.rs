@@ -170,6 +170,9 @@ impl Policy {
             );
             faults.push(BundleFault::file(file, reason));
         }
+        if self.levels.iter().any(|(_, level)| level.0 <= 0) {
+            faults.push(BundleFault::file(file, "a level of nothing: check the amounts".to_owned()));
+        }
         if self.levels.iter().any(|(_, level)| *level > LEVEL_MAX) {
             let reason = format!("a level above {LEVEL_MAX} dong a month: check the amounts");
             faults.push(BundleFault::file(file, reason));

@@ -194,6 +194,7 @@ fn a_broken_table_names_file_row_column_and_reason() {
             "amount = 2_340_000_000",
             "a level above 1,000,000,000 dong a month",
         ),
+        ("base_salary.toml", "amount = 2_340_000", "amount = 0", "a level of nothing: check the amounts"),
         (
             "parameters.toml",
             "child-under-years",
