@@ -31,7 +31,7 @@ pub const CAME: [(&str, &str); 8] = [
     (UNKNOWN, "the route code is not known"),
 ];
 
-/// The code of a commune as cells have it.
+/// The code of a commune as cells have it, on every day: figures are by the communes of the reference's one list.
 #[must_use]
 #[inline]
 pub fn known_commune(code: Code, bundle: &Bundle) -> Code {
@@ -43,6 +43,23 @@ pub fn known_commune(code: Code, bundle: &Bundle) -> Code {
 #[inline]
 pub fn known_facility(code: Code, bundle: &Bundle) -> Code {
     known(code, bundle.reference.facility(code).is_some())
+}
+
+/// The code of a facility as cells have it that name the other end of a referral, which may lie in a province whose facilities
+/// the reference doesn't list: what it doesn't know stands as it was sent if it has the form of a facility code (QD 384/2019: the
+/// province's two digits, then three digits or capitals). So neither a person's number nor a million codes become cells.
+#[must_use]
+pub fn named_facility(code: Code, bundle: &Bundle) -> Code {
+    let cell = known_facility(code, bundle);
+    if cell == Code::new(UNKNOWN) && has_form_of_facility(&code.to_string()) { code } else { cell }
+}
+
+fn has_form_of_facility(text: &str) -> bool {
+    let [province @ .., _, _, _] = text.as_bytes() else { return false };
+    let rest = &text.as_bytes()[province.len()..];
+    province.len() == 2
+        && province.iter().all(u8::is_ascii_digit)
+        && rest.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
 }
 
 /// The code of an insurance group as cells have it.

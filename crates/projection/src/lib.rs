@@ -17,12 +17,12 @@ use policy::Bundle;
 use timeline::{CubeSpec, Sink};
 
 pub use dimensions::{
-    CAME, NONE, TIERS, UNKNOWN, came, facility_on, known_commune, known_facility, known_group, tier,
-    tier_code,
+    CAME, NONE, TIERS, UNKNOWN, came, facility_on, known_commune, known_facility, known_group,
+    named_facility, tier, tier_code,
 };
 pub use person::{Person, Standing};
 pub use rows::{List, ListRow};
-pub use spans::{Layers, Span, Spans};
+pub use spans::{Layers, Span, Spans, within};
 pub use standing::{Card, Entitlement, Holdings, Main, Places};
 
 use contract::Day;

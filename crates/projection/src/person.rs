@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use contract::{Day, v1::Sex};
+use contract::{Day, RecordHash, v1::Sex};
 use history::{Body, Claim, Fact, PersonView};
 use policy::Bundle;
 
@@ -43,6 +43,8 @@ pub struct Standing {
     care: Vec<u32>,
     /// Numbers of the facts that are read into nothing above.
     others: Vec<u32>,
+    /// Admissions that check-ins tell, with the record, in the order of the view.
+    admissions: Vec<(RecordHash, Day)>,
 }
 
 impl Default for Standing {
@@ -59,6 +61,7 @@ impl Default for Standing {
             residences: Residences::default(),
             care: Vec::new(),
             others: Vec::new(),
+            admissions: Vec::new(),
         }
     }
 }
@@ -83,7 +86,12 @@ impl Standing {
                 Body::ClaimSubmitted(_) | Body::CheckUpCompleted { .. } | Body::CareGiven { .. } => {
                     self.care.push(at as u32);
                 }
-                _ => self.others.push(at as u32),
+                body => {
+                    if let Body::VisitOpened { admitted: Some(on), .. } = body {
+                        self.admissions.push((fact.record, *on));
+                    }
+                    self.others.push(at as u32);
+                }
             }
         }
         // Cards and residences may reach back before anything was told.
@@ -106,6 +114,7 @@ impl Standing {
         self.residences.clear();
         self.care.clear();
         self.others.clear();
+        self.admissions.clear();
     }
 }
 
@@ -139,6 +148,17 @@ impl<'a> Person<'a> {
         self.care().filter_map(|fact| match &fact.body {
             Body::ClaimSubmitted(claim) => Some((fact, claim)),
             _ => None,
+        })
+    }
+
+    /// The day on which the patient of a claim was admitted to a ward, as the claim says, else as the check-in of its record does:
+    /// some claims leave out what the check-in said. `None`: they were no inpatient.
+    #[must_use]
+    #[inline]
+    pub fn admitted(&self, fact: &Fact, claim: &Claim) -> Option<Day> {
+        claim.admitted.or_else(|| {
+            let mut told = self.standing.admissions.iter();
+            told.find(|(record, _)| *record == fact.record).map(|(_, on)| *on)
         })
     }
 

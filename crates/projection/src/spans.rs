@@ -42,6 +42,19 @@ impl From<Axis> for Span {
     }
 }
 
+/// Of parts in order that don't overlap, those with a day in `window`, each with the days it has there. However many there are,
+/// only those are looked at.
+#[inline]
+pub fn within<'p, T>(
+    parts: &'p [T],
+    span: impl Fn(&T) -> Span,
+    window: Span,
+) -> impl Iterator<Item = (Span, &'p T)> {
+    let first = parts.partition_point(|part| span(part).until <= window.from);
+    let both = parts[first..].iter().map(move |part| (span(part).and(window), part));
+    both.take_while(|(days, _)| !days.is_empty())
+}
+
 /// A set of days: intervals in order that neither overlap nor touch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Spans(SmallVec<[Span; 4]>);
@@ -99,7 +112,7 @@ impl Spans {
     /// The intervals of the days that are also in `window`.
     #[inline]
     pub fn within(&self, window: Span) -> impl Iterator<Item = Span> {
-        self.0.iter().map(move |span| span.and(window)).filter(|span| !span.is_empty())
+        within(&self.0, |span| *span, window).map(|(span, _)| span)
     }
 
     /// The days that are in both.
@@ -227,6 +240,12 @@ impl<T: Copy + PartialEq> Layers<T> {
         &self.0
     }
 
+    /// What holds on days of `window`, interval after interval.
+    #[inline]
+    pub fn within(&self, window: Span) -> impl Iterator<Item = (Span, T)> {
+        within(&self.0, |(span, _)| *span, window).map(|(span, (_, value))| (span, *value))
+    }
+
     /// What holds on `day`.
     #[must_use]
     pub fn on(&self, day: Day) -> Option<T> {
@@ -264,7 +283,7 @@ mod tests {
         }
 
         #[test]
-        fn what_was_painted_last_holds(paints in spans()) {
+        fn what_was_painted_last_holds(paints in spans(), cut in -2..40) {
             let window = Span { from: Day(3), until: Day(35) };
             let mut layers = Layers::over(window, usize::MAX);
             for (number, span) in paints.iter().enumerate() {
@@ -273,6 +292,10 @@ mod tests {
             for day in (0..41).map(Day) {
                 let last = paints.iter().rposition(|span| span.contains(day)).unwrap_or(usize::MAX);
                 prop_assert_eq!(layers.on(day), window.contains(day).then_some(last));
+                let within = Span { from: Day(7), until: Day(7 + cut) };
+                let found: Vec<_> = layers.within(within).filter(|(span, _)| span.contains(day)).collect();
+                let expected = layers.on(day).filter(|_| within.contains(day));
+                prop_assert_eq!(found.iter().map(|(_, value)| *value).collect::<Vec<_>>(), Vec::from_iter(expected));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Days off and working days: the validity of a transfer form counts in working days.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use contract::Day;
 
@@ -92,15 +92,16 @@ impl Calendar {
         self.walk(day, n)
     }
 
-    /// The number of working days after `from` up to and with `to`; negative when `to` is earlier.
+    /// The days that are at most `n` working days away from `day`, from the first of them to before the end: counted are the
+    /// working days after the earlier day up to and with the later one. None for a negative `n`.
     #[must_use]
-    pub fn working_days_between(&self, from: Day, to: Day) -> i32 {
-        if let (Some(from), Some(to)) = (self.worked_until(from), self.worked_until(to)) {
-            return to as i32 - from as i32;
+    pub fn within_working_days(&self, day: Day, n: i32) -> Range<Day> {
+        if n < 0 {
+            return day..day;
         }
-        let (earlier, later) = (from.min(to), from.max(to));
-        let count = (earlier.0 + 1..=later.0).filter(|day| !self.is_day_off(Day(*day))).count() as i32;
-        if from <= to { count } else { -count }
+        // One more working day lies between `day` and whatever is beyond these two.
+        let beyond = n.saturating_add(1);
+        self.add_working_days(day.next(), -beyond)..self.add_working_days(day, beyond)
     }
 
     #[inline]

@@ -245,9 +245,20 @@ proptest! {
         }
         prop_assert_eq!(calendar.add_working_days(from, days), expected);
         prop_assert_eq!(calendar.is_day_off(from), !worked(from));
-        let between = calendar.working_days_between(from, expected);
-        let counted = |a: Day, b: Day| (a.0 + 1..=b.0).filter(|day| worked(Day(*day))).count() as i32;
-        let expected = if days >= 0 { counted(from, expected) } else { -counted(expected, from) };
-        prop_assert_eq!(between, expected);
+    }
+
+    #[test]
+    fn the_days_within_working_days_are_those_that_counting_finds(
+        day in prop_oneof![18_200i32..22_000, -25_000i32..47_000],
+        n in -2i32..25,
+        off in prop::collection::vec(0i32..2_000, 0..60),
+    ) {
+        let off: Vec<Day> = off.into_iter().map(|at| Day(18_628 + at)).filter(|day| !day.is_weekend()).collect();
+        let within = Calendar::new(&off).within_working_days(Day(day), n);
+        let worked = |day: i32| !Day(day).is_weekend() && !off.contains(&Day(day));
+        for other in day - 120..day + 120 {
+            let between = (day.min(other) + 1..=day.max(other)).filter(|day| worked(*day)).count() as i32;
+            prop_assert_eq!(within.contains(&Day(other)), between <= n, "{} and {}", Day(day), Day(other));
+        }
     }
 }

@@ -11,15 +11,17 @@
 //! - **open**: from the day of issue until the day on which the person arrived, it was declined, cancelled or returned, the
 //!   form expired, or the person died. **expired**: on the first day after the form's own last day, else after the validity of
 //!   its kind (10 working days; one year for listed diseases), when nothing had closed it. A late arrival is still one.
-//! - **returned**: sent back to the grassroots; counts from the facility that returns to the one it returns to.
+//! - **returned**: sent back to the grassroots; counts from the facility that returns to the one it returns to, on the first day
+//!   that one end tells. Told again with the same form number within 366 days, or without a number on the same day, it is the same.
 //! - A referral counts from sender to receiver as issued; an arrival where the person in fact arrived. **Tiers** and
 //!   **direction** are those of the facilities on the day of issue (of an arrival, decline or expiry too, so that a
-//!   referral stays in one cell); before 2025 there were none.
+//!   referral stays in one cell); before 2025 there were none. A facility that the reference doesn't list stands by its code, or as
+//!   `unknown` where what was sent has not the form of one.
 //! - A **visit** counts on the day it began, once, by its claim, else by its check-in (**unbilled**). How the patient came is
 //!   what policy says of the route code: **self** is self-referral, at any tier: load, but no referral. A withdrawn payment
 //!   request (route code 8) is no visit.
 //! - **present**: inpatients, from the day of admission until before the day of discharge; without a claim for 60 days at most,
-//!   then **stale** until the claim comes or the person dies. Beds are reference data, on the reader's side.
+//!   then **stale** until the claim comes or the person dies.
 //!
 //! The numbers 366, 10 and 60 are rows of `policy/parameters.toml`, the validity of forms is `policy/referral_validity.toml`.
 //! What a facility did counts for subjects without any identifier too.

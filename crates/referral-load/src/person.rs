@@ -73,12 +73,7 @@ impl<'p> Person<'p> {
     /// The stay that a claim tells, if it does.
     #[inline]
     pub(crate) fn billed_stay(&self, fact: &Fact, claim: &Claim) -> Option<Stay> {
-        // Some claims leave out what the check-in said.
-        let checked_in = || {
-            let of_record = self.check_ins().filter(|check_in| check_in.fact.same_record(fact));
-            of_record.filter_map(|check_in| check_in.admitted).next()
-        };
-        Some(Stay::of_claim(fact, claim, claim.admitted.or_else(checked_in)?))
+        Some(Stay::of_claim(fact, claim, self.all.admitted(fact, claim)?))
     }
 
     /// The stays of all visits, those that claims tell first. A withdrawn payment request is no visit.

@@ -2,7 +2,7 @@
 
 use contract::{Code, Day};
 use policy::Bundle;
-use projection::{NONE, Span, came, known_facility, tier, tier_code};
+use projection::{Span, came, known_facility, named_facility, tier, tier_code};
 use timeline::Sink;
 
 use crate::{
@@ -45,12 +45,11 @@ struct Cells<C> {
 
 impl<C: Copy> Cells<C> {
     fn new<S: Sink<Cell = C>>(from: Code, to: Code, on: Day, bundle: &Bundle, sink: &mut S) -> Cells<C> {
-        let said = |code: Code| if code.is_empty() { Code::new(NONE) } else { code };
         let (from_tier, to_tier) = (tier(from, on, bundle), tier(to, on, bundle));
         let direction = direction(from_tier, to_tier);
         let (from_tier, to_tier) = (tier_code(from_tier), tier_code(to_tier));
         Cells {
-            pair: sink.cell(PAIR, &[said(from), said(to)]),
+            pair: sink.cell(PAIR, &[named_facility(from, bundle), named_facility(to, bundle)]),
             tiers: sink.cell(TIER_PAIR, &[from_tier, to_tier, direction]),
             from_tier,
             to_tier,

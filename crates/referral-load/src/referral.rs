@@ -1,5 +1,7 @@
 //! A person's referrals, each once, with what became of it.
 
+use std::ops::Range;
+
 use contract::{Code, Day, IdHash, v1::ReferralFormKind};
 use history::{Body, Fact, Transfer};
 use policy::{Bundle, Parameter};
@@ -39,6 +41,7 @@ pub(crate) struct Arrival {
 /// The person was sent back.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Return {
+    form: u64,
     pub(crate) on: Day,
     pub(crate) from: Code,
     pub(crate) to: Code,
@@ -47,7 +50,12 @@ pub(crate) struct Return {
 /// All referrals of a person: what was issued, and then [`Referrals::join`] if anything else was told.
 #[derive(Debug, Default)]
 pub(crate) struct Referrals {
+    /// First those that were issued, then those that only their receivers told, each in the order of their days: what joins is
+    /// looked for near its day, and never among thousands.
     pub(crate) all: Vec<Referral>,
+    /// So many were issued.
+    issued: usize,
+    /// Each once, in the order of their days.
     pub(crate) returns: Vec<Return>,
 }
 
@@ -109,16 +117,22 @@ impl Referrals {
         bundle: &Bundle,
     ) {
         let on = fact.occurred.day();
-        let told = |known: &Referral| {
-            known.form == transfer.form && known.from == transfer.from && known.issued == on
-        };
+        let told = |known: &Referral| known.form == transfer.form && known.from == transfer.from;
+        let mut of_day = self.all.iter().rev().take_while(|known| known.issued == on);
         // A test only is no referral; the same number on the same day is the same form, told again.
-        if kind == ReferralFormKind::TestOnly || transfer.form != 0 && self.all.iter().any(told) {
+        if kind == ReferralFormKind::TestOnly || transfer.form != 0 && of_day.any(told) {
             return;
         }
         let by_kind =
             || bundle.policy.referral_validity(kind, on).map_or(Day::MAX, |validity| validity.last_day);
         self.all.push(Referral::issued(transfer, fact, valid_until.unwrap_or_else(by_kind)));
+        self.issued = self.all.len();
+    }
+
+    /// Numbers of those issued on these days, in order.
+    fn issued_within(&self, days: Range<Day>) -> Range<usize> {
+        let before = |day: Day| self.all[..self.issued].partition_point(|known| known.issued < day);
+        before(days.start)..before(days.end)
     }
 
     fn arrivals(&mut self, person: &Person<'_>, bundle: &Bundle) {
@@ -129,44 +143,49 @@ impl Referrals {
         let mut unnumbered: SmallVec<[(Transfer, &Fact); 2]> = SmallVec::new();
         for (transfer, fact) in arrivals {
             let on = fact.occurred.day();
-            match self.by_number(&transfer, transfer.from, on, bundle) {
+            match self.by_number(&transfer, on, bundle) {
                 Some(at) => self.all[at].join(Arrival { on, at: transfer.to, inferred: false }),
                 None => unnumbered.push((transfer, fact)),
             }
         }
         for (transfer, fact) in unnumbered {
             let on = fact.occurred.day();
-            if let Some(at) = self.by_pair(&transfer, on, bundle) {
+            let days = number(Parameter::InferredArrivalWorkingDays, on, bundle);
+            let near = bundle.reference.calendar().within_working_days(on, days);
+            if let Some(at) = self.by_pair(&transfer, on, near.clone()) {
                 self.all[at].join(Arrival { on, at: transfer.to, inferred: true });
-            } else if !self.all.iter().any(|known| known.is_same_telling(&transfer, on, bundle)) {
+            } else if !self.is_told(&transfer, on, near, bundle) {
                 self.all.push(Referral::told_by_receiver(transfer, fact));
             }
         }
     }
 
-    /// The latest issue of this form number by `sender`, on or before `on`.
-    fn by_number(&self, transfer: &Transfer, sender: Code, on: Day, bundle: &Bundle) -> Option<usize> {
-        let days = number(Parameter::ArrivalJoinsWithinDays, on, bundle);
-        let fits = |known: &Referral| {
-            let age = on - known.issued;
-            known.form == transfer.form
-                && known.from == sender
-                && !known.by_receiver
-                && (0..=days).contains(&age)
-        };
-        let all = self.all.iter().enumerate().filter(|(_, known)| transfer.form != 0 && fits(known));
-        all.max_by_key(|(at, known)| (known.issued, *at)).map(|(at, _)| at)
+    /// The latest issue of this form number by its sender, on or before `on`.
+    fn by_number(&self, transfer: &Transfer, on: Day, bundle: &Bundle) -> Option<usize> {
+        let fits = |at: &usize| self.all[*at].form == transfer.form && self.all[*at].from == transfer.from;
+        if transfer.form == 0 { None } else { self.issued_within(joins(on, bundle)).rev().find(fits) }
     }
 
-    /// The nearest form of this sender and receiver within some working days, one without an arrival first.
-    fn by_pair(&self, transfer: &Transfer, on: Day, bundle: &Bundle) -> Option<usize> {
-        let fits = |known: &Referral| {
-            let pair = known.from == transfer.from && known.to == transfer.to;
-            pair && !known.by_receiver && within_working_days(known.issued, on, bundle)
-        };
-        let all = self.all.iter().enumerate().filter(|(_, known)| fits(known));
-        all.min_by_key(|(at, known)| (known.arrival.is_some(), (known.issued - on).abs(), *at))
-            .map(|(at, _)| at)
+    /// Of the forms of this sender and receiver issued on the days of `near` the nearest, one without an arrival first.
+    fn by_pair(&self, transfer: &Transfer, on: Day, near: Range<Day>) -> Option<usize> {
+        let pair = self.issued_within(near).filter(|at| self.all[*at].is_between(transfer));
+        pair.min_by_key(|at| {
+            let known = &self.all[*at];
+            (known.arrival.is_some(), (known.issued - on).abs(), *at)
+        })
+    }
+
+    /// Whether an arrival that joins no issue is a referral that its receiver told before.
+    fn is_told(&self, transfer: &Transfer, on: Day, near: Range<Day>, bundle: &Bundle) -> bool {
+        let days = joins(on, bundle);
+        let told = self.all[self.issued..].iter().rev().filter(|known| known.is_between(transfer));
+        told.take_while(|known| days.start.min(near.start) <= known.issued).any(|known| {
+            if known.form != 0 && transfer.form != 0 {
+                known.form == transfer.form && days.contains(&known.issued)
+            } else {
+                near.contains(&known.issued)
+            }
+        })
     }
 
     fn outcomes(&mut self, person: &Person<'_>, bundle: &Bundle) {
@@ -199,7 +218,10 @@ impl Referrals {
                     if let Some(at) = known {
                         earliest(&mut self.all[at].returned);
                     }
-                    self.returns.push(Return { on, from: transfer.from, to: transfer.to });
+                    if !self.is_returned(&transfer, on, bundle) {
+                        let Transfer { form, from, to, .. } = transfer;
+                        self.returns.push(Return { form, on, from, to });
+                    }
                 }
                 _ => {}
             }
@@ -212,34 +234,32 @@ impl Referrals {
 
     /// The referral that an answer to it means: by its number, else the latest of sender and receiver.
     fn find(&self, transfer: &Transfer, on: Day, bundle: &Bundle) -> Option<usize> {
-        self.by_number(transfer, transfer.from, on, bundle).or_else(|| {
-            let days = number(Parameter::ArrivalJoinsWithinDays, on, bundle);
-            let fits = |known: &Referral| {
-                let pair = known.from == transfer.from && known.to == transfer.to;
-                pair && !known.by_receiver && (0..=days).contains(&(on - known.issued))
-            };
-            let all = self.all.iter().enumerate().filter(|(_, known)| fits(known));
-            all.max_by_key(|(at, known)| (known.issued, *at)).map(|(at, _)| at)
+        self.by_number(transfer, on, bundle).or_else(|| {
+            self.issued_within(joins(on, bundle)).rev().find(|at| self.all[*at].is_between(transfer))
+        })
+    }
+
+    /// Whether the other end, or the same one, has told this return: by its number, without one on the same day.
+    fn is_returned(&self, transfer: &Transfer, on: Day, bundle: &Bundle) -> bool {
+        let days = joins(on, bundle);
+        let known = self.returns.iter().rev().take_while(|known| known.on == on || days.contains(&known.on));
+        let mut between = known.filter(|known| known.from == transfer.from && known.to == transfer.to);
+        between.any(|known| {
+            let numbered = known.form != 0 && transfer.form != 0;
+            if numbered { known.form == transfer.form } else { known.on == on }
         })
     }
 }
 
 impl Referral {
-    /// Whether an arrival that joins no issue is this referral of the receiver's, told again.
-    fn is_same_telling(&self, transfer: &Transfer, on: Day, bundle: &Bundle) -> bool {
-        let ends = self.by_receiver && self.from == transfer.from && self.to == transfer.to;
-        let days = number(Parameter::ArrivalJoinsWithinDays, on, bundle);
-        ends && if self.form != 0 && transfer.form != 0 {
-            self.form == transfer.form && (on - self.issued).abs() <= days
-        } else {
-            within_working_days(self.issued, on, bundle)
-        }
+    fn is_between(&self, transfer: &Transfer) -> bool {
+        self.from == transfer.from && self.to == transfer.to
     }
 }
 
-fn within_working_days(one: Day, other: Day, bundle: &Bundle) -> bool {
-    let days = number(Parameter::InferredArrivalWorkingDays, one, bundle);
-    bundle.reference.calendar().working_days_between(one, other).abs() <= days
+/// The days of what an event of `on` may join: on or before it, not too long ago.
+fn joins(on: Day, bundle: &Bundle) -> Range<Day> {
+    on - number(Parameter::ArrivalJoinsWithinDays, on, bundle)..on.next()
 }
 
 /// A number of policy; where it has no row nothing is joined.

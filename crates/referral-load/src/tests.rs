@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use expect_test::{Expect, expect};
 use policy::Bundle;
-use projection::story::{self, check_cubes, check_rows};
+use projection::story::{self, Story, check_cubes, check_rows};
 
 use super::*;
 
@@ -322,6 +322,73 @@ fn it_is_open_until_declined_cancelled_or_returned() {
             pair[01020 01004] declined on 2026-03-05: 1
         "#]],
     );
+}
+
+#[test]
+fn a_return_told_by_both_ends_counts_once() {
+    pairs(
+        "
+        p1 2026-03-05 referral-returned form=79  from=01001 to=01020 emitter=01001
+        p1 2026-03-06 referral-returned form=79  from=01001 to=01020 emitter=01020
+        p1 2027-03-06 referral-returned form=79  from=01001 to=01020 emitter=01001
+        p1 2027-03-07 referral-returned form=79  from=01001 to=01020 emitter=01020
+        p2 2026-04-05 referral-returned          from=01001 to=01020 emitter=01001
+        p2 2026-04-05 referral-returned form=80  from=01001 to=01020 emitter=01020
+        p2 2026-04-06 referral-returned          from=01001 to=01020 emitter=01020
+        p3 2026-05-05 referral-returned form=81  from=01001 to=01020 emitter=01001
+        p3 2026-05-05 referral-returned form=82  from=01001 to=01020 emitter=01020
+        p3 2026-05-05 referral-returned form=81  from=01001 to=01004 emitter=01004
+        ",
+        &expect![[r#"
+            pair[01001 01004] returned on 2026-05-05: 1
+            pair[01001 01020] returned on 2026-03-05: 1
+            pair[01001 01020] returned on 2026-04-05: 1
+            pair[01001 01020] returned on 2026-04-06: 1
+            pair[01001 01020] returned on 2026-05-05: 2
+            pair[01001 01020] returned on 2027-03-07: 1
+        "#]],
+    );
+}
+
+#[test]
+fn what_cannot_be_the_code_of_a_facility_is_unknown() {
+    pairs(
+        "
+        p1 2026-03-02 referral-issued from=001090012345 to=79A01 until=2026-03-02
+        p1 2026-03-02 referral-issued from=79b01 to=7901 until=2026-03-02
+        p1 2026-03-02 referral-issued from=01020 to= until=2026-03-02
+        ",
+        &expect![[r#"
+            pair[01020 none] open 2026-03-02..2026-03-03: 1
+            pair[01020 none] referred on 2026-03-02: 1
+            pair[01020 none] expired on 2026-03-03: 1
+            pair[unknown 79A01] open 2026-03-02..2026-03-03: 1
+            pair[unknown 79A01] referred on 2026-03-02: 1
+            pair[unknown 79A01] expired on 2026-03-03: 1
+            pair[unknown unknown] open 2026-03-02..2026-03-03: 1
+            pair[unknown unknown] referred on 2026-03-02: 1
+            pair[unknown unknown] expired on 2026-03-03: 1
+        "#]],
+    );
+}
+
+/// Days outside the calendar's table, thousands of them: with steps day by day for each pair this would not end.
+#[test]
+fn thousands_of_forms_long_ago_and_arrivals_far_ahead_are_told_apart_at_once() {
+    let issued = (0..1_500).map(|number| Day::new_year(1950) + number);
+    let arrived = (0..1_500).map(|number| Day::new_year(2090) + number * 20);
+    let lines = issued.map(|day| format!("p1 {day} referral-issued from=01020 to=01004\n"));
+    let story: String =
+        lines.chain(arrived.map(|day| format!("p1 {day} referral-arrived from=01020 at=01004\n"))).collect();
+    let figures = Story::tell(&story).figures::<ReferralLoad>(&BUNDLE, &["pair"]);
+    for (measure, count) in [("expired", 1_500), ("by_receiver", 1_500), ("inferred", 0)] {
+        let told: i64 = figures
+            .lines()
+            .filter(|line| line.contains(&format!("] {measure} on ")))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<i64>().ok())
+            .sum();
+        assert_eq!(told, count, "{measure}");
+    }
 }
 
 #[test]
