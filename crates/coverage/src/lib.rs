@@ -9,8 +9,8 @@
 //!   (InsuranceEnded names the first day without).
 //! - **record**: under health management (a): an electronic health record exists (QD 31/QD-BYT of 2026-01-06).
 //! - **managed**: under health management (b): a record, and a check-up or a contact with care (a claim in force, counted on
-//!   its last day, or care given) within the last 12 months. No legal formula was found: the months are a row of
-//!   `policy/parameters.toml`.
+//!   its last day, or care given) within the last 12 months. A withdrawn payment request (route code 8) is no contact. No legal
+//!   formula was found: the months are a row of `policy/parameters.toml`.
 //! - **checked_up**: a check-up since the first of January (one a year: Resolution 72-NQ/TW; Decree 165/2026, art. 69). A claim
 //!   of visit type 15 (periodic check-up) or 16 (screening) (QD 1804) is one too.
 //!
@@ -19,12 +19,15 @@
 //! where they in fact live. Of residences of one kind that disagree the latest begun holds; begun on one day, the later
 //! asserted. The published population is reference data and no basis.
 //!
-//! A commune the reference doesn't know counts as `unknown`; nowhere known to live as `none`. Birth or sex not known:
-//! `unknown`.
+//! Communes are those of the reference's list on every day: a day before the list began (Hanoi: 2025-07-01) is counted by them too,
+//! so that figures can be compared over time. One that isn't on it counts as `unknown`; nowhere known to live as `none`. Birth or
+//! sex not known: `unknown`.
 //!
 //! *Groups* are those of the cards in force and of the entitlements in force. They overlap: as `member`, each counts all its
 //! people; as `main`, each person counts once, in the group with the highest card rate on the day, of equal ones the first in
 //! the table of groups; `any` counts whoever is in one. Only `main` sums to `any`.
+//! A card that prints no group (of 10 or 12 digits) counts as the group `none`, in all three ways; a group that no table knows as
+//! `unknown`.
 
 mod cells;
 mod person;

@@ -1,9 +1,9 @@
 //! What figures and lists of coverage ask of a person.
 
 use contract::{Code, Day};
-use history::Body;
+use history::{Body, Fact};
 use policy::{Bundle, Parameter};
-use projection::{Span, Spans};
+use projection::{Span, Spans, came};
 
 use crate::cells::WINDOW;
 
@@ -74,15 +74,12 @@ impl<'p> Person<'p> {
         let mut window = Window::default();
         let mut contacts = Spans::new();
         for fact in self.all.care() {
-            let on = fact.occurred.day();
+            let Some(Contact { on, is_check_up: check_up, .. }) = Contact::told_by(fact, bundle) else {
+                continue;
+            };
             if on > seen {
                 continue;
             }
-            let check_up = match &fact.body {
-                Body::CheckUpCompleted { .. } => true,
-                Body::ClaimSubmitted(claim) => is_check_up(claim.visit_type),
-                _ => false,
-            };
             self.last_contact = self.last_contact.max(Some(on));
             contacts.add(Span { from: on, until: window.closes(on, bundle) });
             if check_up {
@@ -99,8 +96,32 @@ impl<'p> Person<'p> {
     }
 }
 
-pub(crate) fn is_check_up(visit_type: Code) -> bool {
-    CHECK_UP_TYPES.iter().any(|known| Code::new(known) == visit_type)
+/// A contact with care.
+pub(crate) struct Contact {
+    /// The day it counts on: of a claim its last.
+    pub(crate) on: Day,
+    pub(crate) facility: Code,
+    pub(crate) is_check_up: bool,
+}
+
+impl Contact {
+    /// The contact that a fact tells; `None`: it tells of none, as a withdrawn payment request, which is no visit.
+    #[inline]
+    pub(crate) fn told_by(fact: &Fact, bundle: &Bundle) -> Option<Contact> {
+        let on = fact.occurred.day();
+        match &fact.body {
+            Body::CheckUpCompleted { facility, .. } => {
+                Some(Contact { on, facility: *facility, is_check_up: true })
+            }
+            Body::CareGiven { facility, .. } => Some(Contact { on, facility: *facility, is_check_up: false }),
+            Body::ClaimSubmitted(claim) => {
+                came(claim.route, bundle)?;
+                let is_check_up = CHECK_UP_TYPES.iter().any(|known| Code::new(known) == claim.visit_type);
+                Some(Contact { on: claim.ended, facility: claim.facility, is_check_up })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The days of the axis that are asked for.

@@ -1,9 +1,9 @@
 //! What one person adds.
 
 use contract::{Code, Day, v1::Sex};
-use history::Body;
+use history::{Body, Fact};
 use policy::Bundle;
-use projection::{Layers, Span, Spans, UNKNOWN, known_facility, known_group};
+use projection::{Layers, Span, Spans, UNKNOWN, known_facility, known_group, within};
 use smallvec::SmallVec;
 use timeline::Sink;
 
@@ -12,7 +12,7 @@ use crate::{
         ACTUAL_INSURED, AGE_BANDS, BOTH_RESIDENCES, CHECK_UPS, CHECKED_UP, COMMUNE, CONTACTS, EVERY_BASIS,
         FACILITY, GROUP, INSURED, MANAGED, MEMBER_AND_MAIN, PEOPLE, RECORD, REGISTERED, WINDOW,
     },
-    person::{Person, asked_for, is_check_up},
+    person::{Contact, Person, asked_for},
 };
 
 pub(crate) fn project<S: Sink>(person: &projection::Person<'_>, bundle: &Bundle, sink: &mut S) {
@@ -46,17 +46,11 @@ fn level<S: Sink>(sink: &mut S, cell: S::Cell, measure: usize, span: Span) {
 
 fn communes<S: Sink>(person: &Person<'_>, sink: &mut S) {
     let bands = bands(person);
-    let permanent = person.all.places.permanent.as_slice();
-    for (days, commune) in person.actual().as_slice() {
-        let days = days.and(person.life);
+    for (days, commune) in person.actual().within(person.life) {
         // The parts of these days on which the permanent residence is the same commune, and the rest.
-        let parts = permanent.iter().map(|(span, code)| (span.and(days), *code));
-        for (registered, permanent) in parts.filter(|(span, _)| !span.is_empty()) {
-            for (band, age) in &bands {
-                let window = registered.and(*band);
-                if !window.is_empty() {
-                    residents(person, window, permanent, *commune, *age, sink);
-                }
+        for (registered, permanent) in person.all.places.permanent.within(days) {
+            for (window, (_, age)) in within(&bands, |(band, _)| *band, registered) {
+                residents(person, window, permanent, commune, *age, sink);
             }
         }
     }
@@ -155,12 +149,12 @@ fn groups<S: Sink>(person: &Person<'_>, bundle: &Bundle, sink: &mut S) {
 fn in_group<S: Sink>(person: &Person<'_>, days: &Spans, kind: &str, group: Code, sink: &mut S) {
     // Whoever is in a group by a card is insured.
     let by_card = person.all.holdings.entitlements.is_empty();
-    for (place, commune) in person.actual().as_slice() {
-        let mut days = days.within(place.and(person.life)).peekable();
+    for (place, commune) in person.actual().within(person.life) {
+        let mut days = days.within(place).peekable();
         if days.peek().is_none() {
             continue;
         }
-        let cell = sink.cell(GROUP, &[*commune, Code::new(kind), group]);
+        let cell = sink.cell(GROUP, &[commune, Code::new(kind), group]);
         for days in days {
             person.add(sink, cell, days);
             if !by_card {
@@ -198,27 +192,19 @@ fn registrations<S: Sink>(person: &Person<'_>, bundle: &Bundle, sink: &mut S) {
 fn care<S: Sink>(person: &projection::Person<'_>, bundle: &Bundle, sink: &mut S) {
     let days = asked_for(sink.flows());
     for fact in person.care() {
-        let on = fact.occurred.day();
+        let Some(Contact { on, facility, is_check_up }) = Contact::told_by(fact, bundle) else { continue };
         if !days.contains(on) {
             continue;
         }
-        let (measure, place) = match fact.body {
-            Body::CheckUpCompleted { facility, .. } => (CHECK_UPS, facility),
-            Body::CareGiven { facility, .. } => (CONTACTS, facility),
-            Body::ClaimSubmitted(claim) if is_check_up(claim.visit_type) => {
-                // A check-up told by its claim and by itself, under one key, is one.
-                let told = person.care().any(|other| {
-                    other.same_record(fact) && matches!(other.body, Body::CheckUpCompleted { .. })
-                });
-                if told {
-                    continue;
-                }
-                (CHECK_UPS, claim.facility)
-            }
-            Body::ClaimSubmitted(claim) => (CONTACTS, claim.facility),
-            _ => continue,
-        };
-        let cell = sink.cell(FACILITY, &[known_facility(place, bundle)]);
-        sink.flow(cell, measure, on, 1);
+        // A check-up told by its claim and by itself, under one key, is one.
+        let is_itself = |other: &Fact| matches!(other.body, Body::CheckUpCompleted { .. });
+        if is_check_up
+            && !is_itself(fact)
+            && person.care().any(|other| other.same_record(fact) && is_itself(other))
+        {
+            continue;
+        }
+        let cell = sink.cell(FACILITY, &[known_facility(facility, bundle)]);
+        sink.flow(cell, if is_check_up { CHECK_UPS } else { CONTACTS }, on, 1);
     }
 }

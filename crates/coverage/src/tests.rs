@@ -388,6 +388,46 @@ fn an_open_visit_is_no_contact_and_a_withdrawn_claim_is_none() {
 }
 
 #[test]
+fn a_withdrawn_payment_request_is_no_contact_and_a_claim_counts_on_its_last_day() {
+    check_cubes::<Coverage>(
+        &BUNDLE,
+        &["commune", "facility"],
+        "
+        p1 2026-01-01 person-registered birth=1990-03-02 sex=male
+        p1 2026-01-01 health-record-opened
+        p1 2026-03-03 claim-submitted facility=01004 type=01 route=8 key=lk1
+        p1 2026-03-03 claim-submitted facility=01004 type=15 route=8 key=lk2
+        p2 2026-03-09 claim-submitted facility=01003 type=01 route=1.3 key=lk3 ended=2026-03-05 subject=none
+        ",
+        &expect![[r#"
+            commune[perm none 18-39 male] people 2024-01-01..open: 1
+            commune[perm none 18-39 male] record 2026-01-01..open: 1
+            commune[actual none 18-39 male] people 2024-01-01..open: 1
+            commune[actual none 18-39 male] record 2026-01-01..open: 1
+            facility[01003] contacts on 2026-03-05: 1
+        "#]],
+    );
+}
+
+#[test]
+fn a_card_that_prints_no_group_counts_as_none_member_main_and_any() {
+    groups(
+        "
+        p1 2026-01-01 person-registered birth=1990-03-02 sex=male
+        p1 2026-01-01 insurance-granted from=2026-01-01 until=2026-12-31
+        ",
+        &expect![[r#"
+            group[none any ] people 2026-01-01..2027-01-01: 1
+            group[none any ] insured 2026-01-01..2027-01-01: 1
+            group[none main none] people 2026-01-01..2027-01-01: 1
+            group[none main none] insured 2026-01-01..2027-01-01: 1
+            group[none member none] people 2026-01-01..2027-01-01: 1
+            group[none member none] insured 2026-01-01..2027-01-01: 1
+        "#]],
+    );
+}
+
+#[test]
 fn a_subject_without_an_identifier_is_no_person_but_its_visit_counts() {
     check_cubes::<Coverage>(
         &BUNDLE,
