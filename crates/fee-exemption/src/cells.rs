@@ -38,9 +38,9 @@ pub const OVERCHARGE: usize = 6;
 pub const UNDERCHARGED: usize = 7;
 /// Measure of the cubes of claims: by how much.
 pub const UNDERCHARGE: usize = 8;
-/// Measure of the cubes of claims: free because the visit was cheap.
+/// Measure of the cubes of claims: the card pays all because the visit was cheap.
 pub const LOW_COST: usize = 9;
-/// Measure of the cubes of claims: free because of the annual exemption.
+/// Measure of the cubes of claims: the card pays all because of the annual exemption.
 pub const EXEMPTED: usize = 10;
 /// Measure of the cubes of claims: policy has no rate.
 pub const UNPRICED: usize = 11;

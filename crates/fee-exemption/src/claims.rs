@@ -1,7 +1,7 @@
 //! Claims as charged, against what policy asks for.
 
 use contract::{Code, Day};
-use history::{Claim, PersonView, Segment};
+use history::{Claim, Fact, PersonView, Segment};
 use policy::{Bundle, Case, Money, Raised, RouteCase};
 use reference::FacilityClass;
 
@@ -15,9 +15,9 @@ pub(crate) const TOLERANCE: i64 = 100;
 pub(crate) struct Verdict {
     /// The copay policy asks for; `None`: it has no rate for some segment.
     pub(crate) due: Option<i64>,
-    /// Free, for the visit was cheap.
+    /// The card pays all, for the visit was cheap.
     pub(crate) low_cost: bool,
-    /// Free, for the year's copay was behind the person.
+    /// The card pays all, for the year's copay was behind the person.
     pub(crate) exempted: bool,
 }
 
@@ -41,6 +41,79 @@ impl Verdict {
             }
             Err(_) => self.due = None,
         }
+    }
+}
+
+/// A claim, with what is known around it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Visit<'a> {
+    claim: &'a Claim,
+    /// Whether the patient lay in a ward, by the claim or by its check-in.
+    inpatient: bool,
+    /// What the facility was on the claim's last day.
+    facility: Option<FacilityClass>,
+}
+
+impl<'a> Visit<'a> {
+    /// The visit that `claim` tells.
+    #[inline]
+    pub(crate) fn new(
+        person: &projection::Person<'_>,
+        fact: &Fact,
+        claim: &'a Claim,
+        facility: Option<FacilityClass>,
+    ) -> Visit<'a> {
+        Visit { claim, inpatient: person.admitted(fact, claim).is_some(), facility }
+    }
+
+    /// Whether its copay on that day counts toward the threshold.
+    pub(crate) fn counts(&self, on: Day, bundle: &Bundle) -> bool {
+        let Visit { claim, inpatient, facility } = *self;
+        let case = RouteCase { code: claim.route, on, inpatient, facility };
+        bundle.policy.route(&case).is_ok_and(|route| route.copay.counts)
+    }
+
+    /// The case of a segment.
+    pub(crate) fn case(&self, segment: &Segment, exemptions: &Exemptions<'_>) -> Case {
+        let on = decides_on(self.claim, segment);
+        self.case_of(segment.group, segment.rate_digit, on, exemptions)
+    }
+
+    #[inline]
+    fn case_of(&self, group: Code, digit: Code, on: Day, exemptions: &Exemptions<'_>) -> Case {
+        let Visit { claim, inpatient, facility } = *self;
+        Case {
+            on,
+            group,
+            digit,
+            route: claim.route,
+            inpatient,
+            facility,
+            covered_cost: Money(claim.covered),
+            exempt_since: exemptions.since(on),
+        }
+    }
+
+    /// The claim against policy.
+    #[inline]
+    pub(crate) fn verdict(
+        &self,
+        view: &PersonView<'_>,
+        exemptions: &Exemptions<'_>,
+        bundle: &Bundle,
+    ) -> Verdict {
+        let claim = self.claim;
+        let mut verdict = Verdict { due: Some(0), ..Verdict::default() };
+        let parts = view.parts(claim);
+        if parts.is_empty() {
+            // The claim is the one segment, in the year it ended.
+            let case = self.case_of(claim.group, claim.rate_digit, claim.ended, exemptions);
+            verdict.add(claim.covered, &case, bundle);
+        }
+        for segment in parts {
+            verdict.add(segment.covered, &self.case(segment, exemptions), bundle);
+        }
+        verdict
     }
 }
 
@@ -70,55 +143,17 @@ pub(crate) fn copay_at_most(view: &PersonView<'_>, claim: &Claim) -> i64 {
 /// The copay that counts toward the annual threshold, by day. Copay on a route for which policy has no rate does not.
 pub(crate) fn counted_copays(person: &projection::Person<'_>, bundle: &Bundle) -> Vec<(Day, Money)> {
     let mut copays = Vec::new();
-    for (_, claim) in person.claims().filter(|(_, claim)| claim.copay != 0) {
-        let facility = facility(claim, bundle);
+    for (fact, claim) in person.claims().filter(|(_, claim)| claim.copay != 0) {
+        let visit = Visit::new(person, fact, claim, facility(claim, bundle));
         for segment in person.view.segments(claim).filter(|segment| segment.copay != 0) {
             let on = decides_on(claim, &segment);
-            if counts(claim, facility, on, bundle) {
+            if visit.counts(on, bundle) {
                 copays.push((on, Money(segment.copay)));
             }
         }
     }
     copays.sort_unstable();
     copays
-}
-
-/// Whether copay of this claim on that day counts toward the threshold.
-pub(crate) fn counts(claim: &Claim, facility: Option<FacilityClass>, on: Day, bundle: &Bundle) -> bool {
-    let case = RouteCase { code: claim.route, on, inpatient: claim.admitted.is_some(), facility };
-    bundle.policy.route(&case).is_ok_and(|route| route.copay.counts)
-}
-
-/// The case of a segment.
-pub(crate) fn case(
-    claim: &Claim,
-    segment: &Segment,
-    facility: Option<FacilityClass>,
-    exemptions: &Exemptions<'_>,
-) -> Case {
-    let on = decides_on(claim, segment);
-    case_of(claim, segment.group, segment.rate_digit, on, facility, exemptions)
-}
-
-#[inline]
-fn case_of(
-    claim: &Claim,
-    group: Code,
-    digit: Code,
-    on: Day,
-    facility: Option<FacilityClass>,
-    exemptions: &Exemptions<'_>,
-) -> Case {
-    Case {
-        on,
-        group,
-        digit,
-        route: claim.route,
-        inpatient: claim.admitted.is_some(),
-        facility,
-        covered_cost: Money(claim.covered),
-        exempt_since: exemptions.since(on),
-    }
 }
 
 /// The copay of a covered cost at a rate: what the fund does not pay, its share rounded to the hundredth.
@@ -131,26 +166,4 @@ pub(crate) fn due(covered: i64, basis_points: u32) -> i64 {
         None => (i128::from(covered) * i128::from(basis_points) + 5_000).div_euclid(10_000),
     };
     (i128::from(covered) - fund) as i64
-}
-
-/// A claim against policy; `facility` is what it was on the claim's last day.
-#[inline]
-pub(crate) fn verdict(
-    view: &PersonView<'_>,
-    claim: &Claim,
-    facility: Option<FacilityClass>,
-    exemptions: &Exemptions<'_>,
-    bundle: &Bundle,
-) -> Verdict {
-    let mut verdict = Verdict { due: Some(0), ..Verdict::default() };
-    let parts = view.parts(claim);
-    if parts.is_empty() {
-        // The claim is the one segment, in the year it ended.
-        let case = case_of(claim, claim.group, claim.rate_digit, claim.ended, facility, exemptions);
-        verdict.add(claim.covered, &case, bundle);
-    }
-    for segment in parts {
-        verdict.add(segment.covered, &case(claim, segment, facility, exemptions), bundle);
-    }
-    verdict
 }

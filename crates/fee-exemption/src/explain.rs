@@ -7,9 +7,9 @@ use projection::{Span, Standing};
 use serde::Serialize;
 
 use crate::{
-    claims::{case, counts, decides_on, due, facility, verdict},
+    claims::{Visit, decides_on, due, facility},
     person::{Exemptions, Person, Says},
-    rows::dong,
+    rows::{dong, last_day, pays_all},
 };
 
 /// What policy says of a person on a day. Money is in dong, as text with its decimals; days are `YYYY-MM-DD`, both ends of an
@@ -101,7 +101,8 @@ pub struct AnnualStep {
 /// A reason to pay nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Why {
-    /// `card`: the group is fully covered; `annual`: five years and the year's copay.
+    /// `card`: the group is fully covered; `annual`: five years and the year's copay, by our reckoning; `payer`: the same, by the
+    /// payer's word.
     pub kind: &'static str,
     /// First day.
     pub since: String,
@@ -195,17 +196,20 @@ pub fn explain(view: &PersonView<'_>, bundle: &Bundle, on: Day) -> Explanation {
     let annual = person.annual(on, bundle);
     let holds = holds(&all, bundle, on);
     let mut why = Vec::new();
-    if let (Some(main), Some(insured)) = (main, insured)
-        && main.rate == Some(10_000)
-        && let Some(rule) =
-            holds.iter().find(|held| held.group == main.group.to_string()).and_then(|held| held.rule.clone())
-    {
-        let span = insured.and(main.span);
-        why.push(Why { kind: "card", since: span.from.to_string(), until: last_day(span.until), rule });
+    let mut push = |kind, span: Span, rule: &Rule| {
+        let (since, until) = (span.from.to_string(), last_day(span.until));
+        why.push(Why { kind, since, until, rule: cited(rule) });
+    };
+    if let Some(found) = main.and_then(|main| pays_all(&all, main, bundle, on)) {
+        push("card", found.span, found.rule);
     }
-    if let Some(exemption) = annual.and_then(|annual| annual.exemption).filter(|_| insured.is_some()) {
-        let (since, until) = (exemption.since.to_string(), exemption.until.to_string());
-        why.push(Why { kind: "annual", since, until, rule: cited(exemption.rule) });
+    if insured.is_some() {
+        if let Some(exemption) = annual.and_then(|annual| annual.exemption) {
+            push("annual", Span { from: exemption.since, until: exemption.until.next() }, exemption.rule);
+        }
+        if let Some((confirmed, years)) = exemptions.confirmed.at(on).zip(bundle.policy.five_years(on)) {
+            push("payer", confirmed, years.rule);
+        }
     }
     Explanation {
         on: on.to_string(),
@@ -228,11 +232,6 @@ fn cited(rule: &Rule) -> RuleCited {
         citation: rule.citation().to_owned(),
         uncertain: rule.uncertain().to_owned(),
     }
-}
-
-/// The last day before `until`.
-fn last_day(until: Day) -> String {
-    if until == Day::MAX { until } else { until - 1 }.to_string()
 }
 
 fn holds(person: &projection::Person<'_>, bundle: &Bundle, on: Day) -> Vec<CardNow> {
@@ -301,28 +300,28 @@ fn claim_steps(
     let of_year = person.claims().filter(|(_, claim)| claim.ended >= first && claim.ended <= on);
     let mut copay_of_year = 0;
     of_year
-        .map(|(fact, claim)| claim_step(&person.view, fact, claim, exemptions, bundle, &mut copay_of_year))
+        .map(|(fact, claim)| claim_step(person, fact, claim, exemptions, bundle, &mut copay_of_year))
         .collect()
 }
 
 fn claim_step(
-    view: &PersonView<'_>,
+    person: &projection::Person<'_>,
     fact: &Fact,
     claim: &Claim,
     exemptions: &Exemptions<'_>,
     bundle: &Bundle,
     copay_of_year: &mut i64,
 ) -> ClaimStep {
-    let facility = facility(claim, bundle);
-    let verdict = verdict(view, claim, facility, exemptions, bundle);
+    let visit = Visit::new(person, fact, claim, facility(claim, bundle));
+    let verdict = visit.verdict(&person.view, exemptions, bundle);
     let mut counted = 0i64;
     let mut segments = Vec::new();
-    for segment in view.segments(claim) {
+    for segment in person.view.segments(claim) {
         let day = decides_on(claim, &segment);
-        if day.year() == claim.ended.year() && counts(claim, facility, day, bundle) {
+        if day.year() == claim.ended.year() && visit.counts(day, bundle) {
             counted = counted.saturating_add(segment.copay);
         }
-        let decision = bundle.policy.decide(&case(claim, &segment, facility, exemptions));
+        let decision = bundle.policy.decide(&visit.case(&segment, exemptions));
         let due = decision.basis_points.map(|rate| due(segment.covered, rate));
         segments.push(SegmentStep {
             group: segment.group.to_string(),

@@ -15,15 +15,16 @@
 //!
 //! *Five years* complete on the day that the latest begun card with such a day says (NAM_NAM_LIEN_TUC); where none does, on
 //! the day on which five years of cards in this history complete, gaps of up to three months not counted as breaks; else it
-//! is unknown, and unknown is not exempt.
+//! is unknown, and unknown is not exempt. A longer gap begins anew: what a card from before it says no longer holds.
 //!
 //! Claims in force, by their last day: **claims**, **covered** (T_TONGCHI_BH), **copay** (T_BNCCT) and **fund** (T_BHTT) as
 //! charged; **due**: the copay that policy asks for, segment by segment: card rate of the segment's group times the
 //! route's share, unless the visit is cheap (below 15 % of the level) or the year's copay was behind the person before that
 //! day, by our reckoning or by the payer's word. A claim is **overcharged** or **undercharged** when its copay differs from that by more than one dong, and by how much is
-//! **overcharge** or **undercharge**. **low_cost** and **exempted** count claims that these two rules made free;
-//! **unpriced** those for which policy has no rate (then nothing is due, over or under). A withdrawn payment request (route code 8) is no
-//! claim. The claims of subjects without any identifier count too; such a subject is no person.
+//! **overcharge** or **undercharge**. **low_cost** and **exempted** count claims for which one of these two rules raised what
+//! the card pays to all: nothing is due then, unless the route pays a share only, which still applies (QD 3176, MUC_HUONG); a
+//! claim whose card pays all anyway is in neither. **unpriced** those for which policy has no rate (then nothing is due, over or under). A withdrawn payment request (route code 8) is no
+//! claim. An *inpatient* is who was admitted to a ward by the claim, where it says nothing by its check-in. The claims of subjects without any identifier count too; such a subject is no person.
 
 mod cells;
 mod claims;

@@ -91,16 +91,13 @@ impl<'p> Person<'p> {
     }
 
     /// When five years in a row complete, by the cards that began up to the end of the year of `on`; `None`: it is not known.
-    /// The whole year: a card that tells the day is often newer than the day, and the exemption holds from the day.
+    /// The whole year: a card that tells the day is often newer than the day, and the exemption holds from the day. What a card
+    /// says holds as long as the insurance it was printed for, without a longer gap than the rule allows.
     pub(crate) fn five_years(&self, on: Day, bundle: &Bundle) -> Option<FiveYears> {
         let on = Day::new_year(on.year() + 1) - 1;
-        let cards = self.all.holdings.cards.iter().rev().filter(|card| card.span.from <= on);
-        if let Some(complete_on) = cards.filter_map(|card| card.five_years).next() {
-            return Some(FiveYears { complete_on, printed: true });
-        }
         let rule = bundle.policy.five_years(on)?;
         let mut run: Option<Span> = None;
-        for span in self.all.insured.as_slice().iter().filter(|span| span.from <= on) {
+        for span in self.all.insured.as_slice().iter().take_while(|span| span.from <= on) {
             run = Some(match run {
                 Some(run) if span.from <= run.until.add_months(rule.gap_months as i32) => {
                     Span { from: run.from, until: span.until }
@@ -108,8 +105,16 @@ impl<'p> Person<'p> {
                 _ => *span,
             });
         }
+        let run = run?;
+        let cards = self.all.holdings.cards.iter().rev();
+        let mut of_run = cards.filter(|card| run.from <= card.span.from && card.span.from <= on);
+        if let Some(complete_on) = of_run.find_map(|card| card.five_years) {
+            return Some(FiveYears { complete_on, printed: true });
+        }
         // A card whose first day wasn't sent says nothing of how long.
-        let run = run.filter(|run| run.from > Day::MIN)?;
+        if run.from == Day::MIN {
+            return None;
+        }
         let complete_on = run.from.anniversary(rule.years as i32);
         (complete_on < run.until).then_some(FiveYears { complete_on, printed: false })
     }

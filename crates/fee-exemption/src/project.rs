@@ -2,7 +2,7 @@
 
 use contract::Day;
 use policy::Bundle;
-use projection::{Span, Spans, came, facility_on, known_group, tier_code};
+use projection::{Span, Spans, came, facility_on, known_group, tier_code, within};
 use smallvec::SmallVec;
 use timeline::{Axis, Sink};
 
@@ -12,7 +12,7 @@ use crate::{
         LOW_COST, OVERCHARGE, OVERCHARGED, TIER_GROUP, UNDERCHARGE, UNDERCHARGED, UNPRICED, WINDOW,
         rate_code,
     },
-    claims::verdict,
+    claims::Visit,
     person::{Exemptions, Person},
 };
 
@@ -45,14 +45,12 @@ fn people<S: Sink>(
         let agreed = exempt.and(&confirmed);
         [(EXEMPT, exempt), (CONFIRMED, confirmed), (AGREED, agreed)]
     });
-    for (place, commune) in person.places.actual().as_slice() {
-        let place = place.and(days);
-        for main in &person.mains {
-            let window = place.and(main.span);
+    for (place, commune) in person.places.actual().within(days) {
+        for (window, main) in within(&person.mains, |main| main.span, place) {
             if person.insured.within(window).next().is_none() {
                 continue;
             }
-            let cell = sink.cell(COMMUNE, &[*commune, known_group(main.group, bundle), rate_code(main.rate)]);
+            let cell = sink.cell(COMMUNE, &[commune, known_group(main.group, bundle), rate_code(main.rate)]);
             add(sink, cell, INSURED, &person.insured, window);
             for (measure, spans) in levels.iter().flatten() {
                 add(sink, cell, *measure, spans, window);
@@ -74,10 +72,11 @@ fn add<S: Sink>(sink: &mut S, cell: S::Cell, measure: usize, spans: &Spans, wind
 
 fn charged<S: Sink>(person: &Person<'_>, exemptions: &Exemptions<'_>, bundle: &Bundle, sink: &mut S) {
     let days = asked_for(sink.flows());
-    for (_, claim) in person.all.claims().filter(|(_, claim)| days.contains(claim.ended)) {
+    for (fact, claim) in person.all.claims().filter(|(_, claim)| days.contains(claim.ended)) {
         let Some(came) = came(claim.route, bundle) else { continue };
         let (facility, class) = facility_on(claim.facility, claim.ended, bundle);
-        let verdict = verdict(&person.all.view, claim, class, exemptions, bundle);
+        let visit = Visit::new(&person.all, fact, claim, class);
+        let verdict = visit.verdict(&person.all.view, exemptions, bundle);
         let difference = verdict.difference(claim.copay);
         let tier = tier_code(class.map(|class| class.tier));
         let cells = [

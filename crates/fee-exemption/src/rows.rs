@@ -1,11 +1,11 @@
 //! Lists: who is exempt, who is fully covered, who is near the threshold, which claims were charged wrongly.
 
 use contract::{Code, Day};
-use policy::{Bundle, Money, Percent};
-use projection::{Card, List, ListRow, Main};
+use policy::{Bundle, Money, Percent, Rule};
+use projection::{Card, List, ListRow, Main, Span};
 
 use crate::{
-    claims::{facility, verdict},
+    claims::{Visit, facility},
     person::{Person, Says},
 };
 
@@ -94,23 +94,46 @@ fn exempt(person: &Person<'_>, main: &Main, bundle: &Bundle, on: Day) -> Option<
     Some(ListRow { values, event: None })
 }
 
-fn covered(person: &Person<'_>, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
+/// The group that pays all on a day, since when and until when.
+pub(crate) struct PaysAll<'a> {
+    pub(crate) span: Span,
+    /// The card in force of that group that does, of several the latest begun; `None`: a status gives the group.
+    card: Option<&'a Card>,
+    pub(crate) rule: &'a Rule,
+}
+
+/// Whether `main`, the main group of a day on which the person is insured, pays all.
+pub(crate) fn pays_all<'a>(
+    person: &'a projection::Person<'_>,
+    main: &Main,
+    bundle: &'a Bundle,
+    on: Day,
+) -> Option<PaysAll<'a>> {
     if main.rate != Some(10_000) {
         return None;
     }
-    let insured = person.all.insured.at(on)?.and(main.span);
+    let span = person.insured.at(on)?.and(main.span);
     // Of a group that no table knows the digit decides: somebody may hold two of its cards, and one of them pays less.
-    let pays_all = |card: &&Card| {
+    let does = |card: &&Card| {
         let rate = bundle.policy.card_rate(card.group, card.digit, on).map(|rate| rate.basis_points);
         card.group == main.group && card.span.contains(on) && rate == main.rate
     };
-    let card = person.all.holdings.cards.iter().rfind(pays_all);
+    let card = person.holdings.cards.iter().rfind(does);
     let digit = card.map_or(Code::EMPTY, |card| card.digit);
     let rule = bundle.policy.card_rate(main.group, digit, on)?.rule;
-    let until = if insured.until == Day::MAX { insured.until } else { insured.until - 1 };
+    Some(PaysAll { span, card, rule })
+}
+
+fn covered(person: &Person<'_>, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
+    let PaysAll { span, card, rule } = pays_all(&person.all, main, bundle, on)?;
     let values =
-        vec![main.group.to_string(), insured.from.to_string(), until.to_string(), rule.id().to_owned()];
+        vec![main.group.to_string(), span.from.to_string(), last_day(span.until), rule.id().to_owned()];
     Some(ListRow { values, event: card.map(|card| card.event) })
+}
+
+/// The last day before `until`.
+pub(crate) fn last_day(until: Day) -> String {
+    if until == Day::MAX { until } else { until - 1 }.to_string()
 }
 
 fn near(person: &Person<'_>, main: &Main, bundle: &Bundle, on: Day) -> Option<ListRow> {
@@ -147,7 +170,8 @@ fn mischarged(person: &Person<'_>, bundle: &Bundle, on: Day, rows: &mut Vec<List
         if projection::came(claim.route, bundle).is_none() {
             continue;
         }
-        let verdict = verdict(&person.all.view, claim, facility(claim, bundle), &exemptions, bundle);
+        let visit = Visit::new(&person.all, fact, claim, facility(claim, bundle));
+        let verdict = visit.verdict(&person.all.view, &exemptions, bundle);
         let difference = verdict.difference(claim.copay);
         if difference == 0 {
             continue;

@@ -176,6 +176,87 @@ fn five_years_of_cards_in_this_history_count_where_no_card_says_a_day() {
 }
 
 #[test]
+fn what_a_card_says_of_five_years_ends_with_the_insurance_it_was_printed_for() {
+    // Five years without insurance lie between the two cards of p1, three months between those of p2.
+    people(
+        "
+        p1 2016-01-01 insurance-granted group=GD digit=4 from=2016-01-01 until=2020-12-31 five=2020-01-01
+        p1 2026-01-01 insurance-granted group=GD digit=4 from=2026-01-01 until=2026-12-31
+        p1 2026-03-02 claim-submitted facility=01003 route=1.3 group=GD digit=4 covered=100_000_000 copay=20_000_000 fund=80_000_000
+        p2 2016-01-01 insurance-granted group=HX digit=4 from=2025-01-01 until=2025-09-30 five=2025-02-01
+        p2 2026-01-01 insurance-granted group=HX digit=4 from=2026-01-01 until=2026-12-31
+        p2 2026-03-02 claim-submitted facility=01003 route=1.3 group=HX digit=4 covered=100_000_000 copay=20_000_000 fund=80_000_000
+        ",
+        &expect![[r#"
+            commune[none GD 80%] insured 2026-01-01..2027-01-01: 1
+            commune[none HX 80%] insured 2025-01-01..2025-10-01: 1
+            commune[none HX 80%] insured 2026-01-01..2027-01-01: 1
+            commune[none HX 80%] exempt 2026-03-02..2027-01-01: 1
+        "#]],
+    );
+}
+
+#[test]
+fn who_was_admitted_by_the_check_in_alone_is_an_inpatient() {
+    // At a hospital that was central, self-referral is paid for inpatients alone: 40 %.
+    facilities(
+        "
+        p1 2026-03-01 visit-opened    facility=01001 route=3.1 admitted=2026-03-01 key=lk1
+        p1 2026-03-04 claim-submitted facility=01001 route=3.1 group=HN digit=2 covered=1_000_000 copay=600_000 fund=400_000 key=lk1
+        ",
+        &expect![[r#"
+            facility[01001 self] claims on 2026-03-04: 1
+            facility[01001 self] covered on 2026-03-04: 100000000
+            facility[01001 self] copay on 2026-03-04: 60000000
+            facility[01001 self] fund on 2026-03-04: 40000000
+            facility[01001 self] due on 2026-03-04: 60000000
+        "#]],
+    );
+}
+
+#[test]
+fn a_cheap_visit_on_a_route_that_pays_half_counts_as_low_cost_and_half_is_due() {
+    facilities(
+        "
+        p1 2026-07-06 claim-submitted facility=01003 route=1.18 group=GD digit=4 covered=200_000 copay=100_000 fund=100_000
+        p1 2026-07-07 claim-submitted facility=01003 route=1.3  group=HN digit=2 covered=200_000 copay=0 fund=200_000
+        ",
+        &expect![[r#"
+            facility[01003 form] claims on 2026-07-07: 1
+            facility[01003 form] covered on 2026-07-07: 20000000
+            facility[01003 form] fund on 2026-07-07: 20000000
+            facility[01003 self] claims on 2026-07-06: 1
+            facility[01003 self] covered on 2026-07-06: 20000000
+            facility[01003 self] copay on 2026-07-06: 10000000
+            facility[01003 self] fund on 2026-07-06: 10000000
+            facility[01003 self] due on 2026-07-06: 10000000
+            facility[01003 self] low_cost on 2026-07-06: 1
+        "#]],
+    );
+}
+
+/// Each of thousands of homes with each of thousands of cards would not end.
+#[test]
+fn thousands_of_homes_and_cards_are_laid_beside_one_another() {
+    let lines = (0..2_500).map(|number| {
+        let day = Day::new_year(1920) + number * 10;
+        let commune = if number % 2 == 0 { "00004" } else { "00008" };
+        format!(
+            "p1 {day} residence-changed kind=permanent commune={commune} from={day}\n\
+             p1 {day} insurance-granted group=GD digit=4 from={} until={} key=K{number}\n",
+            day + 2,
+            day + 4
+        )
+    });
+    let last = "p1 2026-01-01 insurance-granted group=GD digit=4 from=2026-01-01 until=2026-12-31 key=K";
+    let story: String = lines.chain([last.to_owned()]).collect();
+    expect![[r#"
+        commune[00008 GD 80%] insured 2026-01-01..2027-01-01: 1
+    "#]]
+    .assert_eq(&Story::tell(&story).figures::<FeeExemption>(&BUNDLE, &["commune"]));
+}
+
+#[test]
 fn copay_of_self_referral_that_is_not_paid_in_full_does_not_count() {
     people(
         &format!(
@@ -433,6 +514,35 @@ fn of_two_cards_of_an_unknown_group_the_one_that_pays_all_says_why() {
         p1: ZZ | 2026-01-01 | 2026-12-31 | card-unknown-group-digit-1
     "#]],
     );
+}
+
+#[test]
+fn an_explanation_says_why_by_the_card_that_pays_all_and_by_the_payers_word() {
+    let story = Story::tell(
+        "
+        p1 2026-01-01 insurance-granted group=ZZ digit=3 from=2026-01-01 until=2026-12-31
+        p1 2026-02-01 insurance-granted group=ZZ digit=1 from=2026-02-01 until=2026-12-31 key=K2
+        p2 2026-01-01 insurance-granted group=GD digit=4 from=2026-01-01 until=2026-12-31
+        p2 2026-03-20 exemption-confirmed year=2026 exempt_from=2026-03-10
+        p3 2026-03-20 exemption-confirmed year=2026 exempt_from=2026-03-10
+        ",
+    );
+    let mut text = String::new();
+    story.each(|name, person| {
+        let explanation = explain(person, &BUNDLE, "2026-05-01".parse().unwrap());
+        text.push_str(&format!("{name}: exempt {}\n", explanation.exempt));
+        for why in explanation.why {
+            text.push_str(&format!("  {} {}..{}: {}\n", why.kind, why.since, why.until, why.rule.id));
+        }
+    });
+    expect![[r#"
+        p1: exempt true
+          card 2026-02-01..2026-12-31: card-unknown-group-digit-1
+        p2: exempt true
+          payer 2026-03-10..2026-12-31: annual-exemption
+        p3: exempt false
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]

@@ -97,6 +97,8 @@ proptest! {
         prop_assert_eq!(explained.insured, holds(INSURED));
         let annual = explained.why.iter().any(|why| why.kind == "annual");
         prop_assert_eq!(annual, holds(EXEMPT), "{:?}", explained.why);
+        let payer = explained.why.iter().any(|why| why.kind == "payer");
+        prop_assert_eq!(payer, holds(CONFIRMED), "{:?}", explained.why);
         let full = all.iter().any(|one| {
             one.cube == COMMUNE && one.measure == INSURED && one.key[2] == Code::new("100%") && one.from <= on && on < one.until
         });
