@@ -5,6 +5,7 @@ use std::{
     fmt::Display,
     fs,
     ops::Range,
+    panic::AssertUnwindSafe,
     path::Path,
 };
 
@@ -85,8 +86,9 @@ fn bundle_files() -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-/// Days on which something changes by itself, and the days before them.
-const DAYS: [&str; 12] = [
+/// Days on which something changes by itself, and the days before them; and the first and the last that figures are kept for.
+const DAYS: [&str; 14] = [
+    "2024-01-01",
     "2025-06-30",
     "2025-12-31",
     "2026-01-01",
@@ -99,6 +101,7 @@ const DAYS: [&str; 12] = [
     "2026-12-31",
     "2027-01-01",
     "2027-03-15",
+    "2028-12-31",
 ];
 
 /// What is asked: on days of which something is to be feared, and as known at some moments.
@@ -149,6 +152,11 @@ pub fn same<N: Display + Default + PartialEq>(
         .take(12)
         .collect();
     panic!("seed {seed}, {question:?}:\n{}", differ.join("\n"));
+}
+
+/// Whether `check` fails, as a law must where a bug is planted.
+pub fn fails(check: impl FnOnce()) -> bool {
+    std::panic::catch_unwind(AssertUnwindSafe(check)).is_err()
 }
 
 /// Which random cities: `LAW_CITIES` of them, from `LAW_SEED` on.

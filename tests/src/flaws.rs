@@ -1,6 +1,6 @@
 //! Planted bugs: what a broken engine would make of a log. Every checker must notice every one of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use contract::{EventId, EventView, Kind, v1::SubjectKind};
 use simulator::truth::Moment;
@@ -31,11 +31,19 @@ pub enum Flaw {
     LosesWhatIsOfNobody,
     /// What comes from no identifier counts as a person.
     TakesNobodyForSomebody,
+    /// Of several versions of a record the last that arrived counts, whenever it was made.
+    TakesTheLastArrived,
+    /// What arrives twice is two events, of two records.
+    CountsCopies,
+    /// What comes after so many records of a partition is lost.
+    ForgetsAfter(usize),
+    /// Two neighbours of a partition have each other's offset.
+    SwapsOffsets,
 }
 
 impl Flaw {
-    /// All of them.
-    pub const ALL: [Flaw; 9] = [
+    /// Those that figures of the truth don't have.
+    pub const ALL: [Flaw; 12] = [
         Flaw::LosesOneIn(10_000),
         Flaw::RevivesTheOlder,
         Flaw::ForgetsVoids,
@@ -45,11 +53,34 @@ impl Flaw {
         Flaw::LosesWhatIsLate,
         Flaw::LosesWhatIsOfNobody,
         Flaw::TakesNobodyForSomebody,
+        Flaw::TakesTheLastArrived,
+        Flaw::CountsCopies,
+        Flaw::SwapsOffsets,
     ];
+
+    /// Those by which the order, the copies or the partitions of a log would matter.
+    pub const OF_ORDER: [Flaw; 3] = [Flaw::TakesTheLastArrived, Flaw::CountsCopies, Flaw::ForgetsAfter(20)];
+
+    /// Those by which a link or an unlink would not do what it says.
+    pub const OF_LINKS: [Flaw; 2] = [Flaw::ForgetsUnlinks, Flaw::LosesWhatIsCarried];
 
     /// The log as an engine with this bug would see it.
     #[must_use]
     pub fn seen(self, log: &Log) -> Log {
+        match self {
+            Flaw::TakesTheLastArrived => return log.iter().map(|records| last_arrived(records)).collect(),
+            Flaw::CountsCopies => return log.iter().map(|records| copies_apart(records)).collect(),
+            Flaw::ForgetsAfter(many) => {
+                return log.iter().map(|records| records.iter().take(many).cloned().collect()).collect();
+            }
+            Flaw::SwapsOffsets => {
+                let mut swapped = log.clone();
+                let pairs = swapped.iter_mut().flat_map(|records| records.chunks_exact_mut(2));
+                pairs.for_each(|pair| pair.swap(0, 1));
+                return swapped;
+            }
+            _ => {}
+        }
         let taken_back: BTreeSet<EventId> =
             log.iter().flatten().filter_map(|record| view(record).voids.or(view(record).corrects)).collect();
         let month_ms = 30 * 86_400_000;
@@ -66,7 +97,7 @@ impl Flaw {
                 Flaw::LosesWhatIsCarried => event.kind != Kind::CarriedEvent,
                 Flaw::LosesWhatIsLate => event.recorded_at.0 - event.occurred_at.0 < month_ms,
                 Flaw::LosesWhatIsOfNobody => event.subject_kind != SubjectKind::None,
-                Flaw::TakesNobodyForSomebody => true,
+                _ => true,
             }
         };
         let reads = |record: &Vec<u8>| match self {
@@ -75,6 +106,35 @@ impl Flaw {
         };
         log.iter().map(|records| records.iter().filter(|record| sees(record)).map(reads).collect()).collect()
     }
+}
+
+/// Of each record of a subject the event that stands last.
+fn last_arrived(records: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let record = |bytes: &[u8]| {
+        let event = view(bytes);
+        (event.subject, event.emitter.to_string(), event.record_key.to_string(), event.kind)
+    };
+    let mut seen = HashSet::new();
+    let mut kept: Vec<Vec<u8>> =
+        records.iter().rev().filter(|bytes| seen.insert(record(bytes))).cloned().collect();
+    kept.reverse();
+    kept
+}
+
+/// Every copy as an event of its own.
+fn copies_apart(records: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut seen = HashSet::new();
+    let apart = records.iter().zip(0u32..).map(|(bytes, number)| {
+        let event = view(bytes);
+        if seen.insert((event.subject, event.event_id)) {
+            return bytes.clone();
+        }
+        let mut event = contract::decode(bytes).expect("the simulator writes events");
+        event.event_id[..4].copy_from_slice(&number.to_be_bytes());
+        event.record_key.push_str(&format!(" {number}"));
+        contract::encode(&event)
+    });
+    apart.collect()
 }
 
 /// The record, about the same subject as if it came from a card.

@@ -22,9 +22,9 @@ use crate::{
 };
 
 const GROUPS: [&str; 11] = ["TE", "DN", "HT", "GD", "HN", "CN", "CC", "LH", "BT", "QN", "ZZ"];
-const ROUTES: [&str; 17] = [
-    "1.1", "1.2", "1.3", "1.5", "1.11", "1.12", "1.13", "1.14", "1.15", "1.18", "2", "3.1", "3.2", "8", "9",
-    "10", "zz",
+const ROUTES: [&str; 28] = [
+    "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.11", "1.12", "1.13", "1.14", "1.15", "1.16", "1.17",
+    "1.18", "2", "3.1", "3.2", "3.3", "3.6", "7", "7.2", "7.3", "7.4", "8", "9", "10", "zz",
 ];
 const VISIT_TYPES: [&str; 7] = ["01", "02", "03", "04", "09", "15", "16"];
 const FORMS: [&str; 9] = ["77", " 77 ", "ab/26", "AB/26", "Ab/26 ", "78", "", "", "đ9"];
@@ -57,6 +57,8 @@ pub(crate) fn life(city: &City, traits: &Traits, teller: &mut Teller<'_>, dice: 
         adversary.links(teller, identities);
     }
     reach_back(teller.person, city.first_day, &mut own);
+    let born = traits.born;
+    Adversary { city, traits, dice: &mut own, born, nameless, serial: 50 }.other_ends(teller);
     if adversary.dice.permille(300) && !teller.person.told.is_empty() {
         // What is taken back may become known after what takes it back.
         let known = teller.person.told.len() as u64;
@@ -247,6 +249,65 @@ impl Adversary<'_> {
         }
     }
 
+    /// What the other end tells too: who was sent back, and that a patient was admitted.
+    fn other_ends(&mut self, teller: &mut Teller<'_>) {
+        for told in teller.person.told.clone() {
+            let Says::Referral(back @ Referral { step: ReferralStep::Returned, .. }) = told.says else {
+                continue;
+            };
+            let is_new = told.copy_of.is_none() && told.takes_back.is_none();
+            if is_new && teller.person.is_named(told.identity) && self.dice.permille(600) {
+                let other = if told.emitter == back.from { back.to } else { back.from };
+                let typed = Key::new(self.dice.pick::<&str>(&FORMS));
+                let form = if self.dice.permille(700) { back.form } else { typed };
+                let later_ms = *self.dice.pick(&[0, 0, 1, 9, 366, 367]) * 86_400_000;
+                teller.push(Told {
+                    emitter: other,
+                    record_key: self.record_key(),
+                    asserted_ms: told.asserted_ms + later_ms,
+                    occurred_ms: told.occurred_ms + later_ms,
+                    recorded_ms: told.recorded_ms + later_ms,
+                    says: Says::Referral(Referral { form, ..back }),
+                    withdraws: false,
+                    by_operator: false,
+                    ..told
+                });
+            }
+        }
+        if teller.person.is_named(0) && self.dice.permille(250) {
+            self.admitted_by_check_in(teller);
+        }
+    }
+
+    /// A claim that leaves out what its check-in said: that the patient was admitted.
+    fn admitted_by_check_in(&mut self, teller: &mut Teller<'_>) {
+        let Says::Claimed(mut claim) = self.claim() else { return };
+        claim.route = self.code(&["3.1", "3.1", "3.3", "1.1"]);
+        let admitted_ms = claim.admitted_ms.take().or(Some(claim.started_ms + 3_600_000));
+        let Claim { facility, visit_type, route, started_ms, ended_ms, .. } = *claim;
+        let opened = Told {
+            identity: 0,
+            emitter: facility,
+            record_key: self.record_key(),
+            asserted_ms: started_ms,
+            occurred_ms: started_ms,
+            recorded_ms: started_ms + 60_000,
+            says: Says::VisitOpened { facility, visit_type, route, admitted_ms },
+            takes_back: None,
+            withdraws: false,
+            by_operator: false,
+            copy_of: None,
+        };
+        teller.push(opened.clone());
+        teller.push(Told {
+            asserted_ms: ended_ms,
+            occurred_ms: ended_ms,
+            recorded_ms: ended_ms + 60_000,
+            says: Says::Claimed(claim),
+            ..opened
+        });
+    }
+
     fn says(&mut self) -> Says {
         let kind = *self.dice.weighted(&[
             (6, 0u8),
@@ -349,7 +410,7 @@ impl Adversary<'_> {
         let (from, until) = self.interval();
         let years = *self.dice.pick(&[-900i32, -40, 0, 200, 2000]);
         Says::Insured(Card {
-            group: self.code(&GROUPS),
+            group: self.printed_group(),
             digit: self.code(&["1", "2", "3", "4", "5", ""]),
             from,
             until,
@@ -375,7 +436,7 @@ impl Adversary<'_> {
             _ => ReferralStep::Cancelled,
         };
         let form = Key::new(self.dice.pick::<&str>(&FORMS));
-        let (from, to) = (self.facility(), self.facility());
+        let (from, to) = (self.end_of_referral(), self.end_of_referral());
         Says::Referral(Referral { step, form, from, to })
     }
 
@@ -384,10 +445,12 @@ impl Adversary<'_> {
         let inpatient = self.dice.permille(400);
         let days = if inpatient { *self.dice.pick(&[0, 1, 3, 20, 70, 400]) } else { 0 };
         let ended_ms = at(started + days, 60_000_000);
+        let route = self.code(&ROUTES);
         let mut claim = Claim {
-            facility: self.facility(),
+            // What this route pays hangs on the hospital.
+            facility: if route.as_str() == "3.3" { self.hospital() } else { self.facility() },
             visit_type: self.code(&VISIT_TYPES),
-            route: self.code(&ROUTES),
+            route,
             referred_from: if self.dice.permille(200) { self.facility() } else { Short::EMPTY },
             form: Key::new(self.dice.pick::<&str>(&FORMS)),
             started_ms: at(started, 20_000_000),
@@ -398,7 +461,7 @@ impl Adversary<'_> {
             discharge: 1,
             covered: self.money(),
             self_paid: self.money() / 7,
-            group: self.code(&GROUPS),
+            group: self.printed_group(),
             digit: self.code(&["1", "2", "3", "4", "5", ""]),
             exempt_from: self.perhaps(80),
             charged_rate: *self.dice.pick(&[0, 4000, 4750, 5000, 8000, 9500, 10_000]),
@@ -493,6 +556,27 @@ impl Adversary<'_> {
                 facilities[place as usize].code
             }
         }
+    }
+
+    /// A facility, or what nobody could take for one.
+    fn end_of_referral(&mut self) -> Short {
+        match self.dice.below(30) {
+            0 => Short::new("1090012"),
+            1 => Short::new("79b01"),
+            2 => Short::new("79A01"),
+            _ => self.facility(),
+        }
+    }
+
+    fn hospital(&mut self) -> Short {
+        let hospitals = self.city.places.hospitals();
+        let number = *self.dice.pick(hospitals);
+        self.city.places.facility(number).code
+    }
+
+    /// The group that a card prints: one of 10 or 12 digits none.
+    fn printed_group(&mut self) -> Short {
+        if self.dice.permille(100) { Short::EMPTY } else { self.code(&GROUPS) }
     }
 
     fn commune(&mut self) -> Short {

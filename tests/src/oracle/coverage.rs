@@ -2,7 +2,11 @@
 
 use simulator::truth::{DayNumber, Says};
 
-use super::{Sums, days, held, in_force::Fact, world::World, world::main_group};
+use super::{
+    Sums, days, held,
+    in_force::Fact,
+    world::{World, came, main_group},
+};
 
 pub(super) fn count_person(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
     let on = sums.on();
@@ -13,10 +17,11 @@ pub(super) fn count_person(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
         held::cards(facts).into_iter().filter(|grant| grant.holds(on)).collect();
     let insured = !cards.is_empty();
     let record = has_record(facts, on);
-    let managed = record && facts.iter().any(|fact| is_contact(fact) && within_a_year(fact.on(), on));
-    let checked_up = facts
-        .iter()
-        .any(|fact| is_check_up(fact) && fact.on() <= on && days::year(fact.on()) == days::year(on));
+    let managed = record && facts.iter().any(|fact| is_contact(fact) && within_a_year(counts_on(fact), on));
+    let checked_up = facts.iter().any(|fact| {
+        let day = counts_on(fact);
+        is_check_up(fact) && day <= on && days::year(day) == days::year(on)
+    });
     let (permanent, actual) = held::communes(world, facts, on);
 
     let (band, sex) = (band(facts, on), sex(facts));
@@ -40,7 +45,6 @@ pub(super) fn count_person(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
         .map(|grant| (held::card(grant).group.to_owned(), held::card(grant).digit.to_owned()))
         .collect();
     groups.extend(held::statuses(facts, on).into_iter().map(|group| (group.to_owned(), String::new())));
-    groups.retain(|(group, _)| !group.is_empty());
     let mut cells: Vec<(&str, String)> = Vec::new();
     if let Some((main, _)) = main_group(&groups, on) {
         cells.push(("main", World::group(&main)));
@@ -79,10 +83,11 @@ pub(super) fn count_care(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
                 }
                 (&claim.facility, "check_ups")
             }
-            Says::Claimed(claim) => (&claim.facility, "contacts"),
+            Says::Claimed(claim) if is_contact(fact) => (&claim.facility, "contacts"),
             _ => continue,
         };
-        sums.flow("coverage/facility", &[&world.facility(facility.as_str())], measure, fact.on(), 1);
+        let place = world.facility(facility.as_str());
+        sums.flow("coverage/facility", &[&place], measure, counts_on(fact), 1);
     }
 }
 
@@ -139,13 +144,26 @@ pub(super) fn has_record(facts: &[Fact<'_>], on: DayNumber) -> bool {
 pub(super) fn is_check_up(fact: &Fact<'_>) -> bool {
     match &fact.told.says {
         Says::CheckUp { .. } => true,
-        Says::Claimed(claim) => matches!(claim.visit_type.as_str(), "15" | "16"),
+        Says::Claimed(claim) => is_contact(fact) && matches!(claim.visit_type.as_str(), "15" | "16"),
         _ => false,
     }
 }
 
 pub(super) fn is_contact(fact: &Fact<'_>) -> bool {
-    matches!(fact.told.says, Says::CheckUp { .. } | Says::Care { .. } | Says::Claimed(_))
+    match &fact.told.says {
+        Says::CheckUp { .. } | Says::Care { .. } => true,
+        // A withdrawn payment request is no visit.
+        Says::Claimed(claim) => came(claim.route.as_str()).is_some(),
+        _ => false,
+    }
+}
+
+/// The day on which care counts: of a claim its last.
+pub(super) fn counts_on(fact: &Fact<'_>) -> DayNumber {
+    match &fact.told.says {
+        Says::Claimed(claim) => days::day_of(claim.ended_ms),
+        _ => fact.on(),
+    }
 }
 
 pub(super) fn within_a_year(contact: DayNumber, on: DayNumber) -> bool {

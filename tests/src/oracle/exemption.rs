@@ -5,7 +5,8 @@ use simulator::truth::{Claim, DayNumber, Money, Says, Segment};
 use super::{
     FIRST_YEAR, LAST_YEAR, Sums, days, held,
     in_force::Fact,
-    world::{World, base_salary, came, card_rate, copay_counts, main_group, route_factor},
+    referral::admitted,
+    world::{Span, World, base_salary, came, card_rate, copay_counts, main_group, route_factor},
 };
 
 /// An exemption of a calendar year.
@@ -30,14 +31,14 @@ pub(super) struct Annual {
 }
 
 pub(super) fn count_claims(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
-    let exemptions = exemptions(facts);
+    let exemptions = exemptions(world, facts);
     for fact in facts {
         count_claim(world, facts, fact, &exemptions, sums);
     }
 }
 
-pub(super) fn exemptions(facts: &[Fact<'_>]) -> Vec<Exemption> {
-    (FIRST_YEAR - 1..=LAST_YEAR + 1).filter_map(|year| exemption(facts, year)).collect()
+pub(super) fn exemptions(world: &World, facts: &[Fact<'_>]) -> Vec<Exemption> {
+    (FIRST_YEAR - 1..=LAST_YEAR + 1).filter_map(|year| exemption(world, facts, year)).collect()
 }
 
 pub(super) fn count_person(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
@@ -55,7 +56,7 @@ pub(super) fn count_person(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
         None => "unknown",
     };
     let (_, actual) = held::communes(world, facts, on);
-    let exempt = exemptions(facts).iter().any(|exemption| exemption.holds(on));
+    let exempt = exemptions(world, facts).iter().any(|exemption| exemption.holds(on));
     let confirmed = is_confirmed(facts, on);
     let codes: &[&str] = &[&actual, &World::group(&group), rate];
     sums.level("fee-exemption/commune", codes, "insured", true);
@@ -103,21 +104,22 @@ fn parts(claim: &Claim) -> Vec<(DayNumber, Segment)> {
 }
 
 /// The exemption of a year: copay strictly above six months' base salary, and five years in a row.
-fn exemption(facts: &[Fact<'_>], year: i32) -> Option<Exemption> {
+fn exemption(world: &World, facts: &[Fact<'_>], year: i32) -> Option<Exemption> {
     let last = days::last_of(year);
-    let passed_on = annual(facts, last).passed_on?;
+    let passed_on = annual(world, facts, last).passed_on?;
     let since = passed_on.max(five_years(facts, last)?);
     (since <= last).then_some(Exemption { year, since, passed_on })
 }
 
 /// The copay of the year of a day, up to and with the day.
-pub(super) fn annual(facts: &[Fact<'_>], on: DayNumber) -> Annual {
+pub(super) fn annual(world: &World, facts: &[Fact<'_>], on: DayNumber) -> Annual {
     let mut copays: Vec<(DayNumber, Money)> = Vec::new();
     for fact in facts {
         let Says::Claimed(claim) = &fact.told.says else { continue };
+        let visit = Visit::new(world, facts, fact, claim);
         for (day, part) in parts(claim) {
             let of_year = days::year(day) == days::year(on) && day <= on;
-            if of_year && copay_counts(claim.route.as_str(), claim.admitted_ms.is_some(), day) {
+            if of_year && visit.factor(day).is_some_and(|factor| copay_counts(claim.route.as_str(), factor)) {
                 copays.push((day, part.copay));
             }
         }
@@ -155,7 +157,8 @@ fn cut(exact: i128, parts: i128) -> Money {
     exact.div_euclid(parts) as Money
 }
 
-/// When five years in a row complete, as far as is known by `on`: as the latest begun card says, else by the cards themselves.
+/// When five years in a row complete, as far as is known by `on`: as the latest begun card says, unless too long a gap came after
+/// it, else by the cards themselves.
 pub(super) fn five_years(facts: &[Fact<'_>], on: DayNumber) -> Option<DayNumber> {
     let died = held::died(facts).unwrap_or(DayNumber::MAX);
     let mut cards = held::cards(facts);
@@ -163,12 +166,15 @@ pub(super) fn five_years(facts: &[Fact<'_>], on: DayNumber) -> Option<DayNumber>
         card.without = card.without.min(died);
     }
     cards.retain(|card| card.from < card.without);
-    for card in cards.iter().rev().filter(|card| card.from <= on) {
-        if let Says::Insured(said) = &card.fact.told.says
-            && said.five_years_on.is_some()
-        {
-            return said.five_years_on;
-        }
+    let says = |card: &held::Grant<'_>| match &card.fact.told.says {
+        Says::Insured(said) => said.five_years_on,
+        _ => None,
+    };
+    let printed = cards.iter().rfind(|card| card.from <= on && says(card).is_some());
+    if let Some(printed) = printed
+        && goes_on(&cards, printed, on)
+    {
+        return says(printed);
     }
     let mut run: Option<(DayNumber, DayNumber)> = None;
     for card in &cards {
@@ -188,6 +194,35 @@ pub(super) fn five_years(facts: &[Fact<'_>], on: DayNumber) -> Option<DayNumber>
     (complete < without).then_some(complete)
 }
 
+/// Whether, after a card, no card of those begun by `on` comes more than three months after all before it have ended.
+fn goes_on(cards: &[held::Grant<'_>], after: &held::Grant<'_>, on: DayNumber) -> bool {
+    cards.iter().filter(|card| after.from < card.from && card.from <= on).all(|later| {
+        let before = cards.iter().filter(|card| card.from < later.from).map(|card| card.without);
+        let without = before.max().expect("the card it is asked of began before");
+        later.from <= days::months_later(without, 3)
+    })
+}
+
+/// A claim, with what is known around it.
+struct Visit<'a> {
+    claim: &'a Claim,
+    inpatient: bool,
+    /// What the facility was when the claim ended.
+    facility: Option<&'a Span>,
+}
+
+impl<'a> Visit<'a> {
+    fn new(world: &'a World, facts: &[Fact<'_>], fact: &Fact<'_>, claim: &'a Claim) -> Visit<'a> {
+        let facility = world.class(claim.facility.as_str(), days::day_of(claim.ended_ms));
+        Visit { claim, inpatient: admitted(facts, fact, claim).is_some(), facility }
+    }
+
+    /// The share that its route pays.
+    fn factor(&self, on: DayNumber) -> Option<i64> {
+        route_factor(self.claim.route.as_str(), self.facility, self.inpatient, on)
+    }
+}
+
 /// A claim against the law.
 pub(super) struct Judged {
     /// The copay that is due; `None`: no rule says.
@@ -198,11 +233,18 @@ pub(super) struct Judged {
     exempted: bool,
 }
 
-pub(super) fn judge(facts: &[Fact<'_>], claim: &Claim, exemptions: &[Exemption]) -> Judged {
+pub(super) fn judge(
+    world: &World,
+    facts: &[Fact<'_>],
+    fact: &Fact<'_>,
+    claim: &Claim,
+    exemptions: &[Exemption],
+) -> Judged {
+    let visit = Visit::new(world, facts, fact, claim);
     let mut due = Some(0);
     let (mut low_cost, mut exempted) = (false, false);
     for (on, part) in parts(claim) {
-        match rate(claim, &part, on, free_on(facts, exemptions, on)) {
+        match rate(&visit, &part, on, free_on(facts, exemptions, on)) {
             Some((rate, why)) => {
                 let fund = (i128::from(part.covered) * i128::from(rate) + 5_000) / 10_000;
                 due = due.map(|due| due + part.covered - fund as i64);
@@ -227,7 +269,7 @@ fn count_claim(
     let Says::Claimed(claim) = &fact.told.says else { return };
     let Some(came) = came(claim.route.as_str()) else { return };
     let ended = days::day_of(claim.ended_ms);
-    let Judged { due, difference, low_cost, exempted } = judge(facts, claim, exemptions);
+    let Judged { due, difference, low_cost, exempted } = judge(world, facts, fact, claim, exemptions);
     let tier = world.tier(claim.facility.as_str(), ended);
     let facility = world.facility(claim.facility.as_str());
     let group = World::group(claim.group.as_str());
@@ -273,20 +315,19 @@ enum Why {
 }
 
 /// What the fund pays of a part, and what made it more than card and route; `None`: no rule says.
-fn rate(claim: &Claim, part: &Segment, on: DayNumber, free: bool) -> Option<(i64, Why)> {
-    let (route, inpatient) = (claim.route.as_str(), claim.admitted_ms.is_some());
-    let factor = route_factor(route, inpatient, on)?;
+fn rate(visit: &Visit<'_>, part: &Segment, on: DayNumber, free: bool) -> Option<(i64, Why)> {
+    let (route, factor) = (visit.claim.route.as_str(), visit.factor(on)?);
     if route == "1.2" || factor == 0 {
         return Some((factor, Why::AsCardAndRoute));
     }
     let card = card_rate(part.group.as_str(), part.digit.as_str(), on)?;
     let plain = card * factor / 10_000;
-    let cheap = claim.covered * 100 < base_salary(on) * 15;
+    let cheap = visit.claim.covered * 100 < base_salary(on) * 15;
     if plain == 10_000 {
         Some((plain, Why::AsCardAndRoute))
     } else if cheap {
         Some((factor, Why::LowCost))
-    } else if free && copay_counts(route, inpatient, on) {
+    } else if free && copay_counts(route, factor) {
         Some((factor, Why::Exempt))
     } else {
         Some((plain, Why::AsCardAndRoute))

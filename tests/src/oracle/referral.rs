@@ -1,6 +1,6 @@
 //! Referral load.
 
-use simulator::truth::{DayNumber, Form, ReferralStep, Says};
+use simulator::truth::{Claim, DayNumber, Form, Moment, ReferralStep, Says};
 
 use super::{Sums, days, held, in_force::Fact, world::World, world::came};
 
@@ -46,12 +46,33 @@ pub(super) fn count(world: &World, facts: &[Fact<'_>], sums: &mut Sums) {
     for sent in &referrals(world, facts) {
         count_one(world, sent, died, sums);
     }
-    for back in tellings(facts, |step| *step == ReferralStep::Returned) {
+    for back in returns(facts) {
         count_pair(world, &back.from, &back.to, back.on, "returned", back.on, sums);
     }
     for visit in visits(facts) {
         count_visit(world, &visit, sums);
     }
+}
+
+/// Every time somebody was sent back, by the first telling.
+fn returns(facts: &[Fact<'_>]) -> Vec<Telling> {
+    let mut all: Vec<Telling> = Vec::new();
+    for back in tellings(facts, |step| *step == ReferralStep::Returned) {
+        let is_known = all.iter().any(|known| {
+            let same_ends = (&known.from, &known.to) == (&back.from, &back.to);
+            let both_numbered = !known.form.is_empty() && !back.form.is_empty();
+            same_ends
+                && if both_numbered {
+                    known.form == back.form && back.on <= known.on + JOINS_WITHIN_DAYS
+                } else {
+                    known.on == back.on
+                }
+        });
+        if !is_known {
+            all.push(back);
+        }
+    }
+    all
 }
 
 /// Every referral of a person.
@@ -271,7 +292,6 @@ fn count_pair(
 }
 
 fn cells(world: &World, from: &str, to: &str, issued: DayNumber) -> ([String; 2], [String; 3]) {
-    let said = |code: &str| if code.is_empty() { "none".to_owned() } else { code.to_owned() };
     let (one, other) = (world.tier(from, issued), world.tier(to, issued));
     let rank = |tier: &str| ["initial", "basic", "special"].iter().position(|known| *known == tier);
     let direction = match (rank(&one), rank(&other)) {
@@ -280,7 +300,7 @@ fn cells(world: &World, from: &str, to: &str, issued: DayNumber) -> ([String; 2]
         (Some(_), Some(_)) => "level",
         _ => "unknown",
     };
-    ([said(from), said(to)], [one, other, direction.to_owned()])
+    ([world.end_of_referral(from), world.end_of_referral(to)], [one, other, direction.to_owned()])
 }
 
 fn count_one(world: &World, sent: &Sent, died: Option<DayNumber>, sums: &mut Sums) {
@@ -358,18 +378,24 @@ impl Stay {
     }
 }
 
+/// When the patient of a claim was admitted to a ward: as it says, else as the check-in under its key does.
+pub(super) fn admitted(facts: &[Fact<'_>], fact: &Fact<'_>, claim: &Claim) -> Option<Moment> {
+    claim.admitted_ms.or_else(|| {
+        facts.iter().find_map(|other| match other.told.says {
+            Says::VisitOpened { admitted_ms, .. } if other.same_record(fact) => admitted_ms,
+            _ => None,
+        })
+    })
+}
+
 pub(super) fn visits<'a>(facts: &[Fact<'a>]) -> Vec<Visit<'a>> {
     let mut visits = Vec::new();
     for fact in facts {
         match &fact.told.says {
             Says::Claimed(claim) => {
                 let Some(came) = came(claim.route.as_str()) else { continue };
-                let checked_in = facts.iter().find_map(|other| match other.told.says {
-                    Says::VisitOpened { admitted_ms, .. } if other.same_record(fact) => admitted_ms,
-                    _ => None,
-                });
                 let ended = days::day_of(claim.ended_ms);
-                let stay = claim.admitted_ms.or(checked_in).map(|admitted| Stay {
+                let stay = admitted(facts, fact, claim).map(|admitted| Stay {
                     admitted: days::day_of(admitted),
                     present_until: ended,
                     stale_until: ended,

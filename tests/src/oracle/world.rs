@@ -17,10 +17,13 @@ pub struct World {
     days_off: BTreeSet<DayNumber>,
 }
 
-struct Span {
+/// What a facility is from a day to another.
+pub(super) struct Span {
     from: DayNumber,
     until: DayNumber,
     tier: String,
+    score: Option<u8>,
+    former_level: String,
 }
 
 /// The groups in the order of the table of groups: of two that pay the same the first counts.
@@ -48,6 +51,8 @@ impl World {
                 from: or("valid_from", DayNumber::MIN),
                 until: or("valid_until", DayNumber::MAX),
                 tier: row["tier"].clone(),
+                score: row["score"].parse().ok(),
+                former_level: row["former_level"].clone(),
             });
         }
         let days_off = sheet("holidays.csv").iter().map(|row| days::day(&row["day"])).collect();
@@ -72,13 +77,23 @@ impl World {
         World::known(code, self.facilities.contains_key(code))
     }
 
+    /// One end of a referral: a facility that isn't listed is named too, if what was sent can be a facility's code (five
+    /// characters, of which the first two are the province's number and the others no small letters).
+    pub(super) fn end_of_referral(&self, code: &str) -> String {
+        let is_code = code.len() == 5
+            && code
+                .chars()
+                .enumerate()
+                .all(|(place, char)| matches!(char, '0'..='9') || place > 1 && matches!(char, 'A'..='Z'));
+        if is_code { code.to_owned() } else { self.facility(code) }
+    }
+
     pub(super) fn group(code: &str) -> String {
         World::known(code, GROUPS.contains(&code))
     }
 
     pub(super) fn tier(&self, facility: &str, on: DayNumber) -> String {
-        let spans = self.facilities.get(facility).map_or(&[][..], Vec::as_slice);
-        match spans.iter().find(|span| span.from <= on && on <= span.until).map(|span| span.tier.as_str()) {
+        match self.class(facility, on).map(|span| span.tier.as_str()) {
             Some("unranked") => "none",
             Some("initial") => "initial",
             Some("basic") => "basic",
@@ -86,6 +101,11 @@ impl World {
             _ => "unknown",
         }
         .to_owned()
+    }
+
+    /// What a facility is on a day.
+    pub(super) fn class(&self, facility: &str, on: DayNumber) -> Option<&Span> {
+        self.facilities.get(facility)?.iter().find(|span| span.from <= on && on <= span.until)
     }
 
     pub(super) fn is_working_day(&self, day: DayNumber) -> bool {
@@ -165,12 +185,24 @@ pub(super) fn came(route: &str) -> Option<&'static str> {
     })
 }
 
-/// The route's share in hundredths of a per cent; `None`: no rule says. For care since 2025.
-pub(super) fn route_factor(route: &str, inpatient: bool, on: DayNumber) -> Option<i64> {
+/// The route's share in hundredths of a per cent, at a facility that is this; `None`: no rule says. For care since 2025.
+pub(super) fn route_factor(
+    route: &str,
+    facility: Option<&Span>,
+    inpatient: bool,
+    on: DayNumber,
+) -> Option<i64> {
     assert!(on >= days::day("2025-01-01") || came(route).is_none(), "the oracle knows the routes since 2025");
     let half_from_july = if on >= days::day("2026-07-01") { 5_000 } else { 0 };
+    // A former district hospital with 50 to under 70 points fits 1.13 too, which is above 3.3 in the list.
+    let fits_1_13 = facility.is_some_and(|facility| {
+        facility.tier == "basic"
+            && facility.former_level == "district"
+            && facility.score.is_some_and(|score| (50..70).contains(&score))
+    });
     Some(match route {
         "1.13" | "1.14" | "1.18" => half_from_july,
+        "3.3" if fits_1_13 && !inpatient => half_from_july,
         "3.1" => {
             if inpatient {
                 4_000
@@ -185,13 +217,10 @@ pub(super) fn route_factor(route: &str, inpatient: bool, on: DayNumber) -> Optio
     })
 }
 
-/// Whether copay on this route counts toward the year's, and the exemption covers it: not where insurance isn't used, nor
-/// for self-referral that isn't paid in full.
-pub(super) fn copay_counts(route: &str, inpatient: bool, on: DayNumber) -> bool {
-    match route_factor(route, inpatient, on) {
-        None => false,
-        Some(factor) => route != "9" && !(came(route) == Some("self") && factor < 10_000),
-    }
+/// Whether copay on this route, of which this share is paid, counts toward the year's, and the exemption covers it: not where
+/// insurance isn't used, nor for self-referral that isn't paid in full.
+pub(super) fn copay_counts(route: &str, factor: i64) -> bool {
+    route != "9" && !(came(route) == Some("self") && factor < 10_000)
 }
 
 /// The base salary, in hundredths of a đồng.

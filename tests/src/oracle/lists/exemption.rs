@@ -8,26 +8,27 @@ use super::{
         exemption::{Exemption, annual, exemptions, five_years, groups, is_confirmed, judge},
         held,
         in_force::Fact,
-        world::{came, card_rate, full_card_rule, main_group},
+        world::{World, came, card_rate, full_card_rule, main_group},
     },
     Sheet, dong, written, written_or_open, yes_no,
 };
 
 /// Somebody insured on the day.
 struct Insured<'a> {
+    world: &'a World,
     facts: &'a [Fact<'a>],
     /// What card or status counts, with its digit.
     main: (String, String),
 }
 
-pub(super) fn list_people(facts: &[Fact<'_>], sheet: &mut Sheet<'_>) {
+pub(super) fn list_people(world: &World, facts: &[Fact<'_>], sheet: &mut Sheet<'_>) {
     let on = sheet.on;
     if !is_insured(facts, on) {
         return;
     }
     let Some(main) = main_group(&groups(facts, on), on) else { return };
-    let insured = Insured { facts, main };
-    match exemptions(facts).iter().find(|exemption| exemption.holds(on)) {
+    let insured = Insured { world, facts, main };
+    match exemptions(world, facts).iter().find(|exemption| exemption.holds(on)) {
         Some(exemption) => insured.exempt(exemption, sheet),
         None => insured.near(sheet),
     }
@@ -40,7 +41,7 @@ fn is_insured(facts: &[Fact<'_>], on: DayNumber) -> bool {
 
 impl Insured<'_> {
     fn exempt(&self, exemption: &Exemption, sheet: &mut Sheet<'_>) {
-        let annual = annual(self.facts, sheet.on);
+        let annual = annual(self.world, self.facts, sheet.on);
         let columns = [
             ("group", self.main.0.clone()),
             ("since", written(exemption.since)),
@@ -55,7 +56,7 @@ impl Insured<'_> {
 
     fn near(&self, sheet: &mut Sheet<'_>) {
         let on = sheet.on;
-        let annual = annual(self.facts, on);
+        let annual = annual(self.world, self.facts, on);
         if annual.paid * 100 < annual.threshold * 80 {
             return;
         }
@@ -141,15 +142,15 @@ fn changes(facts: &[Fact<'_>]) -> Vec<DayNumber> {
     changes
 }
 
-pub(super) fn list_claims(facts: &[Fact<'_>], sheet: &mut Sheet<'_>) {
-    let (on, exemptions) = (sheet.on, exemptions(facts));
+pub(super) fn list_claims(world: &World, facts: &[Fact<'_>], sheet: &mut Sheet<'_>) {
+    let (on, exemptions) = (sheet.on, exemptions(world, facts));
     for fact in facts {
         let Says::Claimed(claim) = &fact.told.says else { continue };
         let ended = days::day_of(claim.ended_ms);
         if ended > on || days::year(ended) != days::year(on) || came(claim.route.as_str()).is_none() {
             continue;
         }
-        let judged = judge(facts, claim, &exemptions);
+        let judged = judge(world, facts, fact, claim, &exemptions);
         if judged.difference == 0 {
             continue;
         }

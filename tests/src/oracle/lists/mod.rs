@@ -23,11 +23,11 @@ pub fn rows(world: &World, people: &[Person], question: &Question) -> Rows {
                 continue;
             }
             let mut sheet = Sheet { on: question.on, whom: (person.index, identity), rows: &mut rows };
-            exemption::list_claims(facts, &mut sheet);
+            exemption::list_claims(world, facts, &mut sheet);
             referral::list(world, facts, &mut sheet);
             if person.is_named(identity as u8) {
                 coverage::list(world, facts, &mut sheet);
-                exemption::list_people(facts, &mut sheet);
+                exemption::list_people(world, facts, &mut sheet);
             }
         }
     }
@@ -82,7 +82,7 @@ fn dong(money: Money) -> String {
     if rest == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{rest:02}") }
 }
 
-/// The latest day up to `on` of what fits.
+/// The latest day up to `on` of care that fits.
 fn latest<'a>(facts: &[Fact<'a>], on: DayNumber, fits: impl Fn(&Fact<'a>) -> bool) -> Option<DayNumber> {
-    facts.iter().filter(|fact| fits(fact)).map(Fact::on).filter(|day| *day <= on).max()
+    facts.iter().filter(|fact| fits(fact)).map(super::coverage::counts_on).filter(|day| *day <= on).max()
 }
