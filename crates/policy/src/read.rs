@@ -162,6 +162,18 @@ impl<'f> Entry<'f> {
         self.text(key, faults)
     }
 
+    /// `true` or `false`; false where there is none.
+    pub(crate) fn yes(&self, key: &str, faults: &mut Vec<BundleFault>) -> bool {
+        let Some(value) = self.get(key) else { return false };
+        Kind::YesNo.number(value.get_ref()).map_or_else(
+            |reason| {
+                faults.push(self.source.fault(value, key, reason));
+                false
+            },
+            |yes| yes == 1,
+        )
+    }
+
     /// A day, as `2026-01-01` with or without quotes.
     pub(crate) fn day(&self, key: &str, faults: &mut Vec<BundleFault>) -> Option<Day> {
         let value = self.get(key)?;

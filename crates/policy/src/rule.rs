@@ -27,6 +27,7 @@ pub struct Rule {
     pub(crate) valid_from: Day,
     pub(crate) valid_until: Day,
     only_if: Vec<(String, String)>,
+    no_figure: bool,
     pub(crate) in_force: bool,
     pub(crate) conditions: Vec<Condition>,
     /// By outcome column; [`MISSING`] where the row leaves it out.
@@ -100,6 +101,12 @@ impl Rule {
         self.in_force
     }
 
+    /// Whether it is there to be read, and no figure, list or explanation of a claim asks for it yet.
+    #[must_use]
+    pub fn no_figure(&self) -> bool {
+        self.no_figure
+    }
+
     /// Under which readings it is in force, as (switch, reading); empty: always.
     #[must_use]
     pub fn only_if(&self) -> &[(String, String)] {
@@ -165,8 +172,18 @@ impl Test {
     }
 }
 
-const ROW_KEYS: [&str; 9] =
-    ["id", "citation", "confidence", "uncertain", "valid_from", "valid_until", "only_if", "when", "then"];
+const ROW_KEYS: [&str; 10] = [
+    "id",
+    "citation",
+    "confidence",
+    "uncertain",
+    "no_figure",
+    "valid_from",
+    "valid_until",
+    "only_if",
+    "when",
+    "then",
+];
 
 pub(crate) fn read_rule(
     schema: &'static Schema,
@@ -192,6 +209,7 @@ pub(crate) fn read_rule(
         valid_from,
         valid_until,
         only_if,
+        no_figure: entry.yes("no_figure", faults),
         in_force,
         conditions: read_conditions(schema, entry, faults),
         numbers,

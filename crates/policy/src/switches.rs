@@ -21,6 +21,8 @@ pub struct Switch {
     pub citation: String,
     /// What is not known, and what each reading means.
     pub uncertain: String,
+    /// Whether no figure hangs on it yet.
+    pub no_figure: bool,
 }
 
 const FILE: &str = "policy/switches.toml";
@@ -30,7 +32,8 @@ pub(crate) fn read(files: &BTreeMap<String, Vec<u8>>, faults: &mut Vec<BundleFau
     let Some(root) = source.parse(faults) else { return Vec::new() };
     let mut switches: Vec<Switch> = Vec::new();
     for entry in source.entries(&root, "switch", faults) {
-        let known = ["id", "question", "options", "chosen", "citation", "confidence", "uncertain"];
+        let known =
+            ["id", "question", "options", "chosen", "citation", "confidence", "uncertain", "no_figure"];
         entry.only(&known, faults);
         crate::rule::read_confidence(&entry, faults);
         let switch = Switch {
@@ -40,6 +43,7 @@ pub(crate) fn read(files: &BTreeMap<String, Vec<u8>>, faults: &mut Vec<BundleFau
             chosen: entry.required("chosen", faults),
             citation: entry.required("citation", faults),
             uncertain: entry.required("uncertain", faults),
+            no_figure: entry.yes("no_figure", faults),
         };
         if !switch.options.contains(&switch.chosen) && entry.get("chosen").is_some() {
             let reason = format!("`{}` is none of {}", switch.chosen, switch.options.join(", "));

@@ -1,4 +1,5 @@
-//! Every row matters: each outcome of each row is edited in turn, and some answer must change, without compiling anything.
+//! Every row matters: each outcome of each row is edited in turn, and some answer that figures go by must change, without compiling
+//! anything; of what is marked `no_figure` another answer, and none of those.
 
 use std::{
     collections::BTreeMap,
@@ -78,38 +79,20 @@ fn told(answer: impl Hash) -> u64 {
 }
 
 /// What every question answers over a corpus of cases: values only, no ids.
-fn answers(policy: &Policy) -> Vec<u64> {
-    let mut answers = Vec::new();
-    let classes = classes();
-    let groups: Vec<Code> = policy.known_groups().map(|group| group.code).chain([code("ZZ")]).collect();
+#[derive(PartialEq, Default)]
+struct Answers {
+    /// To the questions that projections ask.
+    figures: Vec<u64>,
+    /// To all others.
+    others: Vec<u64>,
+}
+
+fn answers(policy: &Policy) -> Answers {
+    let mut answers = Answers::default();
     for on in DAYS.map(day) {
-        for digit in ["", "1", "2", "3", "4", "5"].map(code) {
-            answers.extend(groups.iter().map(|group| {
-                told(policy.card_rate(*group, digit, on).map(|rate| (rate.basis_points, rate.ratio_caps)))
-            }));
-        }
-        let facilities = || classes.iter().map(|span| Some(span.class())).chain([None]);
-        for (route, ..) in policy.route_codes() {
-            for (facility, inpatient) in
-                facilities().flat_map(|facility| [(facility, false), (facility, true)])
-            {
-                let case = RouteCase { code: route, on, inpatient, facility };
-                answers.push(match policy.route(&case) {
-                    Ok(rate) => {
-                        let copay = (rate.copay.counts, rate.copay.exempts);
-                        told((rate.factor_basis_points, rate.flat, rate.kind, copay))
-                    }
-                    Err(none) => told(none.reason),
-                });
-            }
-        }
-        for (class, inpatient) in classes.iter().flat_map(|class| [(class, false), (class, true)]) {
-            answers.push(told(policy.self_referral_code(class, inpatient, on).map(|(code, _)| code)));
-        }
-        answers.push(told(policy.base_salary(on).map(|figure| figure.value)));
-        answers.push(told(policy.reference_level(on).map(|figure| figure.value)));
-        answers.push(told(policy.low_cost_bound(on).map(|figure| figure.value)));
-        answers.push(told(policy.five_years(on).map(|five| (five.years, five.gap_months))));
+        cards(policy, on, &mut answers);
+        routes(policy, on, &mut answers);
+        copays(policy, on, &mut answers.figures);
         for form in [
             ReferralFormKind::Unspecified,
             ReferralFormKind::Standard,
@@ -117,40 +100,95 @@ fn answers(policy: &Policy) -> Vec<u64> {
             ReferralFormKind::TestOnly,
         ] {
             let validity = policy.referral_validity(form, on);
-            answers.push(told(validity.map(|validity| validity.last_day).map_err(|none| none.reason)));
+            answers.figures.push(told(validity.ok().map(|validity| validity.last_day)));
+            answers.others.push(told(validity.map(|_| ()).map_err(|none| none.reason)));
         }
         for parameter in Parameter::ALL {
-            answers.push(told(policy.number(parameter, on).map(|figure| figure.value)));
-        }
-        for paid in [0, 13_000_000, 14_040_000, 15_000_000] {
-            let copays = [(Day::new_year(on.year()), Money::dong(paid))];
-            let year = policy.annual_copay(on, &copays, Some(day("2015-01-01")));
-            answers.push(told(year.map(|year| {
-                (
-                    year.threshold,
-                    year.remaining,
-                    year.passed_on,
-                    year.exemption.map(|exemption| exemption.since),
-                )
-            })));
-        }
-        for (route, exempt_since) in [("1.1", None), ("1.18", None), ("1.18", Some(on)), ("1.3", Some(on))] {
-            let case = policy::Case {
-                on,
-                group: code("GD"),
-                digit: code("4"),
-                route: code(route),
-                inpatient: false,
-                facility: None,
-                covered_cost: Money::dong(200_000),
-                exempt_since,
+            let answer = told(policy.number(parameter, on).map(|figure| figure.value));
+            let of_figures = match parameter {
+                Parameter::HealthManagementWindowMonths
+                | Parameter::ArrivalJoinsWithinDays
+                | Parameter::InferredArrivalWorkingDays
+                | Parameter::StaleInpatientDays => true,
+                Parameter::ChildUnderYears
+                | Parameter::ElderlyFromYears
+                | Parameter::SocialPensionFromYears
+                | Parameter::CardGraceDays => false,
             };
-            answers.push(told(policy.rate(&case).ok().map(|rate| rate.basis_points)));
+            if of_figures { &mut answers.figures } else { &mut answers.others }.push(answer);
         }
     }
-    answers.extend(policy.known_groups().map(|group| told((group.order, group.code, group.name))));
-    answers.extend(policy.route_codes().map(told));
+    answers.others.extend(policy.known_groups().map(|group| told((group.order, group.code, group.name))));
+    answers.others.extend(policy.route_codes().map(told));
     answers
+}
+
+fn cards(policy: &Policy, on: Day, answers: &mut Answers) {
+    let groups: Vec<Code> = policy.known_groups().map(|group| group.code).chain([code("ZZ")]).collect();
+    for digit in ["", "1", "2", "3", "4", "5"].map(code) {
+        for group in &groups {
+            let rate = policy.card_rate(*group, digit, on);
+            answers.figures.push(told(rate.map(|rate| rate.basis_points)));
+            answers.others.push(told(rate.map(|rate| rate.ratio_caps)));
+        }
+    }
+}
+
+fn routes(policy: &Policy, on: Day, answers: &mut Answers) {
+    let classes = classes();
+    for (route, ..) in policy.route_codes() {
+        answers.figures.push(told(policy.route_kind(route)));
+        let facilities = classes.iter().map(|span| Some(span.class())).chain([None]);
+        for (facility, inpatient) in facilities.flat_map(|facility| [(facility, false), (facility, true)]) {
+            let counts = policy.route(&RouteCase { code: route, on, inpatient, facility });
+            // Whether it exempts is also said by the explanation of a claim on which nothing is paid.
+            let copay = counts.as_ref().ok().map(|rate| (rate.copay.counts, rate.copay.exempts));
+            answers.figures.push(told(copay));
+            answers.others.push(told(counts.err().map(|none| none.reason)));
+            for exempt_since in [None, Some(on)] {
+                let case = policy::Case { inpatient, facility, exempt_since, ..claim(route, 10_000_000, on) };
+                answers.figures.push(told(policy.rate(&case).ok().map(|rate| rate.basis_points)));
+            }
+        }
+    }
+    for (class, inpatient) in classes.iter().flat_map(|class| [(class, false), (class, true)]) {
+        answers.others.push(told(policy.self_referral_code(class, inpatient, on).map(|(code, _)| code)));
+    }
+    // Around 15 % of each base salary, on a route that is paid in full and on one that is not.
+    for (cost, route) in [200_000, 223_500, 270_000, 351_000, 379_500]
+        .map(|cost| (cost, "1.1"))
+        .into_iter()
+        .chain([(200_000, "1.18")])
+    {
+        answers
+            .figures
+            .push(told(policy.rate(&claim(code(route), cost, on)).ok().map(|rate| rate.basis_points)));
+    }
+}
+
+/// A claim of somebody whose card pays 80 %, as an outpatient of a facility that nobody knows.
+fn claim(route: Code, covered_dong: i64, on: Day) -> policy::Case {
+    policy::Case {
+        on,
+        group: code("GD"),
+        digit: code("4"),
+        route,
+        inpatient: false,
+        facility: None,
+        covered_cost: Money::dong(covered_dong),
+        exempt_since: None,
+    }
+}
+
+fn copays(policy: &Policy, on: Day, figures: &mut Vec<u64>) {
+    figures.push(told(policy.five_years(on).map(|five| (five.years, five.gap_months))));
+    for paid in [0, 13_000_000, 14_040_000, 15_000_000] {
+        let copays = [(Day::new_year(on.year()), Money::dong(paid))];
+        let year = policy.annual_copay(on, &copays, Some(day("2015-01-01")));
+        figures.push(told(year.map(|year| {
+            (year.threshold, year.remaining, year.passed_on, year.exemption.map(|exemption| exemption.since))
+        })));
+    }
 }
 
 /// Another value for an outcome: what an editor of the table might write.
@@ -183,7 +221,10 @@ fn kept(column: &str, value: &toml::Value) -> String {
     }
 }
 
-/// The edits of these tables that no answer shows, and how many rows were edited.
+/// Columns that no figure asks for: words, and which drugs are paid in part.
+const NO_FIGURE: [&str; 3] = ["name", "none", "ratio_caps"];
+
+/// The edits of these tables that no answer that should shows, or that one shows that should not; and how many rows were edited.
 fn edits_unseen(files: &BTreeMap<String, Vec<u8>>, tables: &[&str]) -> (Vec<String>, usize) {
     let mut before = BTreeMap::new();
     let (mut unseen, mut rows) = (Vec::new(), 0);
@@ -218,7 +259,11 @@ fn edits_unseen(files: &BTreeMap<String, Vec<u8>>, tables: &[&str]) -> (Vec<Stri
                     (*path).to_owned(),
                     format!("{}{row}{}", &text[..*start], &text[end..]).into_bytes(),
                 );
-                if answers(&policy(&files)) == *expected {
+                let marked = parsed.get("no_figure").and_then(toml::Value::as_bool) == Some(true);
+                let no_figure = marked || NO_FIGURE.contains(&column.as_str());
+                let after = answers(&policy(&files));
+                let is_seen = (after.figures != expected.figures) != no_figure && after != *expected;
+                if !is_seen {
                     unseen.push(format!("{path}: {} {column}", parsed["id"].as_str().unwrap()));
                 }
             }
@@ -237,6 +282,25 @@ fn every_outcome_of_every_row_matters() {
     assert_eq!(rows, policy(&files()).rules().count());
 }
 
+/// The mark is checked: of a row that a figure goes by, and of one that none does.
+#[test]
+fn a_mark_that_is_wrong_is_found() {
+    let mut files = files();
+    let text = String::from_utf8(files["policy/parameters.toml"].clone()).unwrap();
+    let moved = text
+        .replacen(
+            "confidence = \"H\"\nno_figure = true\nwhen = { name = \"child",
+            "confidence = \"H\"\nwhen = { name = \"child",
+            1,
+        )
+        .replacen("when = { name = \"stale", "no_figure = true\nwhen = { name = \"stale", 1);
+    assert_ne!(moved, text);
+    files.insert("policy/parameters.toml".to_owned(), moved.into_bytes());
+    let (unseen, _) = edits_unseen(&files, &["policy/parameters.toml"]);
+    let expected = ["child-age", "stale-inpatient"].map(|id| format!("policy/parameters.toml: {id} value"));
+    assert_eq!(unseen, expected);
+}
+
 /// The test above can fail: a row that others hide together, which no check of pairs sees, is found.
 #[test]
 fn a_row_that_cannot_matter_is_found() {
@@ -251,10 +315,16 @@ fn a_row_that_cannot_matter_is_found() {
 fn every_reading_of_every_switch_matters() {
     let files = files();
     for switch in policy(&files).switches() {
-        let mut seen = Vec::new();
+        let mut seen: Vec<Answers> = Vec::new();
         for reading in &switch.options {
             let answers = answers(&policy(&files_under(&files, &switch.id, reading)));
             assert!(!seen.contains(&answers), "{} says the same under {reading}", switch.id);
+            let changes_no_figure = seen.iter().any(|other| other.figures == answers.figures);
+            assert!(
+                seen.is_empty() || changes_no_figure == switch.no_figure,
+                "{} under {reading}",
+                switch.id
+            );
             seen.push(answers);
         }
     }
