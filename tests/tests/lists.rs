@@ -107,6 +107,10 @@ fn the_oracle_of_lists_catches_every_planted_bug_in_every_list() {
         let must_notice = |list: &str| match flaw {
             // Few of them, and each in the lists it is about: the test below.
             Flaw::LosesOneIn(_) => false,
+            // Its rows rest on events that nobody told.
+            Flaw::CountsCopies => false,
+            // Only whoever became known at the very moment that is asked for shows it: enough for figures, not for each list.
+            Flaw::SwapsOffsets => false,
             Flaw::LosesWhatIsOfNobody => of_facilities.contains(&list),
             Flaw::TakesNobodyForSomebody => !of_facilities.contains(&list),
             _ => true,

@@ -22,9 +22,11 @@ use crate::{
 };
 
 const GROUPS: [&str; 11] = ["TE", "DN", "HT", "GD", "HN", "CN", "CC", "LH", "BT", "QN", "ZZ"];
-const ROUTES: [&str; 28] = [
-    "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.11", "1.12", "1.13", "1.14", "1.15", "1.16", "1.17",
-    "1.18", "2", "3.1", "3.2", "3.3", "3.6", "7", "7.2", "7.3", "7.4", "8", "9", "10", "zz",
+/// Those that pay by the day, the ward or the hospital stand twice.
+const ROUTES: [&str; 33] = [
+    "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.11", "1.12", "1.13", "1.13", "1.14", "1.14", "1.15",
+    "1.16", "1.17", "1.18", "1.18", "2", "3.1", "3.1", "3.2", "3.3", "3.3", "3.6", "7", "7.2", "7.3", "7.4",
+    "8", "9", "10", "zz",
 ];
 const VISIT_TYPES: [&str; 7] = ["01", "02", "03", "04", "09", "15", "16"];
 const FORMS: [&str; 9] = ["77", " 77 ", "ab/26", "AB/26", "Ab/26 ", "78", "", "", "đ9"];
@@ -276,6 +278,45 @@ impl Adversary<'_> {
         }
         if teller.person.is_named(0) && self.dice.permille(250) {
             self.admitted_by_check_in(teller);
+        }
+        if teller.person.is_named(0) && self.dice.permille(100) {
+            self.insured_anew(teller);
+        }
+    }
+
+    /// A card that says when five years complete, one after a gap that says nothing, and more copay than a year asks for.
+    fn insured_anew(&mut self, teller: &mut Teller<'_>) {
+        let begins = self.city.first_day + *self.dice.pick(&[-100, 20, 90]);
+        let ends = begins - *self.dice.pick(&[30, 90, 91, 92, 93, 94, 400]);
+        let card = |from: DayNumber, until: DayNumber, five_years_on: Option<DayNumber>| {
+            let (group, digit) = (Short::new("GD"), Short::new("4"));
+            let (primary, area) = (Short::EMPTY, Short::EMPTY);
+            Says::Insured(Card { group, digit, from, until: Some(until), primary, five_years_on, area })
+        };
+        let Says::Claimed(mut claim) = self.claim() else { return };
+        (claim.route, claim.covered) = (Short::new("1.1"), 90_000_000 * DONG);
+        settle(&mut claim);
+        let (facility, ended_ms) = (claim.facility, claim.ended_ms);
+        let told = [
+            (card(ends - 700, ends, Some(ends - 200)), at(ends - 700, 0)),
+            (card(begins, begins + 364, None), at(begins, 0)),
+            (Says::Claimed(claim), ended_ms),
+        ];
+        for (says, ms) in told {
+            let emitter = if matches!(says, Says::Claimed(_)) { facility } else { self.facility() };
+            teller.push(Told {
+                identity: 0,
+                emitter,
+                record_key: self.record_key(),
+                asserted_ms: ms,
+                occurred_ms: ms,
+                recorded_ms: ms + 60_000,
+                says,
+                takes_back: None,
+                withdraws: false,
+                by_operator: false,
+                copy_of: None,
+            });
         }
     }
 
