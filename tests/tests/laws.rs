@@ -386,6 +386,36 @@ fn the_oracle_notices_a_law_that_is_read_wrongly() {
     }
 }
 
+/// Edits of what the tables mark as asked for by no figure.
+const OF_NO_FIGURE: [(&str, &str, &str); 8] = [
+    ("policy/card_rates.toml", "ratio_caps = true", "ratio_caps = false"),
+    (
+        "policy/parameters.toml",
+        "child-under-years\" }\nthen = { value = 6",
+        "child-under-years\" }\nthen = { value = 7",
+    ),
+    ("policy/parameters.toml", "{ value = 60 }", "{ value = 65 }"),
+    ("policy/parameters.toml", "{ value = 75 }", "{ value = 70 }"),
+    ("policy/parameters.toml", "{ value = 80 }", "{ value = 85 }"),
+    ("policy/parameters.toml", "{ value = 15 }", "{ value = 30 }"),
+    ("policy/self_referral.toml", "code = \"1.12\"", "code = \"1.11\""),
+    ("policy/switches.toml", "chosen = \"none\"", "chosen = \"apply\""),
+];
+
+#[test]
+fn what_no_figure_asks_for_changes_none() {
+    let bench = Bench::new();
+    let (city, _) = bench.city(Config::adversarial(3, 300));
+    let log = records(&city, &bench.key, 3);
+    for (file, from, to) in OF_NO_FIGURE {
+        let bundle = misread(file, from, to);
+        for question in questions() {
+            let figures = |bundle: &policy::Bundle| engine::figures(&log, bundle, &question);
+            same(3, &question, &figures(&bundle), &figures(&bench.bundle));
+        }
+    }
+}
+
 /// A weight that is clamped at nothing, as a counter would be that cannot go below it, is never taken out again; a sum that is
 /// clamped at what four bytes hold is too small.
 #[test]

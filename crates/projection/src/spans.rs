@@ -45,11 +45,7 @@ impl From<Axis> for Span {
 /// Of parts in order that don't overlap, those with a day in `window`, each with the days it has there. However many there are,
 /// only those are looked at.
 #[inline]
-pub fn within<'p, T>(
-    parts: &'p [T],
-    span: impl Fn(&T) -> Span,
-    window: Span,
-) -> impl Iterator<Item = (Span, &'p T)> {
+pub fn within<T>(parts: &[T], span: impl Fn(&T) -> Span, window: Span) -> impl Iterator<Item = (Span, &T)> {
     let first = parts.partition_point(|part| span(part).until <= window.from);
     let both = parts[first..].iter().map(move |part| (span(part).and(window), part));
     both.take_while(|(days, _)| !days.is_empty())

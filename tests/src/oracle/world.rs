@@ -84,7 +84,7 @@ impl World {
             && code
                 .chars()
                 .enumerate()
-                .all(|(place, char)| matches!(char, '0'..='9') || place > 1 && matches!(char, 'A'..='Z'));
+                .all(|(place, char)| char.is_ascii_digit() || place > 1 && char.is_ascii_uppercase());
         if is_code { code.to_owned() } else { self.facility(code) }
     }
 
