@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use contract::{Day, RecordHash, v1::Sex};
+use contract::{Day, v1::Sex};
 use history::{Body, Claim, Fact, PersonView};
 use policy::Bundle;
 
@@ -43,8 +43,8 @@ pub struct Standing {
     care: Vec<u32>,
     /// Numbers of the facts that are read into nothing above.
     others: Vec<u32>,
-    /// Admissions that check-ins tell, with the record, in the order of the view.
-    admissions: Vec<(RecordHash, Day)>,
+    /// Admissions that check-ins tell, with the number of the fact, in the order of the view.
+    admissions: Vec<(u32, Day)>,
 }
 
 impl Default for Standing {
@@ -88,7 +88,7 @@ impl Standing {
                 }
                 body => {
                     if let Body::VisitOpened { admitted: Some(on), .. } = body {
-                        self.admissions.push((fact.record, *on));
+                        self.admissions.push((at as u32, *on));
                     }
                     self.others.push(at as u32);
                 }
@@ -158,7 +158,7 @@ impl<'a> Person<'a> {
     pub fn admitted(&self, fact: &Fact, claim: &Claim) -> Option<Day> {
         claim.admitted.or_else(|| {
             let mut told = self.standing.admissions.iter();
-            told.find(|(record, _)| *record == fact.record).map(|(_, on)| *on)
+            told.find(|(at, _)| self.view.facts[*at as usize].same_record(fact)).map(|(_, on)| *on)
         })
     }
 
