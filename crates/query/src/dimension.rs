@@ -60,7 +60,7 @@ impl Dimension {
     pub(crate) fn find(cube: &CubeSpec, name: &str) -> Result<Dimension, QueryError> {
         if name == MONTH {
             let what = "rows can be told apart by month, not left out by it: ask for a month by the first and last day of the period (--from, --to)";
-            return Err(QueryError::Refused(what.to_owned()));
+            return Err(QueryError::Question(what.to_owned()));
         }
         let found = own(cube, name).map(Dimension::Own).or_else(|| Dimension::derived(cube, name));
         found.ok_or_else(|| {

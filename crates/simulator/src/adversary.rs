@@ -295,6 +295,7 @@ impl Adversary<'_> {
         };
         let Says::Claimed(mut claim) = self.claim() else { return };
         (claim.route, claim.covered) = (Short::new("1.1"), 90_000_000 * DONG);
+        claim.segments = [None; 2];
         settle(&mut claim);
         let (facility, ended_ms) = (claim.facility, claim.ended_ms);
         let told = [
@@ -603,7 +604,7 @@ impl Adversary<'_> {
     fn end_of_referral(&mut self) -> Short {
         match self.dice.below(30) {
             0 => Short::new("1090012"),
-            1 => Short::new("79b01"),
+            1 => Short::new("79-01"),
             2 => Short::new("79A01"),
             _ => self.facility(),
         }
