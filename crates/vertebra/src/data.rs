@@ -34,6 +34,15 @@ pub(crate) fn open(place: &Place) -> anyhow::Result<DataFolder> {
     Ok(DataFolder::open(&place.data, RealFiles::shared())?)
 }
 
+/// A folder that was made before, for a command that takes the rules from there and no others.
+pub(crate) fn open_under_its_rules(place: &Place) -> anyhow::Result<DataFolder> {
+    if place.sources().are_named() {
+        let what = "this command takes its rules from the data folder: leave out --reference and --policy";
+        return Err(Failure::Usage(what.to_owned()).into());
+    }
+    open(place)
+}
+
 /// Says of a data folder, while a city is simulated into it, that it is not finished: whoever is stopped meanwhile leaves half
 /// a city, which looks like a whole one.
 pub(crate) struct Unfinished(PathBuf);
@@ -140,7 +149,7 @@ pub(crate) fn active_bundle(control: &Control) -> anyhow::Result<Option<Bundle>>
 
 /// The log, to be read beside whoever writes it.
 pub(crate) fn open_log(place: &Place) -> anyhow::Result<EmbeddedLog> {
-    Ok(open(place)?.log()?)
+    Ok(open_under_its_rules(place)?.log()?)
 }
 
 /// Opens a desk on `log`, the folder's own.

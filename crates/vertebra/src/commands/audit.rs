@@ -68,7 +68,7 @@ impl Audit {
 
 impl Replay {
     fn run(self, place: &Place) -> anyhow::Result<Exit> {
-        let folder = data::open(place)?;
+        let folder = data::open_under_its_rules(place)?;
         let log = folder.log()?;
         let desk = data::open_desk(&folder, &log)?;
         let (positions, time) = match self.until {

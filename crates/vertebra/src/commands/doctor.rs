@@ -51,7 +51,7 @@ struct Complaint {
 
 impl Doctor {
     pub(crate) fn run(self, place: &Place) -> anyhow::Result<Exit> {
-        let folder = data::open(place)?;
+        let folder = data::open_under_its_rules(place)?;
         let mut complaints = Vec::new();
         let manifest = manifest(&folder, &mut complaints)?;
         match self.which {

@@ -41,7 +41,7 @@ pub(crate) struct Verify {
 impl Verify {
     pub(crate) fn run(&self, place: &Place) -> anyhow::Result<Exit> {
         let (receipt, table) = parse(&self.read()?).map_err(Failure::Refused)?;
-        let folder = data::open(place)?;
+        let folder = data::open_under_its_rules(place)?;
         let log = folder.log()?;
         let verified =
             data::open_desk(&folder, &log)?.verify(&receipt, table.as_ref()).map_err(

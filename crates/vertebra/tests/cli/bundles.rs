@@ -91,6 +91,10 @@ fn taking_in_changes_no_rules() {
         let said = folder.run(&[command, &["--policy", &policy]].concat()).fails(2);
         assert!(said.contains("changes no rules"), "{said}");
     }
+    for command in [&["doctor"][..], &["audit", "replay"], &["events", "cat"]] {
+        let said = folder.run(&[command, &["--policy", &policy]].concat()).fails(2);
+        assert!(said.contains("takes its rules from the data folder"), "{said}");
+    }
 }
 
 #[test]
