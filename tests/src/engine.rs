@@ -163,12 +163,11 @@ impl Points {
 }
 
 trait Collect {
-    fn collect_into<P: Projection>(&mut self, figures: &mut Figures);
+    fn collect_into<P: Projection>(&self, figures: &mut Figures);
 }
 
 impl Collect for Point {
-    fn collect_into<P: Projection>(&mut self, figures: &mut Figures) {
-        self.settle();
+    fn collect_into<P: Projection>(&self, figures: &mut Figures) {
         for (number, cube) in P::CUBES.iter().enumerate() {
             for row in self.rows(number) {
                 let codes: Vec<String> =

@@ -59,13 +59,7 @@ trait Sums: Sink {
 
 impl Sums for Nothing {}
 
-impl Sums for Point {
-    fn person_is_whole(&mut self) {
-        if self.is_full() {
-            self.settle();
-        }
-    }
-}
+impl Sums for Point {}
 
 /// A timeline with the postings on their way to it.
 struct Posting {

@@ -313,34 +313,20 @@ impl Points {
     /// Adds a person.
     pub fn add(&mut self, person: &PersonView<'_>, bundle: &Bundle) {
         project_all(&mut self.standing, person, bundle, &mut self.points);
-        self.make_room();
     }
 
     /// Takes a person out.
     pub fn subtract(&mut self, person: &PersonView<'_>, bundle: &Bundle) {
         let mut negated = self.points.each_mut().map(Negated);
         project_all(&mut self.standing, person, bundle, &mut negated);
-        self.make_room();
-    }
-
-    fn make_room(&mut self) {
-        self.points.iter_mut().filter(|point| point.is_full()).for_each(Point::settle);
     }
 
     /// Adds everything `other` holds.
-    pub fn merge(&mut self, other: &mut Points) {
-        self.points.iter_mut().zip(&mut other.points).for_each(|(point, from)| point.merge(from));
-    }
-
-    /// Makes it ready to be read.
-    pub fn settle(&mut self) {
-        self.points.iter_mut().for_each(Point::settle);
+    pub fn merge(&mut self, other: &Points) {
+        self.points.iter_mut().zip(&other.points).for_each(|(point, from)| point.merge(from));
     }
 
     /// Rows of a cube; see [`Point::rows`].
-    ///
-    /// # Panics
-    /// If somebody was added or taken out since [`Points::settle`].
     #[must_use]
     pub fn rows(&self, projection: usize, cube: usize) -> Vec<Row> {
         self.points[projection].rows(cube)

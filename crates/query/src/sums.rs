@@ -47,7 +47,7 @@ impl Sums {
     /// Makes them ready to be read. Before [`Sums::rows`].
     pub(crate) fn settle(&mut self) {
         match self {
-            Sums::Point(points) => points.settle(),
+            Sums::Point(_) => {}
             Sums::Series(figures, _) => figures.settle(),
         }
     }

@@ -14,7 +14,7 @@ use contract::Code;
 use crate::{
     Key,
     changes::Change,
-    index::{CellIndex, CellKey},
+    index::{CellIndex, CellKey, Indexed, Lately},
 };
 
 /// Few enough that their ends stay in the processor's cache, enough that the cells of one do.
@@ -22,7 +22,7 @@ const DRAWERS: usize = 1 << DRAWER_BITS;
 const DRAWER_BITS: u32 = 5;
 
 /// A cell that was asked for: only good until the drawers are emptied.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Cell {
     pub(crate) cube: u16,
     drawer: u16,
@@ -47,6 +47,8 @@ pub(crate) struct Drawers {
     gathered: usize,
     full: usize,
     sorted: Sorted,
+    /// What was asked for last, by hash: most cells are asked for again soon.
+    lately: Lately<Cell>,
 }
 
 /// What was put into a drawer last.
@@ -64,7 +66,7 @@ struct Drawer {
     asked: Vec<CellKey>,
     changes: Vec<Gathered>,
     /// Its cells, by number.
-    cells: CellIndex,
+    cells: CellIndex<CellKey>,
     /// Where the target has them.
     places: Vec<u32>,
 }
@@ -96,6 +98,7 @@ impl Drawers {
             gathered: 0,
             full,
             sorted: Sorted::default(),
+            lately: Lately::new(),
         }
     }
 
@@ -113,7 +116,11 @@ impl Drawers {
     #[inline]
     pub(crate) fn cell(&mut self, cube: usize, codes: &[Code]) -> Cell {
         let key = CellKey::new(cube, codes);
-        let drawer = (key.hash() >> (u64::BITS - DRAWER_BITS)) as usize;
+        let hash = key.hash();
+        if let Some(cell) = self.lately.get(&key, hash) {
+            return cell;
+        }
+        let drawer = (hash >> (u64::BITS - DRAWER_BITS)) as usize;
         let near = &mut self.near[drawer];
         if near.asked.is_full() {
             near.move_asked(&mut self.drawers[drawer]);
@@ -121,7 +128,9 @@ impl Drawers {
         near.asked.push(key);
         near.count += 1;
         self.gathered += 1;
-        Cell { cube: cube as u16, drawer: drawer as u16, asked: near.count - 1 }
+        let cell = Cell { cube: cube as u16, drawer: drawer as u16, asked: near.count - 1 };
+        self.lately.put(key, hash, cell);
+        cell
     }
 
     #[inline]
@@ -164,6 +173,7 @@ impl Drawers {
             drawer.empty(&mut self.sorted, target);
         }
         self.gathered = 0;
+        self.lately.clear();
     }
 }
 
@@ -184,7 +194,7 @@ impl Near {
 impl Drawer {
     fn empty(&mut self, Sorted { changes, numbers, ends }: &mut Sorted, target: &mut impl Target) {
         numbers.clear();
-        numbers.extend(self.asked.drain(..).map(|key| self.cells.at(&key)));
+        numbers.extend(self.asked.drain(..).map(|key| self.cells.at(&key, key.hash())));
         let keys = self.cells.keys();
         let known = self.places.len();
         self.places.extend(keys[known..].iter().map(|cell| target.place(cell.cube(), cell.key)));

@@ -2,12 +2,9 @@
 
 use contract::{Code, Day};
 
-use rustc_hash::FxHashMap;
-
 use crate::{
-    Axis, CubeSpec, Key, Row, Sink,
-    changes::Change,
-    drawers::{Cell, Drawers, Target},
+    Axis, CubeSpec, Row, Sink,
+    index::{CellIndex, CellKey, Indexed, Lately, PlainKey},
 };
 
 /// What a figure is asked for: levels on a day, flows over a period with both ends inside.
@@ -27,112 +24,79 @@ pub struct Period {
 pub struct Point {
     period: Period,
     levels: Axis,
-    drawers: Drawers,
     cubes: Vec<Counters>,
+    lately: Lately<PointCell>,
 }
 
 #[derive(Debug, Clone)]
 struct Counters {
     spec: CubeSpec,
-    cells: FxHashMap<Key, u32>,
+    index: CellIndex<PlainKey>,
     /// A value a measure, cell after cell.
     values: Vec<i64>,
 }
 
-/// Some 2 MB: the counters are few, so what is on its way should not leave the processor's cache either.
-const GATHERED_MAX: usize = 1 << 17;
+/// A cell that was asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PointCell {
+    cube: u32,
+    place: u32,
+}
 
 impl Point {
     /// Empty sums for `specs`.
     #[must_use]
     pub fn new(specs: &[CubeSpec], period: Period) -> Point {
-        let counters =
-            |spec: &CubeSpec| Counters { spec: *spec, cells: FxHashMap::default(), values: Vec::new() };
         // Behind a cube's axis what holds on its last day goes on.
         let on = |spec: &CubeSpec| period.on.min(spec.axis.horizon);
-        let levels = Axis::around(specs.iter().map(|spec| Axis { first: on(spec), horizon: on(spec) }));
+        let counters =
+            |spec: &CubeSpec| Counters { spec: *spec, index: CellIndex::default(), values: Vec::new() };
         Point {
             period,
-            levels,
-            drawers: Drawers::new(GATHERED_MAX),
+            levels: Axis::around(specs.iter().map(|spec| Axis { first: on(spec), horizon: on(spec) })),
             cubes: specs.iter().map(counters).collect(),
+            lately: Lately::new(),
         }
     }
 
     /// Adds everything `other` holds; both of one projection and period.
-    pub fn merge(&mut self, other: &mut Point) {
-        other.settle();
+    pub fn merge(&mut self, other: &Point) {
         for (cube, from) in self.cubes.iter_mut().zip(&other.cubes) {
             for (key, values) in from.cells() {
-                let at = cube.place(*key);
-                cube.values[at..at + values.len()]
-                    .iter_mut()
-                    .zip(values)
-                    .for_each(|(sum, value)| *sum += value);
+                let place = cube.place(key, key.hash());
+                cube.values[place..].iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
             }
         }
     }
 
-    /// Whether it is time to settle.
-    #[must_use]
-    #[inline]
-    pub fn is_full(&self) -> bool {
-        self.drawers.is_full()
-    }
-
-    /// Takes in what is on its way: between two people when it is full, and before [`Point::rows`].
-    pub fn settle(&mut self) {
-        self.drawers.empty(&mut self.cubes);
-    }
-
     /// The rows of cube number `cube`, as [`Timeline::rows`](crate::Timeline::rows) gives them.
-    ///
-    /// # Panics
-    /// If something was added since [`Point::settle`].
     #[must_use]
     pub fn rows(&self, cube: usize) -> Vec<Row> {
-        assert!(self.drawers.is_empty(), "settle before reading");
         let cube = &self.cubes[cube];
-        cube.spec.rows(cube.cells().map(|(key, values)| (*key, values.to_vec())))
-    }
-
-    #[inline]
-    fn push(&mut self, cell: Cell, measure: usize, weight: i64) {
-        let Point { drawers, .. } = self;
-        Change::each(0, Change::STAYS, measure, weight, |change| drawers.push(cell, change));
+        cube.spec.rows(cube.cells().map(|(key, values)| (key.0, values.to_vec())))
     }
 }
 
 impl Counters {
     /// Every cell with its values.
-    fn cells(&self) -> impl Iterator<Item = (&Key, &[i64])> {
+    fn cells(&self) -> impl Iterator<Item = (&PlainKey, &[i64])> {
+        self.index.keys().iter().zip(self.values.chunks_exact(self.spec.measures.len()))
+    }
+
+    /// Where the values of a cell begin.
+    #[inline]
+    fn place(&mut self, key: &PlainKey, hash: u64) -> usize {
         let measures = self.spec.measures.len();
-        self.cells.iter().map(move |(key, at)| (key, &self.values[*at as usize..*at as usize + measures]))
-    }
-
-    /// Where the values of the cell at `key` begin.
-    fn place(&mut self, key: Key) -> usize {
-        *self.cells.entry(key).or_insert_with(|| {
-            let at = self.values.len();
-            self.values.resize(at + self.spec.measures.len(), 0);
-            at as u32
-        }) as usize
-    }
-}
-
-impl Target for Vec<Counters> {
-    fn place(&mut self, cube: usize, key: Key) -> u32 {
-        self[cube].place(key) as u32
-    }
-
-    fn add(&mut self, cube: usize, place: u32, changes: &[Change]) {
-        let values = &mut self[cube].values[place as usize..];
-        changes.iter().for_each(|change| values[change.measure()] += change.weight());
+        let place = self.index.at(key, hash) as usize * measures;
+        if place == self.values.len() {
+            self.values.resize(place + measures, 0);
+        }
+        place
     }
 }
 
 impl Sink for Point {
-    type Cell = Cell;
+    type Cell = PointCell;
 
     #[inline]
     fn levels(&self) -> Axis {
@@ -145,33 +109,41 @@ impl Sink for Point {
     }
 
     #[inline]
-    fn cell(&mut self, cube: usize, codes: &[Code]) -> Cell {
-        self.drawers.cell(cube, codes)
+    fn cell(&mut self, cube: usize, codes: &[Code]) -> PointCell {
+        let key = CellKey::new(cube, codes);
+        let plain = PlainKey(key.key);
+        let hash = plain.hash();
+        if let Some(cell) = self.lately.get(&key, hash) {
+            return cell;
+        }
+        let cell = PointCell { cube: cube as u32, place: self.cubes[cube].place(&plain, hash) as u32 };
+        self.lately.put(key, hash, cell);
+        cell
     }
 
     #[inline]
-    fn level(&mut self, cell: Cell, measure: usize, from: Day, until: Day, weight: i64) {
+    fn level(&mut self, cell: PointCell, measure: usize, from: Day, until: Day, weight: i64) {
         // The axis clips here as it does in a timeline, so that both give the same answer for any day.
-        let axis = self.cubes[usize::from(cell.cube)].spec.axis;
+        let cube = &mut self.cubes[cell.cube as usize];
+        let axis = cube.spec.axis;
         let on = self.period.on.min(axis.horizon);
         if from <= on && on < until && on >= axis.first {
-            self.push(cell, measure, weight);
+            cube.values[cell.place as usize + measure] += weight;
         }
     }
 
     #[inline]
-    fn flow(&mut self, cell: Cell, measure: usize, day: Day, weight: i64) {
-        let axis = self.cubes[usize::from(cell.cube)].spec.axis;
-        if self.flows().contains(day) && axis.slot(day).is_some() {
-            self.push(cell, measure, weight);
-        }
+    fn flow(&mut self, cell: PointCell, measure: usize, day: Day, weight: i64) {
+        self.flow_each(cell, day, &[(measure, weight)]);
     }
 
     #[inline]
-    fn flow_each(&mut self, cell: Cell, day: Day, flows: &[(usize, i64)]) {
-        let axis = self.cubes[usize::from(cell.cube)].spec.axis;
-        if self.flows().contains(day) && axis.slot(day).is_some() {
-            self.drawers.push_each(cell, 0, flows);
+    fn flow_each(&mut self, cell: PointCell, day: Day, flows: &[(usize, i64)]) {
+        let asked_for = self.flows().contains(day);
+        let cube = &mut self.cubes[cell.cube as usize];
+        if asked_for && cube.spec.axis.contains(day) {
+            let values = &mut cube.values[cell.place as usize..];
+            flows.iter().for_each(|(measure, weight)| values[*measure] += weight);
         }
     }
 }

@@ -166,8 +166,7 @@ fn a_reader_sees_the_past_as_a_log_that_ended_there_would_show_it() {
         let add = |points: &mut Points, _, person: &history::PersonView<'_>| points.add(person, &BUNDLE);
         let mut parts = reader.fold(&log, &positions, || Points::new(period), add).unwrap().into_iter();
         let mut points = parts.next().unwrap();
-        parts.for_each(|mut part| points.merge(&mut part));
-        points.settle();
+        parts.for_each(|part| points.merge(&part));
         for (number, projection) in REGISTRY.iter().enumerate() {
             for cube in 0..projection.cubes.len() {
                 let rows = points.rows(number, cube);

@@ -169,8 +169,7 @@ impl Bench<'_> {
             )
             .unwrap();
         let mut all = Points::new(period);
-        folded.into_iter().for_each(|mut points| all.merge(&mut points));
-        all.settle();
+        folded.iter().for_each(|points| all.merge(points));
         let cubes = REGISTRY.iter().enumerate();
         let rows: usize = cubes
             .flat_map(|(at, projection)| (0..projection.cubes.len()).map(move |cube| (at, cube)))
