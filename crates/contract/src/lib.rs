@@ -18,6 +18,7 @@ mod json;
 mod kind;
 mod lanes;
 mod personal;
+mod record_key;
 mod seal;
 mod siv;
 mod time;
@@ -41,6 +42,7 @@ pub use json::{
     submission_to_json,
 };
 pub use kind::Kind;
+pub use record_key::{numbered_key, retraction_key};
 pub use seal::{OpenError, PersonKey, open_person, open_restricted, seal_person, seal_restricted};
 pub use time::Millis;
 pub use validate::{

@@ -209,7 +209,7 @@ impl Index {
             .worker_threads(1)
             .open()
             .map_err(failed)?;
-        // Filters and indexes of large tables in pieces: a whole filter is a megabyte, and a lookup needs four kilobytes of it.
+        // Filters and indexes of large tables in pieces: a whole filter is a megabyte, a lookup needs four kilobytes of it.
         let in_pieces = || PartitioningPolicy::new([false, true]);
         let options = || {
             KeyspaceCreateOptions::default()

@@ -31,7 +31,10 @@ pub enum KeyError {
         what: String,
     },
     /// The file system failed.
-    #[error("cannot use the key file {}: make room on the disk, or give the right to read and write there, then try again", path.display())]
+    #[error(
+        "cannot use the key file {}: make room on the disk, or give the right to read and write there, then try again",
+        path.display()
+    )]
     Unavailable {
         /// The file.
         path: PathBuf,

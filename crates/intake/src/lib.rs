@@ -19,5 +19,5 @@ mod receipt;
 mod submit;
 
 pub use index::IndexError;
-pub use receipt::{Outcome, Receipt, Totals};
+pub use receipt::{FollowUp, FollowUpKind, Outcome, Receipt, StayReason, Stayed, Totals};
 pub use submit::{Intake, Item, OpenError, SUBMISSIONS_MAX, SubmitError};

@@ -67,7 +67,10 @@ pub enum OpenError {
     #[error(transparent)]
     Log(#[from] ReadError),
     /// The log's subjects were made under another key.
-    #[error("{}: the key's id is {found}, the log's subjects were made under {expected}; bring back the key of this log", path.display())]
+    #[error(
+        "{}: the key's id is {found}, the log's subjects were made under {expected}; bring back the key of this log",
+        path.display()
+    )]
     OtherKey {
         /// The key file.
         path: PathBuf,
@@ -189,6 +192,7 @@ impl Intake {
         if self.index.next() != self.log.ends()? {
             self.index.catch_up(self.log.as_ref())?;
         }
+        let mut books = Totals { sent: items.len() as u64, ..Totals::default() };
         // Later than all before: of versions that were asserted on one day the last that was received counts.
         let mut batch = Batch::new(now.max(Millis(self.index.clock().0 + 1)));
         let mut receipts = Vec::with_capacity(items.len());
@@ -196,7 +200,7 @@ impl Intake {
         for item in items {
             if !item.just_in_case && (batch.bytes >= FLUSH_BYTES || batch.prepared.len() >= FLUSH_RECORDS) {
                 let next = Batch::new(batch.recorded_at);
-                self.flush(std::mem::replace(&mut batch, next), &mut receipts)?;
+                books.appended += self.flush(std::mem::replace(&mut batch, next), &mut receipts)?;
             }
             let just_in_case = item.just_in_case;
             if just_in_case && !changing {
@@ -217,11 +221,10 @@ impl Intake {
                 }
             }
         }
-        self.flush(batch, &mut receipts)?;
-        for receipt in &receipts {
-            self.totals.add(receipt);
-        }
-        debug_assert!(self.totals.balance());
+        books.appended += self.flush(batch, &mut receipts)?;
+        receipts.iter().for_each(|receipt| books.add(receipt));
+        debug_assert!(books.balance(), "{books:?}");
+        self.totals.add_all(&books);
         Ok(receipts)
     }
 }

@@ -37,45 +37,50 @@ fn resends_corrections_and_withdrawals_of_claim_files_leave_the_books_in_balance
             intake
                 .submit(items(&fs::read(path).unwrap()), Millis(1_798_000_000_000 + 1000 * at as i64))
                 .unwrap();
-            let Totals { sent, accepted, changed, duplicate, refused, retractions } = intake.totals();
-            assert!(intake.totals().balance());
+            let after = intake.totals();
+            let Totals { sent, accepted, changed, duplicate, refused, nothing_to_withdraw, appended, .. } =
+                after;
+            assert!(after.balance());
+            assert_eq!(log.ends().unwrap().iter().sum::<u64>(), appended);
             told += &format!(
-                "{round} {}: sent {} accepted {} changed {} duplicate {} refused {} retractions {}\n",
+                "{round} {}: sent {} accepted {} changed {} duplicate {} refused {} in vain {} retractions {} appended {}\n",
                 path.file_stem().unwrap().display(),
                 sent - before.sent,
                 accepted - before.accepted,
                 changed - before.changed,
                 duplicate - before.duplicate,
                 refused - before.refused,
-                retractions - before.retractions,
+                nothing_to_withdraw - before.nothing_to_withdraw,
+                after.retractions - before.retractions,
+                appended - before.appended,
             );
         }
     }
     expect![[r#"
-        1 01-cat-linh-station: sent 8 accepted 8 changed 0 duplicate 0 refused 0 retractions 0
-        1 02-dong-da-march: sent 13 accepted 13 changed 0 duplicate 0 refused 0 retractions 0
-        1 03-dong-da-april: sent 6 accepted 6 changed 0 duplicate 0 refused 0 retractions 0
-        1 04-bach-mai-april: sent 9 accepted 9 changed 0 duplicate 0 refused 0 retractions 0
-        1 05-bach-mai-check-ins: sent 2 accepted 2 changed 0 duplicate 0 refused 0 retractions 0
-        1 06-thanh-nhan-first-half: sent 12 accepted 12 changed 0 duplicate 0 refused 0 retractions 0
-        1 07-dong-da-march-sent-again: sent 13 accepted 0 changed 0 duplicate 13 refused 0 retractions 0
-        1 08-dong-da-march-corrected: sent 8 accepted 8 changed 8 duplicate 0 refused 0 retractions 4
-        1 09-xanh-pon-may: sent 8 accepted 8 changed 0 duplicate 0 refused 0 retractions 0
-        1 10-xanh-pon-may-withdrawn: sent 1 accepted 1 changed 1 duplicate 0 refused 0 retractions 0
-        1 11-thanh-nhan-faulty: sent 4 accepted 4 changed 0 duplicate 0 refused 0 retractions 0
-        1 12-thanh-nhan-cut: sent 4 accepted 4 changed 0 duplicate 0 refused 0 retractions 0
-        2 01-cat-linh-station: sent 8 accepted 0 changed 0 duplicate 8 refused 0 retractions 0
-        2 02-dong-da-march: sent 13 accepted 0 changed 0 duplicate 13 refused 0 retractions 0
-        2 03-dong-da-april: sent 6 accepted 0 changed 0 duplicate 6 refused 0 retractions 0
-        2 04-bach-mai-april: sent 9 accepted 0 changed 0 duplicate 9 refused 0 retractions 0
-        2 05-bach-mai-check-ins: sent 2 accepted 0 changed 0 duplicate 2 refused 0 retractions 0
-        2 06-thanh-nhan-first-half: sent 12 accepted 0 changed 0 duplicate 12 refused 0 retractions 0
-        2 07-dong-da-march-sent-again: sent 13 accepted 0 changed 0 duplicate 13 refused 0 retractions 0
-        2 08-dong-da-march-corrected: sent 8 accepted 0 changed 0 duplicate 8 refused 0 retractions 0
-        2 09-xanh-pon-may: sent 8 accepted 0 changed 0 duplicate 8 refused 0 retractions 0
-        2 10-xanh-pon-may-withdrawn: sent 1 accepted 0 changed 0 duplicate 1 refused 0 retractions 0
-        2 11-thanh-nhan-faulty: sent 4 accepted 0 changed 0 duplicate 4 refused 0 retractions 0
-        2 12-thanh-nhan-cut: sent 4 accepted 0 changed 0 duplicate 4 refused 0 retractions 0
+        1 01-cat-linh-station: sent 18 accepted 8 changed 0 duplicate 0 refused 0 in vain 10 retractions 0 appended 8
+        1 02-dong-da-march: sent 27 accepted 13 changed 0 duplicate 0 refused 0 in vain 14 retractions 0 appended 13
+        1 03-dong-da-april: sent 10 accepted 6 changed 0 duplicate 0 refused 0 in vain 4 retractions 0 appended 6
+        1 04-bach-mai-april: sent 18 accepted 9 changed 0 duplicate 0 refused 0 in vain 9 retractions 0 appended 9
+        1 05-bach-mai-check-ins: sent 2 accepted 2 changed 0 duplicate 0 refused 0 in vain 0 retractions 0 appended 2
+        1 06-thanh-nhan-first-half: sent 27 accepted 12 changed 0 duplicate 0 refused 0 in vain 15 retractions 0 appended 12
+        1 07-dong-da-march-sent-again: sent 27 accepted 0 changed 0 duplicate 13 refused 0 in vain 14 retractions 0 appended 0
+        1 08-dong-da-march-corrected: sent 18 accepted 8 changed 8 duplicate 0 refused 0 in vain 10 retractions 4 appended 12
+        1 09-xanh-pon-may: sent 18 accepted 8 changed 0 duplicate 0 refused 0 in vain 10 retractions 0 appended 8
+        1 10-xanh-pon-may-withdrawn: sent 5 accepted 1 changed 1 duplicate 0 refused 0 in vain 4 retractions 0 appended 1
+        1 11-thanh-nhan-faulty: sent 9 accepted 4 changed 0 duplicate 0 refused 0 in vain 5 retractions 0 appended 4
+        1 12-thanh-nhan-cut: sent 9 accepted 4 changed 0 duplicate 0 refused 0 in vain 5 retractions 0 appended 4
+        2 01-cat-linh-station: sent 18 accepted 0 changed 0 duplicate 8 refused 0 in vain 10 retractions 0 appended 0
+        2 02-dong-da-march: sent 27 accepted 0 changed 0 duplicate 13 refused 0 in vain 14 retractions 0 appended 0
+        2 03-dong-da-april: sent 10 accepted 0 changed 0 duplicate 6 refused 0 in vain 4 retractions 0 appended 0
+        2 04-bach-mai-april: sent 18 accepted 0 changed 0 duplicate 9 refused 0 in vain 9 retractions 0 appended 0
+        2 05-bach-mai-check-ins: sent 2 accepted 0 changed 0 duplicate 2 refused 0 in vain 0 retractions 0 appended 0
+        2 06-thanh-nhan-first-half: sent 27 accepted 0 changed 0 duplicate 12 refused 0 in vain 15 retractions 0 appended 0
+        2 07-dong-da-march-sent-again: sent 27 accepted 0 changed 0 duplicate 13 refused 0 in vain 14 retractions 0 appended 0
+        2 08-dong-da-march-corrected: sent 18 accepted 0 changed 0 duplicate 8 refused 0 in vain 10 retractions 0 appended 0
+        2 09-xanh-pon-may: sent 18 accepted 0 changed 0 duplicate 8 refused 0 in vain 10 retractions 0 appended 0
+        2 10-xanh-pon-may-withdrawn: sent 5 accepted 0 changed 0 duplicate 1 refused 0 in vain 4 retractions 0 appended 0
+        2 11-thanh-nhan-faulty: sent 9 accepted 0 changed 0 duplicate 4 refused 0 in vain 5 retractions 0 appended 0
+        2 12-thanh-nhan-cut: sent 9 accepted 0 changed 0 duplicate 4 refused 0 in vain 5 retractions 0 appended 0
     "#]]
     .assert_eq(&told);
 

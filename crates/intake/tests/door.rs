@@ -3,9 +3,11 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use contract::{EventView, FaultCode, IdentifierProblem, Kind, Millis, Subject, v1};
+use contract::{EventId, EventView, FaultCode, IdentifierProblem, Kind, Millis, Subject, v1};
 use event_log::{EmbeddedLog, EventLog, Position};
-use intake::{Intake, Item, OpenError, Outcome, Receipt, SubmitError, Totals};
+use intake::{
+    FollowUpKind, Intake, Item, OpenError, Outcome, Receipt, StayReason, Stayed, SubmitError, Totals,
+};
 use tempfile::TempDir;
 use v1::event::Body;
 
@@ -154,7 +156,18 @@ fn with_id(mut item: Item, id: u8) -> Item {
 
 fn accepted(receipt: &Receipt) -> (Position, bool, bool) {
     match &receipt.outcome {
-        Outcome::Accepted { position, changed, voided, .. } => (*position, *changed, !voided.is_empty()),
+        Outcome::Accepted { position, changed, .. } => (*position, *changed, !taken_back(receipt).is_empty()),
+        other => panic!("not accepted: {other:?}"),
+    }
+}
+
+/// What intake took back because of what it accepted.
+fn taken_back(receipt: &Receipt) -> Vec<EventId> {
+    match &receipt.outcome {
+        Outcome::Accepted { follow_ups, .. } => {
+            let retractions = follow_ups.iter().filter(|record| record.what == FollowUpKind::Retraction);
+            retractions.map(|record| record.of).collect()
+        }
         other => panic!("not accepted: {other:?}"),
     }
 }
@@ -185,7 +198,7 @@ fn what_is_sent_again_is_a_duplicate_with_its_first_position() {
     // Newly asserted, it is a version of its own: it would count again after a withdrawal.
     let again = door.one(claim("L1", "2026-03-04", 20, AN));
     assert_eq!(accepted(&again), (Position { offset: 1, ..position }, true, false));
-    assert_eq!(door.totals(), Totals { sent: 1, accepted: 1, changed: 1, ..Totals::default() });
+    assert_eq!(door.totals(), Totals { sent: 1, accepted: 1, changed: 1, appended: 1, ..Totals::default() });
 }
 
 #[test]
@@ -214,7 +227,7 @@ fn the_same_twice_in_one_batch_is_a_duplicate_and_a_fault_stops_nobody_else() {
     assert_eq!(faults(&receipts[4]), [("event".into(), FaultCode::Required)]);
     assert_eq!(
         door.totals(),
-        Totals { sent: 5, accepted: 2, changed: 0, duplicate: 1, refused: 2, retractions: 0 }
+        Totals { sent: 5, accepted: 2, duplicate: 1, refused: 2, appended: 2, ..Totals::default() }
     );
     assert!(door.totals().balance());
     assert_eq!(door.events().len(), 2);
@@ -267,8 +280,8 @@ fn a_correction_that_changes_the_person_takes_the_old_version_back_first() {
         panic!()
     };
     let receipt = door.one(claim("L1", "2026-03-04", 20, BINH));
-    let Outcome::Accepted { changed: true, voided, .. } = receipt.outcome else { panic!("{receipt:?}") };
-    assert_eq!(voided, [old]);
+    assert!(accepted(&receipt).1);
+    assert_eq!(taken_back(&receipt), [old]);
     assert_eq!(door.kinds(), [Kind::Retraction, Kind::ClaimSubmitted, Kind::ClaimSubmitted]);
     let events = door.events();
     let retraction = events.iter().find(|(_, event)| event.voids.is_some()).unwrap();
@@ -290,8 +303,7 @@ fn an_older_version_about_another_person_is_taken_back_when_it_comes_late() {
     let mut door = Door::new();
     door.one(claim("L1", "2026-03-04", 20, BINH));
     let late = door.one(claim("L1", "2026-03-03", 20, AN));
-    let Outcome::Accepted { event_id, voided, .. } = late.outcome else { panic!() };
-    assert_eq!(voided, [event_id]);
+    assert_eq!(taken_back(&late), [id_of(&late)]);
     // A still later correction is about the person of the version that counts.
     let (_, changed, voided) = accepted(&door.one(claim("L1", "2026-03-05", 30, BINH)));
     assert_eq!((changed, voided), (true, false));
@@ -325,7 +337,18 @@ fn a_withdrawal_is_a_version_and_a_withdrawal_just_in_case_needs_something_to_wi
     let receipts = door.submit(vec![claim("L1", "2026-03-03", 20, AN), check_up]);
     assert!(matches!(receipts[0].outcome, Outcome::Duplicate { .. }));
     assert_eq!(receipts[1].outcome, Outcome::NothingToWithdraw);
-    assert_eq!(door.totals(), Totals { sent: 6, accepted: 5, changed: 2, duplicate: 1, ..Totals::default() });
+    assert_eq!(
+        door.totals(),
+        Totals {
+            sent: 9,
+            accepted: 5,
+            changed: 2,
+            duplicate: 1,
+            nothing_to_withdraw: 3,
+            appended: 5,
+            ..Totals::default()
+        }
+    );
 }
 
 #[test]
@@ -410,8 +433,7 @@ fn an_event_is_taken_back_where_it_is() {
     let mut correction = claim("L1-b", "2026-03-05", 20, BINH);
     correction.submission.event.as_mut().unwrap().corrects =
         Some(v1::EventReference { event_id: event_id.0.to_vec(), reason: String::new() });
-    let Outcome::Accepted { voided, .. } = door.one(correction).outcome else { panic!() };
-    assert_eq!(voided, [event_id]);
+    assert_eq!(taken_back(&door.one(correction)), [event_id]);
 }
 
 fn correcting(mut item: Item, target: &[u8]) -> Item {
@@ -420,7 +442,7 @@ fn correcting(mut item: Item, target: &[u8]) -> Item {
     item
 }
 
-fn id_of(receipt: &Receipt) -> contract::EventId {
+fn id_of(receipt: &Receipt) -> EventId {
     match &receipt.outcome {
         Outcome::Accepted { event_id, .. } => *event_id,
         other => panic!("not accepted: {other:?}"),
@@ -458,8 +480,7 @@ fn a_correction_takes_back_what_it_names_and_the_version_before_it() {
     let first = id_of(&door.one(claim("L1", "2026-03-03", 20, AN)));
     let other = id_of(&door.one(claim("L2", "2026-03-03", 20, AN)));
     let receipt = door.one(correcting(claim("L2", "2026-03-04", 30, BINH), &first.0));
-    let Outcome::Accepted { voided, .. } = receipt.outcome else { panic!() };
-    assert_eq!(voided, [other, first]);
+    assert_eq!(taken_back(&receipt), [other, first]);
     let voids = door.events().into_iter().filter_map(|(_, event)| event.voids);
     let mut taken: Vec<_> = voids.map(|reference| reference.event_id).collect();
     taken.sort();
@@ -520,8 +541,11 @@ fn a_check_in_and_the_forms_of_a_visit_follow_its_claim() {
     ]);
     let (an, binh) = (door.subject(AN), door.subject(BINH));
     let receipt = door.one(claim("L1", "2026-03-03", 20, AN));
-    let Outcome::Accepted { voided, .. } = receipt.outcome else { panic!() };
-    assert_eq!((voided.len(), door.totals().retractions), (3, 3));
+    let Outcome::Accepted { follow_ups, .. } = &receipt.outcome else { panic!() };
+    let names: Vec<&str> = follow_ups.iter().map(|record| record.what.name()).collect();
+    assert_eq!(names, ["retraction", "retraction", "said_again", "retraction", "said_again"]);
+    let Totals { retractions, said_again, appended, .. } = door.totals();
+    assert_eq!((retractions, said_again, appended), (3, 2, 4 + 1 + 5));
     assert_eq!(door.standing(Kind::VisitOpened), [binh], "that of the other visit");
     assert_eq!(door.standing(Kind::ReferralIssued), [an, an]);
 
@@ -567,6 +591,50 @@ fn a_form_that_came_in_the_same_batch_follows_too() {
     assert_eq!(door.standing(Kind::ReferralIssued), [door.subject(AN)]);
     door.one(claim("L1", "2026-03-03", 30, AN));
     assert_eq!(door.events().len(), 5);
+}
+
+#[test]
+fn a_form_whose_sealed_fields_cannot_be_opened_stays_and_is_told_until_it_is_sent_again() {
+    let mut door = Door::new();
+    let sent = door.one(form("L1", "2026-03-02", BINH));
+    door.close();
+    // The keys of persons are lost, and no copy is left: intake is built without them.
+    fs::remove_file(door.path().join("keys/persons.keys")).unwrap();
+    fs::remove_dir_all(door.path().join("intake")).unwrap();
+    door.reopen();
+    let (an, binh) = (door.subject(AN), door.subject(BINH));
+    let stays = |receipt: &Receipt| match &receipt.outcome {
+        Outcome::Accepted { follow_ups, stayed, .. } => {
+            assert_eq!(follow_ups, &[]);
+            stayed.clone()
+        }
+        other => panic!("not accepted: {other:?}"),
+    };
+    let form_stays = Stayed { event_id: id_of(&sent), why: StayReason::CannotBeOpened };
+    for asserted in ["2026-03-03", "2026-03-04"] {
+        assert_eq!(stays(&door.one(claim("L1", asserted, 20, AN))), [form_stays]);
+        assert_eq!(door.standing(Kind::ReferralIssued), [binh]);
+    }
+    assert_eq!(
+        door.totals(),
+        Totals { sent: 2, accepted: 2, changed: 1, appended: 2, stayed: 2, ..Totals::default() }
+    );
+    let again = door.one(form("L1", "2026-03-05", AN));
+    assert_eq!(taken_back(&again), [id_of(&sent)]);
+    assert_eq!(door.standing(Kind::ReferralIssued), [an]);
+    assert_eq!(stays(&door.one(claim("L1", "2026-03-05", 20, AN))), []);
+}
+
+#[test]
+fn of_very_many_forms_of_one_visit_the_first_that_stays_is_told() {
+    let mut door = Door::new();
+    let forms = (1..=66).map(|number| form(&contract::numbered_key("L1", number), "2026-03-02", BINH));
+    let receipts = door.submit(forms.collect());
+    let claim = door.one(claim("L1", "2026-03-03", 20, AN));
+    let Outcome::Accepted { follow_ups, stayed, .. } = claim.outcome else { panic!("{claim:?}") };
+    let first = Stayed { event_id: id_of(&receipts[64]), why: StayReason::TooMany };
+    assert_eq!((follow_ups.len(), stayed), (2 * 64, vec![first]));
+    assert_eq!(door.totals().appended, door.events().len() as u64);
 }
 
 #[test]

@@ -333,7 +333,8 @@ fn records(
 }
 
 /// Whether `by` takes `claim` back only because the record turned out to be about another person, where it stands again:
-/// intake says this, under the record key `void-` and the id of what it takes back, which no fact keeps: the event itself is read.
+/// intake says this, under a record key of its own ([`contract::retraction_key`]), which no fact keeps: the event itself is
+/// read.
 fn is_moved(subject: Subject, claim: &Fact, by: &Fact, log: &dyn EventLog) -> Result<bool, QueryError> {
     // All that can be told from the facts, so that few events are read.
     if by.kind != Kind::Retraction || by.occurred != claim.occurred || by.emitter != claim.emitter {
@@ -341,7 +342,7 @@ fn is_moved(subject: Subject, claim: &Fact, by: &Fact, log: &dyn EventLog) -> Re
     }
     let (event, _) = event_at(log, partition_of(&subject, log.partitions()), by.offset)?;
     let target = event.voids.and_then(|target| EventId::try_from(&target.event_id[..]).ok());
-    Ok(target.is_some_and(|target| event.record_key == format!("void-{target}")))
+    Ok(target.is_some_and(|target| event.record_key == contract::retraction_key(target)))
 }
 
 fn code_of(name: &str, key: &Key, bundle: &Bundle) -> Code {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Day, Kind, LINES_MAX, LIST_MAX, Millis, SUBMISSION_BYTES_MAX, v1};
+use contract::{Day, Kind, LINES_MAX, LIST_MAX, Millis, SUBMISSION_BYTES_MAX, numbered_key, v1};
 use v1::event::Body;
 
 use super::{
@@ -151,7 +151,7 @@ pub(crate) fn translate(
     }
     let said_before = out.len();
     let say = |suffix: usize, occurred_at: Millis, full: bool, body: Body| {
-        let key = if suffix > 1 { format!("{record_key}#{suffix}") } else { record_key.clone() };
+        let key = numbered_key(&record_key, suffix).into_owned();
         let details = if full { person.full.clone() } else { person.found() };
         Translated::new(envelope, "XML1", &record_key, key, occurred_at, details, body)
     };

@@ -1,6 +1,6 @@
 //! XML13: a transfer form (Circular 01/2025, appendix VI).
 
-use contract::v1;
+use contract::{numbered_key, v1};
 use v1::event::Body;
 
 use super::{
@@ -72,7 +72,7 @@ pub(crate) fn translate(
             valid_until: String::new(),
             diagnosis: diagnoses.main,
         });
-        let key = if at > 0 { format!("{record_key}#{}", at + 1) } else { record_key.clone() };
+        let key = numbered_key(&record_key, at + 1).into_owned();
         let mut said = Translated::new(envelope, "XML13", &record_key, key, ended_at, person, body);
         if !diagnoses.restricted.is_empty() {
             said.submission.restricted = Some(v1::RestrictedDetails { diagnoses: diagnoses.restricted });

@@ -19,7 +19,11 @@ pub enum IndexError {
         path: PathBuf,
     },
     /// The store is damaged, or was written by another version.
-    #[error("intake's index in {} is damaged or of another version; it is derived from the log: stop, and start again, which builds it anew", path.display())]
+    #[error(
+        "intake's index in {} is damaged or of another version; it is derived from the log: stop, and start again, which \
+         builds it anew",
+        path.display()
+    )]
     Damaged {
         /// The folder.
         path: PathBuf,
@@ -28,7 +32,11 @@ pub enum IndexError {
         source: Box<fjall::Error>,
     },
     /// The machine refused, not the index: it is left as it is.
-    #[error("cannot use intake's index in {}; it was left as it is: make room on the disk, or give the right to read and write there, then start again", path.display())]
+    #[error(
+        "cannot use intake's index in {}; it was left as it is: make room on the disk, or give the right to read and \
+         write there, then start again",
+        path.display()
+    )]
     Unavailable {
         /// The folder.
         path: PathBuf,
@@ -37,7 +45,10 @@ pub enum IndexError {
         source: Box<fjall::Error>,
     },
     /// The folder could not be made or replaced.
-    #[error("cannot write to {}: make room on the disk, or give the right to write there, then start again", path.display())]
+    #[error(
+        "cannot write to {}: make room on the disk, or give the right to write there, then start again",
+        path.display()
+    )]
     Folder {
         /// The folder.
         path: PathBuf,

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use contract::{EventId, EventView, Millis, PersonKey, Subject, v1};
+use contract::{EventId, EventView, Millis, PersonKey, Subject, retraction_key, v1};
 use event_log::{Append, EventLog, Position, ReadError, partition_of};
 
 use super::{Intake, SubmitError};
 use crate::{
     index::{Pending, Version},
-    receipt::{Outcome, Receipt},
+    receipt::{FollowUp, FollowUpKind, Outcome, Receipt, Stayed},
 };
 
 /// What a retraction of intake's own gives as its reason.
@@ -55,6 +55,20 @@ impl Batch {
     }
 }
 
+/// What intake does of its own because of one submission.
+#[derive(Default)]
+pub(super) struct FollowUps {
+    pub(super) records: Vec<FollowUp>,
+    pub(super) stayed: Vec<Stayed>,
+}
+
+impl FollowUp {
+    /// One whose position is not known yet.
+    pub(super) fn new(what: FollowUpKind, of: EventId, event_id: EventId) -> FollowUp {
+        FollowUp { what, of, event_id, position: Position::default() }
+    }
+}
+
 /// An event that is known: in the log, or in this batch before it.
 pub(super) enum Known {
     Waiting(usize),
@@ -81,45 +95,50 @@ impl Target {
 
 impl Intake {
     /// Takes an event back where it is, for its own emitter. Named after its target, and asserted with it, so that it is
-    /// said once; the answer says whether it was now. By this name totals of claims know that the record stands with another
-    /// person.
+    /// said once; `None`: it was before. By this name totals of claims know that the record stands with another person.
     pub(super) fn retract(
         &self,
         batch: &mut Batch,
         target: &Target,
         authority: v1::Authority,
-    ) -> Result<bool, SubmitError> {
-        let record_key = format!("void-{}", target.event_id);
-        let mut event = v1::Event {
+    ) -> Result<Option<FollowUp>, SubmitError> {
+        let event = v1::Event {
             emitter: target.emitter.clone(),
-            record_key,
+            record_key: retraction_key(target.event_id),
             asserted_at: Some(target.asserted_at.to_timestamp()),
             occurred_at: Some(target.occurred_at.to_timestamp()),
             voids: Some(v1::EventReference { event_id: target.event_id.0.to_vec(), reason: MOVED.into() }),
             body: Some(v1::event::Body::Retraction(v1::Retraction {})),
             ..v1::Event::default()
         };
-        let submission = v1::Submission { event: Some(event.clone()), person: None, restricted: None };
-        let content_hash = self.deployment.content_hash(&submission);
-        let event_id = self.deployment.derive_event_id(
-            &event.emitter,
-            &event.record_key,
-            Some(target.asserted_at),
-            &content_hash,
-        );
+        let submission = v1::Submission { event: Some(event), person: None, restricted: None };
+        let (content_hash, event_id) = self.derived(&submission, target.asserted_at);
         if self.known_event(batch, event_id)?.is_some() {
-            return Ok(false);
+            return Ok(None);
         }
-        event.event_id = event_id.0.to_vec();
-        event.subject = target.subject.0.to_vec();
-        event.subject_kind = target.subject_kind as i32;
-        event.recorded_at = Some(batch.recorded_at.to_timestamp());
-        event.key_id = self.deployment.id().to_string();
-        event.content_hash = content_hash.to_vec();
-        event.authority = authority as i32;
+        let version = Version {
+            asserted_at: target.asserted_at,
+            recorded_at: batch.recorded_at,
+            event_id,
+            subject: target.subject,
+            subject_kind: target.subject_kind,
+            occurred_at: target.occurred_at,
+            withdrawn: false,
+        };
+        let mut event = submission.event.unwrap_or_default();
+        self.stamp(&mut event, &version, content_hash, authority);
         let bytes = contract::encode(&event);
         batch.push(Prepared { event_id, subject: target.subject, content_hash, bytes });
-        Ok(true)
+        Ok(Some(FollowUp::new(FollowUpKind::Retraction, target.event_id, event_id)))
+    }
+
+    /// The content hash of what intake says of its own, and the id that follows from it.
+    pub(super) fn derived(&self, submission: &v1::Submission, asserted_at: Millis) -> ([u8; 16], EventId) {
+        let content_hash = self.deployment.content_hash(submission);
+        let (emitter, record_key) =
+            submission.event.as_ref().map_or(("", ""), |event| (&event.emitter, &event.record_key));
+        let id = self.deployment.derive_event_id(emitter, record_key, Some(asserted_at), &content_hash);
+        (content_hash, id)
     }
 
     pub(super) fn known_event(&self, batch: &Batch, id: EventId) -> Result<Option<Known>, SubmitError> {
@@ -171,13 +190,13 @@ impl Intake {
     }
 
     /// Appends what is prepared, and notes it. Keys first, then the log, then the index: each is found again from the one
-    /// before if the machine stops in between.
-    pub(super) fn flush(&mut self, batch: Batch, receipts: &mut [Receipt]) -> Result<(), SubmitError> {
-        let Batch { recorded_at, prepared, mut pending, waiting, .. } = batch;
+    /// before if the machine stops in between. How many records the log took.
+    pub(super) fn flush(&mut self, batch: Batch, receipts: &mut [Receipt]) -> Result<u64, SubmitError> {
+        let Batch { recorded_at, prepared, by_id, mut pending, waiting, .. } = batch;
         if prepared.is_empty() {
             // A key may have been made for what was refused after all.
             self.keys.forget_unsynced();
-            return Ok(());
+            return Ok(0);
         }
         self.keys.sync()?;
         self.unnoted.extend(&pending.persons);
@@ -205,13 +224,17 @@ impl Intake {
         self.unnoted.clear();
         for (receipt, event) in waiting {
             match &mut receipts[receipt].outcome {
-                Outcome::Accepted { position, .. } | Outcome::Duplicate { first: position, .. } => {
+                Outcome::Accepted { position, follow_ups, .. } => {
                     *position = positions[event];
+                    for follow_up in follow_ups {
+                        follow_up.position = positions[by_id[&follow_up.event_id]];
+                    }
                 }
+                Outcome::Duplicate { first, .. } => *first = positions[event],
                 Outcome::Refused { .. } | Outcome::NothingToWithdraw => {}
             }
         }
-        Ok(())
+        Ok(positions.len() as u64)
     }
 }
 

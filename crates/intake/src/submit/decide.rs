@@ -1,5 +1,7 @@
 //! Decides on one submission: refused, a duplicate, or an event, whose, and what it takes back elsewhere.
 
+use std::collections::hash_map::Entry;
+
 use contract::{
     EventId, EventView, Fault, FaultCode, IdentifierFinding, Kind, Millis, PersonKey, Subject, v1,
 };
@@ -7,7 +9,7 @@ use event_log::Position;
 
 use super::{
     Intake, Item, SubmitError,
-    batch::{Batch, Known, Prepared, Target},
+    batch::{Batch, FollowUps, Known, Prepared, Target},
 };
 use crate::{
     index::{RecordName, Version},
@@ -25,8 +27,8 @@ struct Whose {
 }
 
 impl Intake {
-    /// Decides on one submission, and puts what comes of it into the batch. The receipt of what waits there gets its position
-    /// when it has one; `receipt` is its number.
+    /// Decides on one submission, and puts what comes of it into the batch. The receipt of what waits there gets its
+    /// position when it has one; `receipt` is its number.
     pub(super) fn take(
         &mut self,
         batch: &mut Batch,
@@ -160,26 +162,25 @@ impl Intake {
             target.subject != whose.subject
                 && before.as_ref().is_none_or(|before| before.event_id != target.event_id)
         });
-        let mut voided = Vec::new();
+        let mut follow_ups = FollowUps::default();
         for target in before.into_iter().chain(corrected) {
-            if self.retract(batch, &target, authority)? {
-                voided.push(target.event_id);
-            }
+            follow_ups.records.extend(self.retract(batch, &target, authority)?);
         }
         let bytes = contract::encode(&event);
         let at = batch.push(Prepared { event_id, subject: whose.subject, content_hash, bytes });
-        if !newer && self.retract(batch, &Target::of(&emitter, &version), authority)? {
-            voided.push(event_id);
+        if !newer {
+            follow_ups.records.extend(self.retract(batch, &Target::of(&emitter, &version), authority)?);
         }
         if kind != Kind::Retraction && known.is_none_or(|known| known.order() < version.order()) {
             batch.pending.note(name, kind, version);
             if kind == Kind::ClaimSubmitted && !version.withdrawn {
-                self.follow(batch, &emitter, &record_key, &version, authority, &mut voided)?;
+                self.follow(batch, &emitter, &record_key, &version, authority, &mut follow_ups)?;
             }
         }
         batch.waiting.push((receipt, at));
-        let outcome =
-            Outcome::Accepted { event_id, position: Position::default(), changed: known.is_some(), voided };
+        let FollowUps { records: follow_ups, stayed } = follow_ups;
+        let (position, changed) = (Position::default(), known.is_some());
+        let outcome = Outcome::Accepted { event_id, position, changed, follow_ups, stayed };
         Ok(Receipt { outcome, findings: whose.findings })
     }
 
@@ -232,6 +233,19 @@ impl Intake {
             event.restricted = restricted
                 .map(|details| contract::seal_restricted(key, version.subject, version.event_id, &details));
         }
+        self.stamp(&mut event, version, content_hash, authority);
+        let faults = contract::validate(&event);
+        Ok(if faults.is_empty() { Ok(event) } else { Err(faults) })
+    }
+
+    /// What intake alone says of an event.
+    pub(super) fn stamp(
+        &self,
+        event: &mut v1::Event,
+        version: &Version,
+        content_hash: [u8; 16],
+        authority: v1::Authority,
+    ) {
         event.event_id = version.event_id.0.to_vec();
         event.subject = version.subject.0.to_vec();
         event.subject_kind = version.subject_kind as i32;
@@ -240,30 +254,35 @@ impl Intake {
         event.key_id = self.deployment.id().to_string();
         event.content_hash = content_hash.to_vec();
         event.authority = authority as i32;
-        let faults = contract::validate(&event);
-        Ok(if faults.is_empty() { Ok(event) } else { Err(faults) })
     }
 
-    pub(super) fn person_key<'b>(
+    /// The key of a person who has one.
+    pub(super) fn known_key<'b>(
+        &self,
+        batch: &'b mut Batch,
+        subject: Subject,
+    ) -> Result<Option<&'b PersonKey>, SubmitError> {
+        Ok(match batch.keys.entry(subject) {
+            Entry::Occupied(found) => Some(found.into_mut()),
+            Entry::Vacant(place) => match self.index.slot(&batch.pending, subject)? {
+                Some(slot) => Some(place.insert(self.keys.get(slot, subject)?)),
+                None => None,
+            },
+        })
+    }
+
+    /// The key of a person, made where there is none.
+    fn person_key<'b>(
         &mut self,
         batch: &'b mut Batch,
         subject: Subject,
     ) -> Result<&'b PersonKey, SubmitError> {
-        use std::collections::hash_map::Entry;
-        match batch.keys.entry(subject) {
-            Entry::Occupied(found) => Ok(found.into_mut()),
-            Entry::Vacant(place) => {
-                let key = match self.index.slot(&batch.pending, subject)? {
-                    Some(slot) => self.keys.get(slot, subject)?,
-                    None => {
-                        let (slot, key) = self.keys.create(subject);
-                        batch.pending.persons.insert(subject, slot);
-                        key
-                    }
-                };
-                Ok(place.insert(key))
-            }
+        if self.known_key(batch, subject)?.is_none() {
+            let (slot, key) = self.keys.create(subject);
+            batch.pending.persons.insert(subject, slot);
+            batch.keys.insert(subject, key);
         }
+        Ok(&batch.keys[&subject])
     }
 }
 

@@ -9,12 +9,12 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 use contract::{IdentifierFinding, JSON_BYTES_MAX, submission_from_json, validate_submission};
-use intake::{Intake, Item, Outcome, Receipt, Totals};
+use intake::{Intake, Item, Outcome, Receipt, Stayed, Totals};
 use serde_json::json;
 
 use crate::{
     cli::Place,
-    commands::report::{fate, is_superseded},
+    commands::report::{FollowUpReport, balance, fate, growth, is_superseded, stayed},
     data,
     failure::Exit,
     output::{self, Sheet, Value},
@@ -43,7 +43,11 @@ A line is one vertebra.v1.Submission in protobuf's JSON form:
 With --json every line is answered by one, once it is durable:
   {"line", "outcome": "accepted" | "changed" | "duplicate" | "refused", "event_id", "partition", "offset",
    "superseded": true where a duplicate is not the version of its record that counts,
+   "follow_ups": [{"what": "retraction" | "said_again", "of", "event_id", "partition", "offset"}],
+   "stayed": [{"event_id", "code", "message"}],
    "faults": [{"field", "code", "message"}], "findings": [{"index", "code", "message"}]}
+`follow_ups` are records that intake appended of its own, because this one is about another person than was known: with
+them, every record that the log grew by is in one answer. `stayed` are forms of a visit that did not move with its claim.
 `findings` are of identifiers that were passed over, by their place among the person's.
 
 Lines are answered together, at the latest when no more of them wait: a program may write some, and read as many answers.
@@ -217,6 +221,8 @@ impl<W: Write> Answers<W> {
             waiting.push((number, line.map(|item| items.push(*item))));
         }
         let mut receipts = intake.submit(items, data::now())?.into_iter();
+        self.totals.sent += waiting.len() as u64;
+        self.totals.appended = intake.totals().appended;
         for (number, line) in waiting {
             match line {
                 Err(Faulty::Broken(reason)) => self.broken(number, &reason)?,
@@ -246,7 +252,6 @@ impl<W: Write> Answers<W> {
     }
 
     fn broken(&mut self, number: u64, reason: &str) -> anyhow::Result<()> {
-        self.totals.sent += 1;
         self.totals.refused += 1;
         self.show(number, reason);
         if self.json {
@@ -266,6 +271,9 @@ impl<W: Write> Answers<W> {
         for IdentifierFinding { index, problem } in &receipt.findings {
             self.show(number, &format!("person.identifiers[{index}]: {problem} [{}]", problem.code()));
         }
+        for stayed in stayed(receipt) {
+            self.show(number, &format!("{} [{}]: {}", stayed.why, stayed.why.code(), stayed.event_id));
+        }
         if is_superseded(receipt) {
             self.show(number, "sent before, and another version of the record counts since; where this one is the right one, send it with a later assertedAt");
         }
@@ -278,6 +286,14 @@ impl<W: Write> Answers<W> {
             if let Some(position) = position {
                 answer["partition"] = position.partition.into();
                 answer["offset"] = position.offset.into();
+            }
+            let follow_ups = FollowUpReport::of_receipt(receipt);
+            if !follow_ups.is_empty() {
+                answer["follow_ups"] = serde_json::to_value(follow_ups)?;
+            }
+            if !stayed(receipt).is_empty() {
+                let form = |stayed: &Stayed| json!({ "event_id": stayed.event_id.to_string(), "code": stayed.why.code(), "message": stayed.why.to_string() });
+                answer["stayed"] = stayed(receipt).iter().map(form).collect();
             }
             if is_superseded(receipt) {
                 answer["superseded"] = true.into();
@@ -316,6 +332,8 @@ impl<W: Write> Answers<W> {
             ];
             sheet.push(counts.iter().map(|count| Value::Count(*count as i64)).collect());
             self.print(|out| sheet.write_table(out))?;
+            let Totals { appended, accepted, retractions, said_again, .. } = totals;
+            self.print(|out| writeln!(out, "{}", growth(appended, accepted, retractions, said_again)))?;
             for line in std::mem::take(&mut self.shown) {
                 self.print(|out| writeln!(out, "  {line}"))?;
             }
@@ -325,6 +343,10 @@ impl<W: Write> Answers<W> {
             }
         }
         self.print(|out| out.flush())?;
+        let Totals { sent, accepted, duplicate, refused, appended, retractions, said_again, .. } =
+            self.totals;
+        balance("these lines", "were sent", sent, accepted + duplicate + refused)?;
+        balance("these lines", "are new in the log", appended, accepted + retractions + said_again)?;
         Ok(if self.totals.refused > 0 { Exit::Refused } else { Exit::Ok })
     }
 }

@@ -14,7 +14,7 @@ use intake::{Intake, Item, Outcome, Receipt};
 
 use crate::{
     cli::Place,
-    commands::report::{Books, FileReport, RecordReport, begins_like_a_report},
+    commands::report::{Books, FaultReport, FileReport, RecordReport, begins_like_a_report, stayed},
     data,
     failure::{Exit, Failure},
     output,
@@ -42,9 +42,13 @@ nothing. Exit code 3 where a record was refused or a file was cut off; everythin
 
 The report has one JSON line for each record and one for each file:
   {\"record\": {\"file\", \"number\", \"record_key\", \"outcome\": \"accepted\" | \"changed\" | \"duplicate\" | \"refused\",
-              \"events\": [{\"table\", \"kind\", \"outcome\", \"event_id\", \"partition\", \"offset\"}],
+              \"events\": [{\"table\", \"kind\", \"outcome\", \"event_id\", \"partition\", \"offset\",
+                          \"follow_ups\": [{\"what\": \"retraction\" | \"said_again\", \"of\", \"event_id\", ...}]}],
               \"faults\": [{\"table\", \"row\", \"field\", \"rule\", \"message\", \"detail\"}], \"findings\": [as faults]}}
-  {\"file\": {\"file\", \"emitter\", \"records\", \"accepted\", \"changed\", \"duplicate\", \"refused\", \"whole\", ...}}
+  {\"file\": {\"file\", \"emitter\", \"records\", \"accepted\", \"changed\", \"duplicate\", \"refused\",
+            \"events\", \"retractions\", \"said_again\", \"appended\", \"whole\", ...}}
+The books balance: records = accepted + changed + duplicate + refused; the log grew by appended = events + retractions +
+said_again, of which the last two are intake's own, for records that turned out to be about another person.
 docs/guides/json.md names them all.")]
 pub(crate) struct Import {
     /// Claim files (GIAMDINHHS), plain XML; `-` is standard input
@@ -71,6 +75,14 @@ enum Door {
 }
 
 impl Door {
+    /// How many records the log took of this door.
+    fn appended(&self) -> u64 {
+        match self {
+            Door::Dry => 0,
+            Door::Real(intake) => intake.totals().appended,
+        }
+    }
+
     /// An answer to each item; `None`: in a dry run nothing stands against it.
     fn answers(&mut self, mut items: Vec<Item>) -> anyhow::Result<Vec<Option<Receipt>>> {
         let Door::Real(intake) = self else {
@@ -129,6 +141,7 @@ impl Import {
         let reported = report.map_or(Ok(()), |mut report| report.flush().context("cannot write the report"));
         let told = self.tell(&books, &shown, shown_left_out);
         taken.and(reported).and(told)?;
+        books.check(self.dry_run)?;
         Ok(if books.all_is_well() { Exit::Ok } else { Exit::Refused })
     }
 
@@ -266,12 +279,18 @@ impl Run {
             just_in_case: said.just_in_case,
             ..Item::new(said.submission.clone())
         });
+        let before = self.door.appended();
         let mut receipts = self.door.answers(items.collect())?.into_iter();
+        books.add_appended(self.door.appended() - before);
         let file = books.file.clone();
         for (record, faults) in checked() {
             let report = if faults.is_empty() {
                 let receipts: Vec<Option<Receipt>> =
                     receipts.by_ref().take(record.submissions.len()).collect();
+                for stayed in receipts.iter().flatten().flat_map(stayed) {
+                    let what = FaultReport::of_stayed(stayed).shown(record.number, &record.record_key);
+                    self.show(&file, &what);
+                }
                 RecordReport::taken(&file, record, &receipts)
             } else {
                 RecordReport::refused(&file, record, faults)

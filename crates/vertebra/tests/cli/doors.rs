@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use crate::support::{Folder, claim_file, eventually};
@@ -97,6 +98,124 @@ fn a_line_that_is_too_large_is_refused_and_the_others_are_not() {
     let said = folder.run(&["append", "--json", &file]).fails(3);
     let outcomes: Vec<String> = said.lines().map(|line| json(line)["outcome"].to_string()).collect();
     assert_eq!(outcomes, ["\"accepted\"", "\"refused\"", "\"refused\"", "\"accepted\""]);
+}
+
+/// The April file of Đống Đa, a claim with a transfer form; and a correction of it that names another person, without the
+/// form.
+fn a_claim_and_its_correction() -> (String, String) {
+    let april = claim_file("03-dong-da-april.xml");
+    let text = std::fs::read_to_string(&april).unwrap();
+    let files: Vec<&str> = text.split("<FILEHOSO>").collect();
+    let [envelope, claim, rest @ ..] = &files[..] else { panic!("{text}") };
+    let (before, table) = claim.split_once("<NOIDUNGFILE>").unwrap();
+    let (table, after) = table.split_once("</NOIDUNGFILE>").unwrap();
+    let table = String::from_utf8(STANDARD.decode(table.trim()).unwrap()).unwrap();
+    let table = table.replace("001085990001", "001085990002");
+    let lines = rest.iter().filter(|file| !file.contains("XML13"));
+    let end = rest.last().unwrap().split_once("</FILEHOSO>").unwrap().1;
+    let corrected = [
+        envelope.replace("<NGAYLAP>202604301700", "<NGAYLAP>202604302300"),
+        format!("{before}<NOIDUNGFILE>{}</NOIDUNGFILE>{after}", STANDARD.encode(table)),
+    ];
+    let lines = lines.map(|file| file.split_inclusive("</FILEHOSO>").next().unwrap().to_owned());
+    let corrected: Vec<String> = corrected.into_iter().chain(lines).collect();
+    (april, corrected.join("<FILEHOSO>") + end)
+}
+
+/// Where records are that are told of, and their ids.
+fn named(told: &Value) -> (String, (u64, u64)) {
+    let number = |field: &str| told[field].as_u64().unwrap();
+    (told["event_id"].as_str().unwrap().to_owned(), (number("partition"), number("offset")))
+}
+
+#[test]
+fn every_record_that_a_moved_visit_costs_is_in_the_report_and_the_books() {
+    let folder = Folder::new();
+    let (april, corrected) = a_claim_and_its_correction();
+    let corrected = folder.write("corrected.xml", &corrected);
+    let report = folder.path("report.jsonl");
+    let import = |file: &str| {
+        let before = records(&folder);
+        let books = json(&folder.run(&["import", file, "--json", "--report", &report]).ok());
+        let counts = ["events", "retractions", "said_again", "appended"]
+            .map(|name| books["files"][0][name].as_u64().unwrap());
+        let lines = std::fs::read_to_string(&report).unwrap();
+        let mut told: Vec<(String, (u64, u64))> = Vec::new();
+        for event in lines.lines().flat_map(|line| json(line)["record"]["events"].as_array().cloned()).flatten() {
+            if event["outcome"] != "duplicate" {
+                told.push(named(&event));
+            }
+            told.extend(event["follow_ups"].as_array().into_iter().flatten().map(named));
+        }
+        told.sort();
+        assert_eq!((records(&folder) - before, told.len() as u64), (counts[3], counts[3]));
+        (counts, told)
+    };
+    let all = || {
+        let said = folder.run(&["events", "cat"]).ok();
+        let mut events: Vec<_> = said.lines().map(|line| named(&json(line))).collect();
+        events.sort();
+        events
+    };
+
+    let (counts, mut told) = import(&april);
+    assert_eq!(counts, [6, 0, 0, 6]);
+    // The person, where the person lives, two cards and the claim are said of another; the form follows.
+    let (counts, new) = import(&corrected);
+    assert_eq!(counts, [5, 6, 1, 12]);
+    told.extend(new);
+    told.sort();
+    assert_eq!(told, all());
+    assert_eq!(import(&corrected), ([0; 4], Vec::new()));
+    assert_eq!(import(&april), ([0; 4], Vec::new()));
+
+    let other = Folder::new();
+    assert!(other.run(&["import", &april]).ok().contains("The log grew by 6 records.\n"));
+    let said = other.run(&["import", &corrected]).ok();
+    assert!(
+        said.contains("The log grew by 12 records: 5 new events, ") && said.contains(" 6 retractions and 1 form said again."),
+        "{said}"
+    );
+    assert!(!other.run(&["import", &corrected, "--dry-run"]).ok().contains("The log grew"));
+}
+
+#[test]
+fn a_form_that_cannot_move_with_its_claim_is_told() {
+    let folder = Folder::new();
+    let (april, corrected) = a_claim_and_its_correction();
+    folder.run(&["import", &april]).ok();
+    // The keys of persons are lost, and there is no copy.
+    std::fs::remove_file(folder.path("data/keys/persons.keys")).unwrap();
+    std::fs::remove_dir_all(folder.path("data/intake")).unwrap();
+    let report = folder.path("report.jsonl");
+    let corrected = folder.write("corrected.xml", &corrected);
+    let said = folder.run(&["import", &corrected, "--report", &report]).ok();
+    assert!(said.contains("record 1 (MA_LK DD-26-0401) XML13: a form of the visit stays"), "{said}");
+    assert!(said.contains(" 5 retractions and 0 forms said again."), "{said}");
+    let lines = std::fs::read_to_string(&report).unwrap();
+    let findings = json(lines.lines().next().unwrap())["record"]["findings"].clone();
+    let rules: Vec<&Value> = findings.as_array().unwrap().iter().map(|finding| &finding["rule"]).collect();
+    assert!(rules.contains(&&"form_cannot_be_opened".into()), "{findings}");
+}
+
+#[test]
+fn the_answers_of_lines_name_every_record_that_the_log_grows_by() {
+    let folder = Folder::new();
+    let of_another = line(1).replace("001090012347", "001090012348").replace("02T02", "03T02");
+    let file = folder.write("lines.jsonl", &[line(1), of_another, line(1), "no line".into()].join("\n"));
+    let said = folder.run(&["append", "--json", &file]).fails(3);
+    let answers: Vec<Value> = said.lines().filter(|line| line.starts_with('{')).map(json).collect();
+    let outcomes: Vec<&str> = answers.iter().map(|answer| answer["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["accepted", "changed", "duplicate", "refused"]);
+    assert_eq!(answers[1]["follow_ups"][0]["what"], "retraction");
+    assert_eq!(answers[1]["follow_ups"][0]["of"], answers[0]["event_id"]);
+    let told = answers[..2].iter().chain(answers[1]["follow_ups"].as_array().unwrap());
+    let told: std::collections::BTreeSet<_> = told.map(named).collect();
+    let said = folder.run(&["events", "cat"]).ok();
+    assert_eq!(told, said.lines().map(|line| named(&json(line))).collect());
+    let file = folder.write("back.jsonl", &line(1).replace("02T02", "04T02"));
+    let said = folder.run(&["append", &file]).ok();
+    assert!(said.contains("The log grew by 2 records: 1 new event, "), "{said}");
 }
 
 #[cfg(target_os = "linux")]

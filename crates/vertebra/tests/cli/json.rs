@@ -107,7 +107,10 @@ fn every_field_that_is_printed_is_told_and_the_other_way_round() {
         .unwrap()
         .replace("<SOLUONGHOSO>3<", "<SOLUONGHOSO>4<");
     let unlike = folder.write("unlike.xml", &unlike);
-    let mut import = vec!["import", "--into-simulated", "--json", "--report", &report, &refused, &unlike];
+    // Of the corrections one is about another person.
+    let corrected = claim_file("08-dong-da-march-corrected.xml");
+    let mut import =
+        vec!["import", "--into-simulated", "--json", "--report", &report, &refused, &unlike, &corrected];
     let files: Vec<String> =
         ["04-bach-mai-april.xml", "06-thanh-nhan-first-half.xml", "11-thanh-nhan-faulty.xml"]
             .map(claim_file)
@@ -117,7 +120,8 @@ fn every_field_that_is_printed_is_told_and_the_other_way_round() {
     check("vertebra import --report FILE", &std::fs::read_to_string(&report).unwrap());
 
     let line = r#"{"event":{"emitter":"01004","recordKey":"CU-1","assertedAt":"2026-03-02T02:00:00Z","occurredAt":"2026-03-02T01:00:00Z","checkUpCompleted":{"facility":"01004","programme":"annual"}},"person":{"identifiers":[{"kind":"IDENTIFIER_KIND_PERSONAL_NUMBER","value":"000000000000"}]}}"#;
-    let file = folder.write("lines.jsonl", &format!("{line}\nno line\n"));
+    let of_another = line.replace("000000000000", "001090012345").replace("02T02", "03T02");
+    let file = folder.write("lines.jsonl", &format!("{line}\nno line\n{of_another}\n"));
     check("vertebra append --json", &folder.run(&["append", "--into-simulated", "--json", &file]).fails(3));
     check("vertebra project --json", &folder.run(&["project", "--json"]).ok());
 
