@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | events | event id | partition, offset of the first copy |
 //! | records | hash of (emitter, record key), kind | the version that counts: whose, when, which event |
+//! | | hash of an event's id, retraction | the latest event that took it back, at its emitter's word |
 //! | persons | subject | slot in the file of keys |
 //! | meta | `clock`, `slots`, `next` + partition | the latest recorded_at, indexed slots, next offset |
 //! | each | `log` | the log's id, and the rows' format |
@@ -19,7 +20,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use contract::{EventId, EventView, IdHash, Kind, Millis, Subject, v1::SubjectKind};
+use contract::{EventId, EventView, IdHash, Kind, Millis, Subject, retraction_key, v1::SubjectKind};
 use event_log::{EventLog, Position};
 use fastbloom::BloomFilter;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, config::PartitioningPolicy};
@@ -28,9 +29,12 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 pub use error::IndexError;
 
 /// Format of the rows. Another one is built again.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 /// A file of this name in the folder says that damage was met while reading: the next to open builds the index again.
 const DAMAGED: &str = "damaged";
+/// Retractions of retractions are followed so far. Each refers to one before it; of a log that was written past intake
+/// they may go in a circle.
+const RETRACTIONS_MAX: usize = 64;
 /// Log records that are indexed together while catching up: about 100 MB of rows.
 const CATCH_UP_RECORDS: usize = 300_000;
 const CATCH_UP_BYTES: usize = 4 << 20;
@@ -102,6 +106,26 @@ impl RecordName {
         name.push(0);
         name.extend_from_slice(record_key.as_bytes());
         RecordName(xxh3_128(&name).to_be_bytes())
+    }
+
+    /// Under which it is noted what takes `event` back. No emitter's code is empty.
+    fn taking_back(event: EventId) -> RecordName {
+        RecordName::new("", &event.to_string())
+    }
+
+    /// Under which an event is noted. A retraction is no version of a record, and is noted by what it takes back; one of
+    /// intake's own is not, for what it takes back stands elsewhere, or is to.
+    pub(crate) fn noted(
+        emitter: &str,
+        record_key: &str,
+        kind: Kind,
+        voids: Option<EventId>,
+    ) -> Option<RecordName> {
+        if kind != Kind::Retraction {
+            return Some(RecordName::new(emitter, record_key));
+        }
+        let target = voids.filter(|target| record_key != retraction_key(*target))?;
+        Some(RecordName::taking_back(target))
     }
 
     fn row(self, kind: Kind) -> [u8; 18] {
@@ -345,17 +369,17 @@ impl Index {
         if view.kind == Kind::CarriedEvent {
             return Ok(());
         }
-        let name = RecordName::new(view.emitter.as_str(), view.record_key.as_str());
+        let name = RecordName::noted(view.emitter.as_str(), view.record_key.as_str(), view.kind, view.voids);
         let (event_is_new, record_is_new) = match seen {
-            Some(seen) => (seen.first(&view.event_id.0), seen.first(&name.row(view.kind))),
+            Some(seen) => {
+                (seen.first(&view.event_id.0), name.is_some_and(|name| seen.first(&name.row(view.kind))))
+            }
             None => (false, false),
         };
         if event_is_new || self.event(pending, view.event_id)?.is_none() {
             pending.events.insert(view.event_id, position);
         }
-        if view.kind == Kind::Retraction {
-            return Ok(());
-        }
+        let Some(name) = name else { return Ok(()) };
         let version = Version {
             asserted_at: view.asserted_at,
             recorded_at: view.recorded_at,
@@ -399,6 +423,17 @@ impl Index {
         }
         let row = self.records.get(name.row(kind)).map_err(self.failed())?;
         Ok(row.and_then(|row| Version::decode(&row)))
+    }
+
+    /// Whether an event is taken back at its emitter's word: by a retraction that is not itself taken back.
+    pub(crate) fn is_taken_back(&self, pending: &Pending, event: EventId) -> Result<bool, IndexError> {
+        let (mut event, mut is_taken_back) = (event, false);
+        for _ in 0..RETRACTIONS_MAX {
+            let name = RecordName::taking_back(event);
+            let Some(by) = self.version(pending, name, Kind::Retraction)? else { break };
+            (event, is_taken_back) = (by.event_id, !is_taken_back);
+        }
+        Ok(is_taken_back)
     }
 
     /// The latest version of a record, of whatever kind: whose it is.

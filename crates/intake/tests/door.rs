@@ -625,6 +625,38 @@ fn a_form_whose_sealed_fields_cannot_be_opened_stays_and_is_told_until_it_is_sen
     assert_eq!(stays(&door.one(claim("L1", "2026-03-05", 20, AN))), []);
 }
 
+fn retraction(key: &str, target: EventId) -> Item {
+    let mut item = said(key, "2026-03-04", Body::Retraction(v1::Retraction {}), AN);
+    item.submission.person = None;
+    item.submission.event.as_mut().unwrap().voids =
+        Some(v1::EventReference { event_id: target.0.to_vec(), reason: String::new() });
+    item
+}
+
+#[test]
+fn a_form_that_its_emitter_took_back_is_not_revived_by_its_claim() {
+    let mut door = Door::new();
+    let forms = door.submit(vec![form("L1", "2026-03-02", BINH), form("L1#2", "2026-03-02", BINH)]);
+    // The second is restored, by taking the taking back back.
+    let voids =
+        door.submit(forms.iter().zip(["R1", "R2"]).map(|(form, key)| retraction(key, id_of(form))).collect());
+    door.one(retraction("R3", id_of(&voids[1])));
+    // Whether intake learnt of it as it came, or from the log.
+    door.close();
+    fs::remove_dir_all(door.path().join("intake")).unwrap();
+    door.reopen();
+    assert_eq!(taken_back(&door.one(claim("L1", "2026-03-03", 20, AN))), [id_of(&forms[1])]);
+    let moved = door.events().into_iter().find(|(_, event)| event.corrects.is_some()).unwrap().1;
+    door.one(retraction("R4", EventId::try_from(&moved.event_id[..]).unwrap()));
+    // What was taken back where it is now stays so when the claim moves on; and in one batch, too.
+    assert_eq!(taken_back(&door.one(claim("L1", "2026-03-05", 20, BINH))).len(), 1, "the claim");
+    assert_eq!(door.standing(Kind::ReferralIssued), []);
+    let form = door.one(form("L2", "2026-03-02", BINH));
+    let receipts = door.submit(vec![retraction("R5", id_of(&form)), claim("L2", "2026-03-03", 20, AN)]);
+    assert_eq!(taken_back(&receipts[1]), []);
+    assert_eq!(door.standing(Kind::ReferralIssued), []);
+}
+
 #[test]
 fn of_very_many_forms_of_one_visit_the_first_that_stays_is_told() {
     let mut door = Door::new();

@@ -171,7 +171,12 @@ impl Intake {
         if !newer {
             follow_ups.records.extend(self.retract(batch, &Target::of(&emitter, &version), authority)?);
         }
-        if kind != Kind::Retraction && known.is_none_or(|known| known.order() < version.order()) {
+        let target = voided.map(|target| target.event_id);
+        let (name, counts) = match RecordName::noted(&emitter, &record_key, kind, target) {
+            Some(noted) if noted != name => (Some(noted), self.index.version(&batch.pending, noted, kind)?),
+            noted => (noted, known),
+        };
+        if let Some(name) = name.filter(|_| counts.is_none_or(|counts| counts.order() < version.order())) {
             batch.pending.note(name, kind, version);
             if kind == Kind::ClaimSubmitted && !version.withdrawn {
                 self.follow(batch, &emitter, &record_key, &version, authority, &mut follow_ups)?;

@@ -39,7 +39,8 @@ impl Intake {
         for number in 1..=FORMS_MAX + 1 {
             let name = RecordName::new(emitter, &contract::numbered_key(record_key, number));
             let Some(form) = self.index.version(&batch.pending, name, Kind::ReferralIssued)? else { break };
-            if !is_elsewhere(&form) {
+            // What its emitter took back is not revived.
+            if !is_elsewhere(&form) || self.index.is_taken_back(&batch.pending, form.event_id)? {
                 continue;
             }
             let said = if number <= FORMS_MAX {
