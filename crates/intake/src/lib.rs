@@ -1,7 +1,8 @@
 //! The front door: validate, dedupe, pseudonymise, seal, stamp, append, receipt.
 //!
 //! Every way into the log goes through [`Intake::submit`]: what is sent is accepted, a duplicate, or refused with a reason
-//! that names the field, and every submission gets a [`Receipt`] only after it is durable.
+//! that names the field, and every submission gets a [`Receipt`] only after it is durable. What intake appends of its own
+//! stands in the receipt of the submission it is for, so every record of the log is accounted for ([`Totals`]).
 //!
 //! ```text
 //! submissions ─▶ validate ─▶ whose? ─▶ which id? ─▶ known? ─▶ seal ─▶ stamp ─▶ keys, log synced ─▶ index ─▶ receipts

@@ -95,8 +95,8 @@ pub struct Stayed {
 /// Why a form does not move with its claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StayReason {
-    /// Its names or its restricted diagnoses cannot be opened, for the key they were sealed under is gone. Said again without
-    /// them, it would read as if the emitter had taken them back.
+    /// Its names or its restricted diagnoses cannot be opened, for the key they were sealed under is gone. Said again
+    /// without them, it would read as if the emitter had taken them back.
     CannotBeOpened,
     /// It cannot be read, or not be said as it is.
     CannotBeSaid,
