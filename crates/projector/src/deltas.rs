@@ -81,7 +81,8 @@ pub(crate) fn decode_facts(
 
 /// One commit's new facts as bytes: what a delta row of the store holds.
 pub(crate) struct Row {
-    from: u64,
+    /// The first offset it holds.
+    pub(crate) from: u64,
     people: Vec<u8>,
     count: u64,
     copies: u64,

@@ -66,15 +66,6 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
-    /// sled refused.
-    #[error("the store in {} failed", path.display())]
-    Sled {
-        /// The store's folder.
-        path: PathBuf,
-        /// What sled said.
-        #[source]
-        source: sled::Error,
-    },
     /// The log could not be read: that partition stands still, the others go on.
     #[error(transparent)]
     Log(#[from] ReadError),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! projector/current            the name of the generation that serves
-//! projector/g0001/store/       sled
+//! projector/g0001/store/       rows-00000001.log ...
 //! projector/g0001/bases/       p0000-00000001.base ...
 //! projector/g0001/snapshot     figures, positions, and the bases they stand on
 //! ```
@@ -67,8 +67,10 @@ impl Generation {
 
     /// Makes the generation's folders where they are missing.
     pub(crate) fn make(&self, files: &dyn Files) -> Result<(), StoreError> {
-        let bases = self.bases();
-        files.create_dir(&bases).map_err(|source| StoreError::io(&bases, source))
+        for folder in [self.bases(), self.store()] {
+            files.create_dir(&folder).map_err(|source| StoreError::io(&folder, source))?;
+        }
+        Ok(())
     }
 
     /// Makes this the generation that serves.
@@ -112,10 +114,6 @@ impl Generation {
             files.sync_dir(folder).map_err(|source| StoreError::io(folder, source))?;
         }
         Ok(())
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
     }
 
     pub(crate) fn store(&self) -> PathBuf {

@@ -9,7 +9,13 @@ use event_log::{
 };
 use history::History;
 
-use crate::{error::StoreError, generation::Generation, partition::Partition, projector::lock, store::Store};
+use crate::{
+    error::StoreError,
+    generation::Generation,
+    partition::Partition,
+    projector::{Options, lock},
+    store::Store,
+};
 
 /// The histories of the generation that serves: base files, and the rows of new facts that are in no base yet. Nobody can
 /// project meanwhile, so this is for checking; whoever asks questions takes a [`Reader`](crate::Reader).
@@ -31,7 +37,8 @@ impl Kept {
         let lock = lock(files.as_ref(), root)?;
         let none = || StoreError::Refused(format!("nothing was projected into {} yet", root.display()));
         let generation = Generation::current(files.as_ref(), root)?.ok_or_else(none)?;
-        let store = Store::open(&generation.store(), log.id(), log.partitions())?;
+        let file_bytes = Options::default().store_file_bytes;
+        let store = Store::open(&generation.store(), &files, log.id(), log.partitions(), file_bytes)?;
         Ok(Kept { files, generation, store, _lock: lock })
     }
 
@@ -47,7 +54,9 @@ impl Kept {
         until: u64,
         visit: impl FnMut(Subject, &History, Option<u64>) -> Result<(), StoreError>,
     ) -> Result<u64, StoreError> {
-        let loaded = Partition::load(partition, &self.store, self.files.as_ref(), &self.generation)?;
+        let only = partition..partition + 1;
+        let loaded = Partition::load(only, &self.store, self.files.as_ref(), &self.generation)?;
+        let loaded = loaded.into_iter().next().expect("one was asked for");
         loaded.histories.visit_until(log, partition, until, visit)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  log ──▶ gather (facts by person) ──▶ histories (base file + deltas) ──▶ view ──▶ project ──▶ figures
-//!                                           │ sled: manifest, rows                                │
+//!                                           │ store: manifest, rows                               │
 //!                                           └───────────────── snapshot ──────────────────────────┘
 //! ```
 //!

@@ -1,6 +1,6 @@
 //! One partition as the projector runs it.
 
-use std::{sync::Arc, time::Instant};
+use std::{ops::Range, sync::Arc, time::Instant};
 
 use contract::{IdHash, Subject};
 use event_log::{EventLog, ReadError, files::Files};
@@ -34,9 +34,6 @@ pub(crate) struct Partition {
     pub(crate) number: u16,
     pub(crate) histories: Histories,
     pub(crate) base_number: u64,
-    /// Numbers of the delta rows in the store.
-    rows: Vec<u64>,
-    next_row: u64,
     /// What was read since the last commit.
     uncommitted: Option<Row>,
     /// Set: the log could not be read further.
@@ -110,8 +107,6 @@ impl Partition {
             number,
             histories: Histories::default(),
             base_number: 0,
-            rows: Vec::new(),
-            next_row: 0,
             uncommitted: None,
             stopped: None,
             quarantined: FxHashMap::default(),
@@ -120,42 +115,43 @@ impl Partition {
 
     /// One whose histories are those of a base file that was just written.
     pub(crate) fn of_base(number: u16, base: Base, store: &Store) -> Result<Partition, StoreError> {
-        let manifest = Manifest { number: 1, digest: base.summary.digest };
-        store.swap_base(number, manifest, std::iter::empty())?;
+        store.swap_base(number, manifest_of(1, &base))?;
         Ok(Partition { base_number: 1, histories: Histories::of(base), ..Partition::new(number) })
     }
 
-    /// What the store and its base file hold.
+    /// What the store and its base files hold of `numbers`.
     pub(crate) fn load(
-        number: u16,
+        numbers: Range<u16>,
         store: &Store,
         files: &dyn Files,
         generation: &Generation,
+    ) -> Result<Vec<Partition>, StoreError> {
+        let load_base = |number| Partition::load_base(number, store.manifest(number), files, generation);
+        let mut partitions = numbers.clone().map(load_base).collect::<Result<Vec<_>, _>>()?;
+        store.for_each_row(numbers.clone(), |number, row| {
+            let partition = &mut partitions[usize::from(number - numbers.start)];
+            let Histories { deltas, known, set_aside, next_offset, .. } = &mut partition.histories;
+            *next_offset = load_row(row, *next_offset, deltas, known, set_aside)?;
+            Some(())
+        })?;
+        Ok(partitions)
+    }
+
+    fn load_base(
+        number: u16,
+        manifest: Option<Manifest>,
+        files: &dyn Files,
+        generation: &Generation,
     ) -> Result<Partition, StoreError> {
-        let damaged = |what| StoreError::Corrupt(Corrupt::new(generation.folder(), 0, what));
-        let loaded = store.load(number)?;
-        let mut partition = Partition::new(number);
-        if let Some(manifest) = loaded.manifest {
-            let path = generation.base_path(number, manifest.number);
-            let base = Base::open(files, &path)?;
-            if base.summary.digest != manifest.digest || base.summary.partition != number {
-                return Err(StoreError::Corrupt(Corrupt::new(
-                    &path,
-                    0,
-                    "it is another file than the manifest names",
-                )));
-            }
-            partition.histories = Histories::of(base);
-            partition.base_number = manifest.number;
+        let Some(manifest) = manifest else { return Ok(Partition::new(number)) };
+        let path = generation.base_path(number, manifest.number);
+        let base = Base::open(files, &path)?;
+        if base.summary.partition != number || manifest_of(manifest.number, &base) != manifest {
+            let what = "it is another file than the manifest names";
+            return Err(StoreError::Corrupt(Corrupt::new(&path, 0, what)));
         }
-        let Histories { deltas, known, set_aside, next_offset, .. } = &mut partition.histories;
-        for (row, bytes) in loaded.rows {
-            *next_offset = load_row(&bytes, *next_offset, deltas, known, set_aside)
-                .ok_or_else(|| damaged("a delta row cannot be read, or the one before it is missing"))?;
-            partition.rows.push(row);
-            partition.next_row = row + 1;
-        }
-        Ok(partition)
+        let histories = Histories::of(base);
+        Ok(Partition { base_number: manifest.number, histories, ..Partition::new(number) })
     }
 
     /// Reads the log on to before `until` and takes what it changes into `figures`. Returns how many records it read.
@@ -264,12 +260,11 @@ impl Partition {
 
     /// Hands what came since the last commit to the store, as one row. Durable after [`Store::sync`].
     pub(crate) fn commit(&mut self, store: &Store) -> Result<(), StoreError> {
-        if let Some(row) = self.uncommitted.take() {
-            let Histories { known, set_aside, next_offset, .. } = &self.histories;
-            let (number, bytes) = (self.next_row, row.finish(*next_offset, known, set_aside));
-            store.commit(self.number, number, &bytes)?;
-            self.rows.push(number);
-            self.next_row += 1;
+        let Histories { known, set_aside, next_offset, .. } = &self.histories;
+        // One for which nothing was read stays begun.
+        if let Some(row) = self.uncommitted.take_if(|row| row.from < *next_offset) {
+            let from = row.from;
+            store.commit(self.number, from, &row.finish(*next_offset, known, set_aside))?;
         }
         Ok(())
     }
@@ -278,7 +273,12 @@ impl Partition {
     pub(crate) fn wants_merge(&self, facts_min: u64) -> bool {
         let (facts, _) = self.histories.counts();
         let pending = self.histories.deltas.facts;
-        self.histories.merging.is_none() && pending >= facts_min && pending * 11 > facts
+        self.can_merge() && pending >= facts_min && pending * 11 > facts
+    }
+
+    /// Whether no merge is running, or to be tried again.
+    pub(crate) fn can_merge(&self) -> bool {
+        self.histories.merging.is_none()
     }
 
     /// Freezes the deltas and gives the work of merging them, which may run on any thread.
@@ -290,7 +290,6 @@ impl Partition {
         Ok(MergeWork {
             partition: self.number,
             number: self.base_number + 1,
-            rows: std::mem::take(&mut self.rows),
             histories: Histories {
                 base: self.histories.base.clone(),
                 merging: Some(frozen),
@@ -304,10 +303,9 @@ impl Partition {
 
     /// Makes a merged base the partition's own; gives back the number of the base it replaces.
     pub(crate) fn end_merge(&mut self, merged: Merged, store: &Store) -> Result<u64, StoreError> {
-        let manifest = Manifest { number: merged.number, digest: merged.base.summary.digest };
         // With this all that was read is in the store: the base, the rows since begin_merge, and the last ones now.
         self.commit(store)?;
-        store.swap_base(self.number, manifest, merged.rows.into_iter())?;
+        store.swap_base(self.number, manifest_of(merged.number, &merged.base))?;
         self.histories.base = Some(Arc::new(merged.base));
         self.histories.merging = None;
         Ok(std::mem::replace(&mut self.base_number, merged.number))
@@ -319,7 +317,6 @@ impl Partition {
 pub(crate) struct MergeWork {
     partition: u16,
     number: u64,
-    rows: Vec<u64>,
     histories: Histories,
 }
 
@@ -328,7 +325,6 @@ pub(crate) struct MergeWork {
 pub(crate) struct Merged {
     pub(crate) partition: u16,
     number: u64,
-    rows: Vec<u64>,
     base: Base,
 }
 
@@ -338,6 +334,11 @@ impl MergeWork {
         let path = generation.base_path(self.partition, self.number);
         merge(files, &path, self.partition, &self.histories)?;
         let base = Base::open(files.as_ref(), &path)?;
-        Ok(Merged { partition: self.partition, number: self.number, rows: self.rows.clone(), base })
+        Ok(Merged { partition: self.partition, number: self.number, base })
     }
+}
+
+/// What the store says of base number `number` of a partition.
+fn manifest_of(number: u64, base: &Base) -> Manifest {
+    Manifest { number, digest: base.summary.digest, next_offset: base.summary.next_offset }
 }

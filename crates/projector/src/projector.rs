@@ -42,6 +42,8 @@ pub struct Options {
     pub quarantine_facts: usize,
     /// A partition whose storage did not answer is read again after so long.
     pub ask_again_after: Duration,
+    /// A file of the store's rows that is as long as this is followed by the next one.
+    pub store_file_bytes: u64,
 }
 
 impl Default for Options {
@@ -54,6 +56,7 @@ impl Default for Options {
             snapshot_every: Duration::from_secs(2),
             quarantine_facts: 10_000,
             ask_again_after: Duration::from_secs(10),
+            store_file_bytes: 64 << 20,
         }
     }
 }
@@ -131,7 +134,7 @@ impl<'a> Projector<'a> {
     ) -> Result<(Projector<'a>, Opened), StoreError> {
         make_folder(files.as_ref(), root).map_err(|source| StoreError::io(root, source))?;
         let lock = lock(files.as_ref(), root)?;
-        let (serving, opened) = Serving::open(root, &files, log, bundle, options.workers)?;
+        let (serving, opened) = Serving::open(root, &files, log, bundle, &options)?;
         let merges = Merges { obsolete: serving.tidy(files.as_ref(), root)?, ..Merges::default() };
         let projector = Projector {
             log,
@@ -210,8 +213,12 @@ impl<'a> Projector<'a> {
     /// An empty generation in place of the one that serves, which is damaged.
     fn start_over(&mut self, damage: &StoreError) -> Result<(), StoreError> {
         tracing::warn!(error = %damage, "the store is thrown away and built again from the log");
-        let new = Serving::next(&self.root, &self.files, self.log, Some(&self.serving.generation))?;
+        let new = self.next_generation()?;
         self.serve(new)
+    }
+
+    fn next_generation(&self) -> Result<Serving, StoreError> {
+        Serving::next(&self.root, &self.files, self.log, Some(&self.serving.generation), &self.options)
     }
 
     /// `new` in place of what serves, which is removed.
@@ -288,7 +295,7 @@ impl<'a> Projector<'a> {
     ) -> Result<(), StoreError> {
         if self.snapshots.stale {
             self.end_snapshot(true)?;
-            self.begin_snapshot(Instant::now());
+            self.begin_snapshot(Instant::now())?;
         }
         let mut ends = self.log.ends()?;
         while !shutdown.load(Ordering::Relaxed) {
@@ -312,7 +319,7 @@ impl<'a> Projector<'a> {
                 let begun_at = Instant::now();
                 self.commit(observe)?;
                 self.refold()?;
-                self.begin_snapshot(begun_at);
+                self.begin_snapshot(begun_at)?;
             }
             ends = self.log.ends()?;
         }
@@ -377,14 +384,14 @@ impl<'a> Projector<'a> {
         if self.merges.running.is_some() {
             return Ok(());
         }
-        let wanting = |partition: &&mut Partition| partition.wants_merge(self.options.merge_facts_min);
         let again = self.merges.failed.pop_if(|(_, since)| since.elapsed() > Duration::from_secs(10));
-        let work = match again {
-            Some((work, _)) => work,
-            None => match self.serving.partitions.iter_mut().find(wanting) {
-                Some(partition) => partition.begin_merge(&self.serving.store)?,
-                None => return Ok(()),
-            },
+        let Serving { store, partitions, .. } = &mut self.serving;
+        let wanting = |partition: &Partition| partition.wants_merge(self.options.merge_facts_min);
+        let pinning = store.pinning().map(usize::from).filter(|at| partitions[*at].can_merge());
+        let work = match (again, pinning.or_else(|| partitions.iter().position(wanting))) {
+            (Some((work, _)), _) => work,
+            (None, Some(at)) => partitions[at].begin_merge(store)?,
+            (None, None) => return Ok(()),
         };
         let (files, generation) = (Arc::clone(&self.files), self.serving.generation.clone());
         self.merges.running = Some(std::thread::spawn(move || {
@@ -429,25 +436,26 @@ impl<'a> Projector<'a> {
     /// When the disk refuses.
     pub fn write_snapshot(&mut self) -> Result<(), StoreError> {
         self.end_snapshot(true)?;
-        self.begin_snapshot(Instant::now());
+        self.begin_snapshot(Instant::now())?;
         self.end_snapshot(true)
     }
 
     /// Begins to write a snapshot of the figures as they are now, on a thread of its own. What it takes counts from
     /// `begun_at`.
-    fn begin_snapshot(&mut self, begun_at: Instant) {
+    fn begin_snapshot(&mut self, begun_at: Instant) -> Result<(), StoreError> {
+        // It says how far the store is, and what was replaced goes when it stands.
+        self.serving.store.sync()?;
         let frozen = self.serving.freeze(self.log, self.bundle);
         let (files, path) = (Arc::clone(&self.files), self.serving.generation.snapshot());
-        let (store, obsolete) = (self.serving.store.clone(), std::mem::take(&mut self.merges.obsolete));
+        let obsolete = std::mem::take(&mut self.merges.obsolete);
         let write = move || {
-            // The store first: threads that it starts for this are those that commits wait for.
-            let settled = store.settle(files.as_ref());
             give_way();
-            let result = settled.and_then(|()| frozen.write(files.as_ref(), &path));
+            let result = frozen.write(files.as_ref(), &path);
             Written { result, took: begun_at.elapsed(), obsolete }
         };
         let running = Some(std::thread::spawn(write));
         self.snapshots = Snapshots { begun_at, took: self.snapshots.took, stale: false, running };
+        Ok(())
     }
 
     /// Takes in how the snapshot that was begun ended; `wait`: and waits for its end.
@@ -473,7 +481,7 @@ impl<'a> Projector<'a> {
         self.serving.freeze(self.log, self.bundle).manifest().clone()
     }
 
-    /// Bytes on disk: sled, and base files.
+    /// Bytes on disk: rows, and base files.
     #[must_use]
     pub fn disk_bytes(&self) -> (u64, u64) {
         let bases = self.serving.partitions.iter().filter_map(|partition| partition.histories.base.as_ref());
@@ -488,7 +496,7 @@ impl<'a> Projector<'a> {
     /// serving.
     pub fn rebuild(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<Rebuilt, StoreError> {
         let (positions, before) = (self.positions(), self.serving.figures.digests());
-        let mut new = Serving::next(&self.root, &self.files, self.log, Some(&self.serving.generation))?;
+        let mut new = self.next_generation()?;
         // The same positions first, so that a difference is one of the rebuild and not of new events.
         let reading = Reading { log: self.log, bundle: self.bundle, options: &self.options };
         new.build(reading, &self.files, &positions, progress)?;
@@ -508,7 +516,6 @@ impl<'a> Projector<'a> {
         }
         let after = new.figures.digests();
         let differences = self.serving.figures.differences(&mut new.figures);
-        new.store.settle(self.files.as_ref())?;
         new.freeze(self.log, self.bundle).write(self.files.as_ref(), &new.generation.snapshot())?;
         self.serve(new)?;
         let read = self.catch_up(progress)?;

@@ -17,6 +17,7 @@ use crate::{
     figures::{Figures, Fold, Part},
     generation::Generation,
     partition::{Partition, Reading, Scratch},
+    projector::Options,
     registry::REGISTRY,
     snapshot::{self, BaseState, Frozen, Manifest, PartitionState, ProjectionVersion, hex},
     store::Store,
@@ -56,18 +57,18 @@ impl Serving {
         files: &Arc<dyn Files>,
         log: &dyn EventLog,
         bundle: &Bundle,
-        workers: usize,
+        options: &Options,
     ) -> Result<(Serving, Opened), StoreError> {
         let Some(current) = Generation::current(files.as_ref(), root)? else {
-            let serving = Serving::next(root, files, log, None)?;
+            let serving = Serving::next(root, files, log, None, options)?;
             serving.generation.serve(files.as_ref(), root)?;
             return Ok((serving, Opened::Empty));
         };
         current.make(files.as_ref())?;
-        match Serving::load(&current, root, files, log, bundle, workers) {
+        match Serving::load(&current, root, files, log, bundle, options) {
             Err(error @ (StoreError::Corrupt(_) | StoreError::OtherVersion { .. })) => {
                 tracing::warn!(%error, "the store is thrown away and built again from the log");
-                let serving = Serving::next(root, files, log, Some(&current))?;
+                let serving = Serving::next(root, files, log, Some(&current), options)?;
                 serving.generation.serve(files.as_ref(), root)?;
                 current.remove(files.as_ref())?;
                 Ok((serving, Opened::Discarded { why: error.to_string() }))
@@ -82,9 +83,11 @@ impl Serving {
         files: &Arc<dyn Files>,
         log: &dyn EventLog,
         current: Option<&Generation>,
+        options: &Options,
     ) -> Result<Serving, StoreError> {
         let generation = Generation::next(files.as_ref(), root, current)?;
-        let store = Store::open(&generation.store(), log.id(), log.partitions())?;
+        let Options { store_file_bytes, .. } = *options;
+        let store = Store::create(&generation.store(), files, log.id(), log.partitions(), store_file_bytes)?;
         let partitions = (0..log.partitions()).map(Partition::new).collect();
         Ok(Serving { generation, store, partitions, figures: Figures::default() })
     }
@@ -110,11 +113,11 @@ impl Serving {
         files: &Arc<dyn Files>,
         log: &dyn EventLog,
         bundle: &Bundle,
-        workers: usize,
+        options: &Options,
     ) -> Result<(Serving, Opened), StoreError> {
-        let store = Store::open(&generation.store(), log.id(), log.partitions())?;
-        let load = |number| Partition::load(number, &store, files.as_ref(), generation);
-        let partitions = (0..log.partitions()).map(load).collect::<Result<Vec<_>, _>>()?;
+        let Options { store_file_bytes, workers, .. } = *options;
+        let store = Store::open(&generation.store(), files, log.id(), log.partitions(), store_file_bytes)?;
+        let partitions = Partition::load(0..log.partitions(), &store, files.as_ref(), generation)?;
         refuse_to_run_ahead(root, log, &partitions)?;
         let read = match snapshot::read(files.as_ref(), &generation.snapshot()) {
             Err(error @ (StoreError::Corrupt(_) | StoreError::OtherVersion { .. })) => Err(error.to_string()),

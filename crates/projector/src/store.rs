@@ -1,36 +1,31 @@
-//! What sled holds: for each partition the manifest of its base file and one row of new facts per commit. Each row says
-//! from which offset to which it goes, so that the last one is the checkpoint.
+//! What the projector keeps between bases: for each partition the manifest of its base file and one row of new facts per
+//! commit. Each row says from which offset to which it goes, so that the last one is the checkpoint.
+//!
+//! `store/rows-00000001.log` and those after it are only ever written at the end of the last. What came since the last sync
+//! is one group, one write and one sync. A file goes when each of its rows is in a base.
 
-use std::path::{Path, PathBuf};
+mod file;
 
-use contract::varint::{put, take, take_array};
-use event_log::{
-    LogId,
-    files::{Access, Files},
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
+use event_log::{
+    LogId,
+    files::{Access, FileHandle, Files, read_exact_at},
+};
+
+use self::file::{GROUP_HEAD_BYTES, Groups, Header, Record, Stamp, VERSION};
 use crate::error::{Corrupt, StoreError};
 
-const IDENTITY: &[u8] = b"identity";
-const MANIFEST: &[u8] = b"manifest";
-/// Keys of delta rows: this, the commit's number, the piece's and how many pieces there are, big-endian, so that they come in
-/// order.
-const ROW: u8 = b'd';
-const ROW_KEY_BYTES: usize = 1 + 8;
-const PIECE_KEY_BYTES: usize = ROW_KEY_BYTES + 4 + 4;
-/// Rows lie in pieces: sled writes a leaf of sixteen entries anew with every few of them, so one large row, as a long
-/// catch-up leaves it, would be written again and again with the small ones that come after it.
-const PIECE_BYTES: usize = 4 << 10;
-const CACHE_BYTES: u64 = 64 << 20;
-const SEGMENT_BYTES: usize = 4 << 20;
-
-/// The store of one generation.
-#[derive(Debug, Clone)]
-pub(crate) struct Store {
-    path: PathBuf,
-    db: sled::Db,
-    trees: Vec<sled::Tree>,
-}
+/// A group is not made larger than this by further rows: a long catch-up does not wait in memory for its end.
+const GROUP_BYTES: usize = 4 << 20;
+/// So many files' worth of rows may be in bases already before anything is merged to be rid of them.
+const SPARE_FILES: u64 = 3;
 
 /// Which base file a partition's histories begin with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,242 +34,386 @@ pub(crate) struct Manifest {
     pub(crate) number: u64,
     /// The digest the file must have.
     pub(crate) digest: [u8; 32],
+    /// It holds every record before this offset, and so every row that begins before it.
+    pub(crate) next_offset: u64,
 }
 
-/// What the store holds of one partition.
-#[derive(Debug, Default)]
-pub(crate) struct Loaded {
-    pub(crate) manifest: Option<Manifest>,
-    /// Number and bytes of each row, in order.
-    pub(crate) rows: Vec<(u64, Vec<u8>)>,
+/// The store of one generation.
+pub(crate) struct Store {
+    folder: PathBuf,
+    files: Arc<dyn Files>,
+    log: LogId,
+    partitions: u16,
+    /// A file this long is followed by the next.
+    file_bytes: u64,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    manifests: Vec<Option<Manifest>>,
+    /// The oldest first; the last is written to.
+    rows: VecDeque<RowsFile>,
+    /// What is not written yet, with room for the head.
+    group: Vec<u8>,
+    /// A write or a sync failed: nobody knows what of it the disk has.
+    failed: bool,
+}
+
+/// One file.
+struct RowsFile {
+    number: u64,
+    file: Arc<dyn FileHandle>,
+    length: u64,
+    /// The partitions with rows that are in no base.
+    held: BTreeMap<u16, Held>,
+}
+
+/// A partition's rows in a file.
+#[derive(Default)]
+struct Held {
+    /// Where the last one begins: once a base holds that, it holds the others.
+    last_from: u64,
+    bytes: u64,
+}
+
+impl Inner {
+    fn bytes(&self) -> u64 {
+        self.rows.iter().map(|file| file.length).sum()
+    }
+
+    /// Takes in what a group of the last file says; `None`: it is not what a store writes.
+    fn take(&mut self, mut body: &[u8]) -> Option<()> {
+        while !body.is_empty() {
+            match Record::take(&mut body)? {
+                Record::Row { partition, from, bytes } => {
+                    self.manifests.get(usize::from(partition))?;
+                    let held = self.rows.back_mut()?.held.entry(partition).or_default();
+                    held.last_from = from;
+                    held.bytes += bytes.len() as u64;
+                }
+                Record::Base { partition, manifest } => {
+                    *self.manifests.get_mut(usize::from(partition))? = Some(manifest);
+                    for file in &mut self.rows {
+                        let is_in_base = |held: &mut Held| held.last_from < manifest.next_offset;
+                        if file.held.get_mut(&partition).is_some_and(is_in_base) {
+                            file.held.remove(&partition);
+                        }
+                    }
+                }
+            }
+        }
+        Some(())
+    }
 }
 
 impl Store {
-    /// Opens the store in `path`, or makes it for the log `log` of `partitions` partitions.
-    pub(crate) fn open(path: &Path, log: LogId, partitions: u16) -> Result<Store, StoreError> {
-        let failed = |source| failed(path, source);
-        let config = sled::Config::default()
-            .path(path)
-            .cache_capacity(CACHE_BYTES)
-            .mode(sled::Mode::HighThroughput)
-            // A commit fits into what sled buffers, a segment: else it waits for the disk in the middle of its rows.
-            .segment_size(SEGMENT_BYTES)
-            // Commits sync themselves.
-            .flush_every_ms(None);
-        let db = config.open().map_err(failed)?;
-        let mut identity = log.0.to_vec();
-        put(&mut identity, u64::from(partitions));
-        match db.get(IDENTITY).map_err(failed)? {
-            None => drop(db.insert(IDENTITY, identity).map_err(failed)?),
-            Some(found) if found == identity => {}
-            Some(_) => {
-                return Err(StoreError::Refused(format!(
-                    "the figures in {} were computed from another log; give it a folder of its own, or remove this one: it is derived",
-                    path.display()
-                )));
+    /// Makes the store in `folder`, which exists, for the log `log` of `partitions` partitions. It is safe with its names.
+    pub(crate) fn create(
+        folder: &Path,
+        files: &Arc<dyn Files>,
+        log: LogId,
+        partitions: u16,
+        file_bytes: u64,
+    ) -> Result<Store, StoreError> {
+        let mut store = Store::empty(folder, files, log, partitions, file_bytes);
+        let first = store.begin_file(1, &[])?;
+        store.inner_mut().rows.push_back(first);
+        Ok(store)
+    }
+
+    /// Opens the store in `folder`. What a crash tore at its end is cut off; what is there afterwards is safe.
+    pub(crate) fn open(
+        folder: &Path,
+        files: &Arc<dyn Files>,
+        log: LogId,
+        partitions: u16,
+        file_bytes: u64,
+    ) -> Result<Store, StoreError> {
+        let mut store = Store::empty(folder, files, log, partitions, file_bytes);
+        let mut numbers = store.numbers()?;
+        if let [.., _, last] = numbers[..]
+            && !store.was_begun(last)?
+        {
+            let path = store.path(last);
+            files.remove(&path).map_err(|source| StoreError::io(&path, source))?;
+            numbers.pop();
+        }
+        for number in &numbers {
+            store.read_file(*number, numbers.last() == Some(number))?;
+        }
+        // The names too: a process that was killed may have left some that only look safe.
+        store.sync_names()?;
+        store.remove_old(&mut store.inner())?;
+        Ok(store)
+    }
+
+    fn empty(folder: &Path, files: &Arc<dyn Files>, log: LogId, partitions: u16, file_bytes: u64) -> Store {
+        let inner = Inner {
+            manifests: vec![None; usize::from(partitions)],
+            rows: VecDeque::new(),
+            group: vec![0; GROUP_HEAD_BYTES],
+            failed: false,
+        };
+        Store {
+            folder: folder.to_owned(),
+            files: Arc::clone(files),
+            log,
+            partitions,
+            file_bytes,
+            inner: Mutex::new(inner),
+        }
+    }
+
+    fn path(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("rows-{number:08}.log"))
+    }
+
+    fn stamp(&self, number: u64) -> Stamp {
+        Stamp { log: self.log, partitions: self.partitions, number }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("no thread panics with it")
+    }
+
+    fn inner_mut(&mut self) -> &mut Inner {
+        self.inner.get_mut().expect("no thread panics with it")
+    }
+
+    fn sync_names(&self) -> Result<(), StoreError> {
+        self.files.sync_dir(&self.folder).map_err(|source| StoreError::io(&self.folder, source))
+    }
+
+    /// The numbers of the files: without a gap, for the oldest go first.
+    fn numbers(&self) -> Result<Vec<u64>, StoreError> {
+        let names = match self.files.list(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            names => names.map_err(|source| StoreError::io(&self.folder, source))?,
+        };
+        let number = |name: &String| name.strip_prefix("rows-")?.strip_suffix(".log")?.parse().ok();
+        let numbers: Vec<u64> = names.iter().filter_map(number).collect();
+        if numbers.is_empty() && names.iter().any(|name| name == "db") {
+            let path = self.folder.join("db");
+            return Err(StoreError::OtherVersion { path, found: 1, expected: VERSION });
+        }
+        let first = numbers.first().copied().unwrap_or(1);
+        let missing = (first..).zip(&numbers).find(|(expected, number)| expected != *number);
+        match missing {
+            Some((missing, _)) => Err(StoreError::Corrupt(Corrupt::missing(&self.path(missing)))),
+            None if numbers.is_empty() => Err(StoreError::Corrupt(Corrupt::missing(&self.path(first)))),
+            None => Ok(numbers),
+        }
+    }
+
+    /// Whether the last file was ever safe: if not, a crash came before anything could be written into it.
+    fn was_begun(&self, number: u64) -> Result<bool, StoreError> {
+        let path = self.path(number);
+        let io = |source| StoreError::io(&path, source);
+        let file = self.files.open(&path, Access::Read).map_err(io)?;
+        let (mut groups, header) = Groups::open(file.as_ref(), self.stamp(number)).map_err(io)?;
+        let is_whole = header != Header::Damaged && groups.next().map_err(io)?.is_some();
+        Ok(is_whole || groups.is_followed().map_err(io)?)
+    }
+
+    /// Reads a file; the last one is made safe and ready to be written to.
+    fn read_file(&mut self, number: u64, is_last: bool) -> Result<(), StoreError> {
+        let (path, stamp) = (self.path(number), self.stamp(number));
+        let io = |source| StoreError::io(&path, source);
+        let damaged = |at, what: &str| StoreError::Corrupt(Corrupt::new(&path, at, what));
+        let access = if is_last { Access::Write } else { Access::Read };
+        let file: Arc<dyn FileHandle> = self.files.open(&path, access).map_err(io)?.into();
+        let (mut groups, header) = Groups::open(&*file, stamp).map_err(io)?;
+        match header {
+            Header::Sound => {}
+            Header::AnotherLog => return Err(self.of_another_log()),
+            Header::OtherVersion(found) => {
+                return Err(StoreError::OtherVersion { path, found, expected: VERSION });
             }
+            Header::Damaged => return Err(damaged(0, "it does not begin like a file of rows")),
         }
-        let trees = (0..partitions)
-            .map(|partition| db.open_tree(format!("p{partition:04}")))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(failed)?;
-        Ok(Store { path: path.to_owned(), db, trees })
-    }
-
-    fn failed(&self, source: sled::Error) -> StoreError {
-        failed(&self.path, source)
-    }
-
-    fn damaged(&self, what: &str) -> StoreError {
-        StoreError::Corrupt(Corrupt::new(&self.path, 0, what))
-    }
-
-    /// Everything of one partition.
-    pub(crate) fn load(&self, partition: u16) -> Result<Loaded, StoreError> {
-        let tree = &self.trees[usize::from(partition)];
-        let mut loaded = Loaded::default();
-        if let Some(manifest) = tree.get(MANIFEST).map_err(|source| self.failed(source))? {
-            let bytes = &mut &manifest[..];
-            let read = take(bytes).zip(take_array(bytes));
-            let (number, digest) = read.ok_or_else(|| self.damaged("a manifest cannot be read"))?;
-            loaded.manifest = Some(Manifest { number, digest });
+        let inner = self.inner_mut();
+        inner.rows.push_back(RowsFile { number, file: Arc::clone(&file), length: 0, held: BTreeMap::new() });
+        while let Some(body) = groups.next().map_err(io)? {
+            inner.take(body).ok_or_else(|| damaged(groups.begin, "a group holds what is no row"))?;
         }
-        let mut missing = 0;
-        for row in tree.scan_prefix([ROW]) {
-            let (key, value) = row.map_err(|source| self.failed(source))?;
-            let (number, piece, pieces) =
-                read_piece_key(&key).ok_or_else(|| self.damaged("a row has another key than numbers"))?;
-            if piece == 0 && missing == 0 {
-                loaded.rows.push((number, Vec::new()));
-                missing = pieces;
+        let Groups { length, begin, at, .. } = groups;
+        if at < length || groups.is_empty() {
+            if !is_last || groups.is_empty() || groups.is_followed().map_err(io)? {
+                return Err(damaged(at, "no whole group of rows begins here"));
             }
-            let Some((_, row)) = loaded
-                .rows
-                .last_mut()
-                .filter(|(last, _)| *last == number && missing > 0 && piece == pieces - missing)
-            else {
-                return Err(self.damaged("a piece of a row is missing"));
-            };
-            row.extend_from_slice(&value);
-            missing -= 1;
+            let bytes = length - at;
+            tracing::info!(path = %path.display(), at, bytes, "what a crash tore at the end is cut off");
         }
-        if missing > 0 {
-            // A commit that a crash cut short: what it held is read from the log again.
-            let (number, _) = loaded.rows.pop().unwrap_or_default();
-            for key in tree.scan_prefix(row_key(number)).keys() {
-                let removed = key.and_then(|key| tree.remove(key));
-                removed.map_err(|source| self.failed(source))?;
-            }
+        if is_last {
+            make_safe(&*file, begin, at, length).map_err(io)?;
         }
-        Ok(loaded)
-    }
-
-    /// Adds one row, at once or not at all. Durable after [`Store::sync`].
-    ///
-    /// Piece by piece and not as a batch: sled hands each batch to the disk by itself, and a commit has one row for each
-    /// partition. What sled recovers is a beginning of what it was given, so a row that was cut short is the last one, and
-    /// its keys say that pieces are missing.
-    pub(crate) fn commit(&self, partition: u16, number: u64, row: &[u8]) -> Result<(), StoreError> {
-        let tree = &self.trees[usize::from(partition)];
-        let pieces = row.len().div_ceil(PIECE_BYTES) as u32;
-        for (piece, bytes) in (0..).zip(row.chunks(PIECE_BYTES)) {
-            tree.insert(piece_key(number, piece, pieces), bytes).map_err(|source| self.failed(source))?;
-        }
+        inner.rows.back_mut().expect("it was just put there").length = at;
         Ok(())
     }
 
-    /// Makes `manifest` the partition's base and drops the rows it holds, at once or not at all.
-    pub(crate) fn swap_base(
+    fn of_another_log(&self) -> StoreError {
+        StoreError::Refused(format!(
+            "the figures in {} were computed from another log; give it a folder of its own, or remove this one: it is derived",
+            self.folder.display()
+        ))
+    }
+
+    /// What `partition` begins with.
+    pub(crate) fn manifest(&self, partition: u16) -> Option<Manifest> {
+        self.inner().manifests[usize::from(partition)]
+    }
+
+    /// Visits the rows of `partitions` that are in no base, each partition's in order; `visit` says whether it could read
+    /// one.
+    pub(crate) fn for_each_row(
         &self,
-        partition: u16,
-        manifest: Manifest,
-        rows: impl Iterator<Item = u64>,
+        partitions: Range<u16>,
+        mut visit: impl FnMut(u16, &[u8]) -> Option<()>,
     ) -> Result<(), StoreError> {
-        let mut batch = sled::Batch::default();
-        let mut bytes = Vec::new();
-        put(&mut bytes, manifest.number);
-        bytes.extend_from_slice(&manifest.digest);
-        batch.insert(MANIFEST, bytes);
-        let tree = &self.trees[usize::from(partition)];
-        for number in rows {
-            for key in tree.scan_prefix(row_key(number)).keys() {
-                batch.remove(key.map_err(|source| self.failed(source))?);
+        let inner = self.inner();
+        let holds_some = |file: &&RowsFile| file.held.range(partitions.clone()).next().is_some();
+        for RowsFile { number, file, length, .. } in inner.rows.iter().filter(holds_some) {
+            let path = self.path(*number);
+            let io = |source| StoreError::io(&path, source);
+            let damaged = |at, what: &str| StoreError::Corrupt(Corrupt::new(&path, at, what));
+            let (mut groups, _) = Groups::open(&**file, self.stamp(*number)).map_err(io)?;
+            while groups.at < *length {
+                let at = groups.at;
+                let body = groups.next().map_err(io)?;
+                let mut body = body.ok_or_else(|| damaged(at, "a group of rows was whole and is not"))?;
+                while let Some(record) = Record::take(&mut body) {
+                    let Record::Row { partition, from, bytes } = record else { continue };
+                    let manifest = inner.manifests[usize::from(partition)];
+                    let is_in_base = manifest.is_some_and(|manifest| from < manifest.next_offset);
+                    if partitions.contains(&partition) && !is_in_base {
+                        let read = visit(partition, bytes);
+                        read.ok_or_else(|| {
+                            damaged(at, "a delta row cannot be read, or the one before it is missing")
+                        })?;
+                    }
+                }
             }
-        }
-        tree.apply_batch(batch).map_err(|source| self.failed(source))
-    }
-
-    /// Hands everything committed so far to the disk: it survives the process, and most often the machine; see
-    /// [`Store::settle`].
-    pub(crate) fn sync(&self) -> Result<(), StoreError> {
-        self.db.flush().map(drop).map_err(|source| self.failed(source))
-    }
-
-    /// Makes everything committed so far safe from a loss of power. On Linux sled asks for its bytes to be written
-    /// (`sync_file_range`) but neither for the file's length nor for the disk's own memory to be written, nor for names or
-    /// for the files of large rows: after [`Store::sync`] a loss of power may still take commits back. That is no harm while
-    /// the log is there to be read again, so commits don't pay for more; but before a base file or a generation is
-    /// removed that an older state of the store names, and before a snapshot says how far the store is, it must not.
-    pub(crate) fn settle(&self, files: &dyn Files) -> Result<(), StoreError> {
-        self.sync()?;
-        for folder in [&self.path, &self.path.join("blobs")] {
-            let io = |source| StoreError::io(folder, source);
-            for name in files.list(folder).map_err(io)?.into_iter().filter(|name| name != "blobs") {
-                let file = files.open(&folder.join(name), Access::Write).map_err(io)?;
-                file.sync_data().map_err(io)?;
-            }
-            files.sync_dir(folder).map_err(io)?;
         }
         Ok(())
+    }
+
+    /// Adds the row of `partition` that begins at the offset `from`. Durable after [`Store::sync`].
+    pub(crate) fn commit(&self, partition: u16, from: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        self.put(&Record::Row { partition, from, bytes })
+    }
+
+    /// Makes `manifest` the partition's base, in place of the rows that are in it. Durable after [`Store::sync`].
+    pub(crate) fn swap_base(&self, partition: u16, manifest: Manifest) -> Result<(), StoreError> {
+        self.put(&Record::Base { partition, manifest })
+    }
+
+    fn put(&self, record: &Record<'_>) -> Result<(), StoreError> {
+        let mut inner = self.inner();
+        self.refuse_if_failed(&inner)?;
+        record.put(&mut inner.group);
+        if inner.group.len() < GROUP_BYTES { Ok(()) } else { self.write(&mut inner) }
+    }
+
+    /// Makes safe what was put since the last time, all of it or a beginning. After an error the store must be opened
+    /// again: what the disk has then is known only by reading it.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        let mut inner = self.inner();
+        self.refuse_if_failed(&inner)?;
+        if inner.group.len() > GROUP_HEAD_BYTES { self.write(&mut inner) } else { Ok(()) }
+    }
+
+    fn refuse_if_failed(&self, inner: &Inner) -> Result<(), StoreError> {
+        let why = "an earlier write failed: open the store again";
+        if inner.failed { Err(StoreError::io(&self.folder, io::Error::other(why))) } else { Ok(()) }
+    }
+
+    /// Writes the group that was collected, and removes the files whose last rows it replaced.
+    fn write(&self, inner: &mut Inner) -> Result<(), StoreError> {
+        inner.failed = true;
+        let last = inner.rows.back().expect("a store has a file");
+        if last.length >= self.file_bytes {
+            let next = self.begin_file(last.number + 1, &inner.manifests)?;
+            inner.rows.push_back(next);
+        }
+        let last = inner.rows.back_mut().expect("a store has a file");
+        self.stamp(last.number).seal(&mut inner.group, last.length);
+        let written = last.file.write_at(&inner.group, last.length).and_then(|()| last.file.sync_data());
+        written.map_err(|source| StoreError::io(&self.path(last.number), source))?;
+        last.length += inner.group.len() as u64;
+        let mut group = std::mem::take(&mut inner.group);
+        inner.take(&group[GROUP_HEAD_BYTES..]).expect("it holds what was put");
+        group.truncate(GROUP_HEAD_BYTES);
+        // The row of a long catch-up may be much larger than any other.
+        group.shrink_to(GROUP_BYTES);
+        inner.group = group;
+        self.remove_old(inner)?;
+        inner.failed = false;
+        Ok(())
+    }
+
+    /// Makes the file `number`, which says first which bases are in force: those before it may go. Safe with its name.
+    fn begin_file(&self, number: u64, manifests: &[Option<Manifest>]) -> Result<RowsFile, StoreError> {
+        let (path, stamp) = (self.path(number), self.stamp(number));
+        let mut group = vec![0; GROUP_HEAD_BYTES];
+        for (partition, manifest) in (0..).zip(manifests) {
+            let record = manifest.map(|manifest| Record::Base { partition, manifest });
+            record.inspect(|record| record.put(&mut group));
+        }
+        let mut bytes = stamp.header();
+        stamp.seal(&mut group, bytes.len() as u64);
+        bytes.append(&mut group);
+        let write = || {
+            let file = self.files.create(&path)?;
+            file.write_at(&bytes, 0)?;
+            file.sync_data()?;
+            Ok(file.into())
+        };
+        let file = write().map_err(|source| StoreError::io(&path, source))?;
+        self.sync_names()?;
+        Ok(RowsFile { number, file, length: bytes.len() as u64, held: BTreeMap::new() })
+    }
+
+    /// Removes the files before the last that hold no row which is not in a base, the oldest first, each for good before
+    /// the next: those that are there have no gap.
+    fn remove_old(&self, inner: &mut Inner) -> Result<(), StoreError> {
+        while inner.rows.len() > 1 && inner.rows[0].held.is_empty() {
+            let path = self.path(inner.rows[0].number);
+            self.files.remove(&path).map_err(|source| StoreError::io(&path, source))?;
+            self.sync_names()?;
+            inner.rows.pop_front();
+        }
+        Ok(())
+    }
+
+    /// The partition whose rows keep the oldest file, where the files hold much more than rows that are in no base: with
+    /// it merged, they can go.
+    pub(crate) fn pinning(&self) -> Option<u16> {
+        let inner = self.inner();
+        let held = inner.rows.iter().flat_map(|file| file.held.values());
+        let held: u64 = held.map(|held| held.bytes).sum();
+        let is_much = inner.bytes() > 2 * held + SPARE_FILES * self.file_bytes;
+        let oldest = inner.rows.front().filter(|_| is_much)?;
+        oldest.held.keys().next().copied()
     }
 
     /// Bytes on disk.
     pub(crate) fn bytes(&self) -> u64 {
-        self.db.size_on_disk().unwrap_or(0)
+        self.inner().bytes()
     }
 }
 
-fn failed(path: &Path, source: sled::Error) -> StoreError {
-    use std::io::ErrorKind;
-    match &source {
-        sled::Error::Corruption { .. } => {
-            StoreError::Corrupt(Corrupt::new(path, 0, "sled finds its file damaged"))
-        }
-        // A file for a large row that is missing or short.
-        sled::Error::Io(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData
-            ) =>
-        {
-            StoreError::Corrupt(Corrupt::new(path, 0, "a file of sled's is missing or short"))
-        }
-        _ => StoreError::Sled { path: path.to_owned(), source },
+/// Makes what was read of the last file safe, and cuts off the rest. Of a write whose sync failed nobody knows whether the
+/// disk has it, also if it can be read, and syncing again proves nothing; so the last group, the only one this can have
+/// happened to, is written once more.
+fn make_safe(file: &dyn FileHandle, begin: u64, end: u64, length: u64) -> io::Result<()> {
+    let mut bytes = vec![0; usize::try_from(end - begin).map_err(io::Error::other)?];
+    read_exact_at(file, &mut bytes, begin)?;
+    if length > end {
+        file.truncate(end)?;
     }
-}
-
-fn row_key(number: u64) -> [u8; ROW_KEY_BYTES] {
-    let mut key = [ROW; ROW_KEY_BYTES];
-    key[1..].copy_from_slice(&number.to_be_bytes());
-    key
-}
-
-fn piece_key(number: u64, piece: u32, pieces: u32) -> [u8; PIECE_KEY_BYTES] {
-    let mut key = [0; PIECE_KEY_BYTES];
-    key[..ROW_KEY_BYTES].copy_from_slice(&row_key(number));
-    key[ROW_KEY_BYTES..][..4].copy_from_slice(&piece.to_be_bytes());
-    key[ROW_KEY_BYTES + 4..].copy_from_slice(&pieces.to_be_bytes());
-    key
-}
-
-/// The number of the row, that of the piece, and how many there are.
-fn read_piece_key(key: &[u8]) -> Option<(u64, u32, u32)> {
-    let mut key = key.strip_prefix(&[ROW]).filter(|_| key.len() == PIECE_KEY_BYTES)?;
-    let number = u64::from_be_bytes(take_array(&mut key)?);
-    let (piece, pieces) =
-        (u32::from_be_bytes(take_array(&mut key)?), u32::from_be_bytes(take_array(&mut key)?));
-    (piece < pieces).then_some((number, piece, pieces))
+    file.write_at(&bytes, begin)?;
+    file.sync_data()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn store(folder: &Path) -> Store {
-        Store::open(folder, LogId([7; 16]), 2).expect("it opens")
-    }
-
-    #[test]
-    fn a_row_cut_short_is_dropped_and_its_number_free() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = store(folder.path());
-        let long = vec![1; 2 * PIECE_BYTES + 1];
-        store.commit(0, 0, &long).expect("it is committed");
-        store.commit(0, 1, &long).expect("it is committed");
-        assert_eq!(store.load(0).expect("it loads").rows, [(0, long.clone()), (1, long.clone())]);
-        for lost in [2, 1] {
-            store.trees[0].remove(piece_key(1, lost, 3)).expect("it is removed");
-        }
-        assert_eq!(store.load(0).expect("it loads").rows, [(0, long.clone())]);
-        store.commit(0, 1, &[2]).expect("it is committed");
-        assert_eq!(store.load(0).expect("it loads").rows, [(0, long), (1, vec![2])]);
-    }
-
-    #[test]
-    fn a_piece_missing_before_others_is_damage() {
-        let long = vec![1; 2 * PIECE_BYTES + 1];
-        for lost in [0, 1] {
-            let folder = tempfile::tempdir().expect("a folder");
-            let store = store(folder.path());
-            store.commit(1, 4, &long).expect("it is committed");
-            store.trees[1].remove(piece_key(4, lost, 3)).expect("it is removed");
-            assert!(matches!(store.load(1), Err(StoreError::Corrupt(_))), "without piece {lost}");
-        }
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = store(folder.path());
-        store.commit(1, 4, &long).expect("it is committed");
-        store.commit(1, 5, &[2]).expect("it is committed");
-        store.trees[1].remove(piece_key(4, 2, 3)).expect("it is removed");
-        assert!(matches!(store.load(1), Err(StoreError::Corrupt(_))), "another row comes after it");
-    }
-}
+mod tests;

@@ -109,6 +109,41 @@ fn a_block_that_only_a_merge_reads_is_noticed_and_all_is_built_again() {
     }
 }
 
+#[test]
+fn a_store_of_an_older_build_is_built_again_and_one_that_lost_its_end_is_read_on() {
+    let folders = TempDir::new().unwrap();
+    let log = city(&folders.path().join("log"), 100);
+    let half: Vec<u64> = log.ends().unwrap().iter().map(|end| end / 2).collect();
+    let slow = EmbeddedLog::create(&folders.path().join("slow"), PARTITIONS).unwrap();
+    copy(&log, &slow, &half);
+    let root = folders.path().join("projector");
+    let (mut projector, _) = open(&root, &slow).unwrap();
+    projector.catch_up(&|_| {}).unwrap();
+    // Too few for a merge: they are rows of the store.
+    tell_about_the_first(&slow, 5);
+    projector.catch_up(&|_| {}).unwrap();
+    drop(projector);
+
+    let rows = generation(&root).join("store/rows-00000001.log");
+    let whole = fs::read(&rows).unwrap();
+    fs::write(&rows, &whole[..whole.len() - 1]).unwrap();
+    let (mut projector, opened) = open(&root, &slow).unwrap();
+    assert_eq!(opened, Opened::Folded { why: "the snapshot is ahead of the store".into() });
+    assert_eq!(projector.positions(), half, "the last row was torn");
+    assert_eq!(projector.catch_up(&|_| {}).unwrap(), 5);
+    assert_eq!(projector.digests(), built(&slow));
+    drop(projector);
+
+    let before = generation(&root);
+    fs::remove_file(&rows).unwrap();
+    fs::write(before.join("store/db"), "sled").unwrap();
+    let (mut projector, opened) = open(&root, &slow).unwrap();
+    assert!(matches!(&opened, Opened::Discarded { why } if why.contains("has version 1")), "{opened:?}");
+    projector.catch_up(&|_| {}).unwrap();
+    assert_eq!(projector.digests(), built(&slow));
+    assert!(!before.exists());
+}
+
 /// A log whose first partition cannot be read from an offset on, and that counts how often it is asked for what.
 struct Broken<'a> {
     log: &'a EmbeddedLog,
