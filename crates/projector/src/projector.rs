@@ -411,7 +411,6 @@ impl<'a> Projector<'a> {
                     let partition = &mut self.serving.partitions[usize::from(merged.partition)];
                     let replaced = partition.end_merge(merged, &self.serving.store)?;
                     self.merges.obsolete.push(self.serving.generation.base_path(partition.number, replaced));
-                    self.serving.store.sync()?;
                     self.snapshots.stale = true;
                 }
                 Err(error @ StoreError::Corrupt(_)) => return Err(error),
@@ -443,7 +442,7 @@ impl<'a> Projector<'a> {
     /// Begins to write a snapshot of the figures as they are now, on a thread of its own. What it takes counts from
     /// `begun_at`.
     fn begin_snapshot(&mut self, begun_at: Instant) -> Result<(), StoreError> {
-        // It says how far the store is, and what was replaced goes when it stands.
+        // It says how far the store is, and bases that merges replaced go when it stands.
         self.serving.store.sync()?;
         let frozen = self.serving.freeze(self.log, self.bundle);
         let (files, path) = (Arc::clone(&self.files), self.serving.generation.snapshot());

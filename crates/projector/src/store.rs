@@ -16,7 +16,7 @@ use std::{
 
 use event_log::{
     LogId,
-    files::{Access, FileHandle, Files, read_exact_at},
+    files::{Access, FileHandle, Files},
 };
 
 use self::file::{GROUP_HEAD_BYTES, Groups, Header, Record, Stamp, VERSION};
@@ -115,9 +115,9 @@ impl Store {
         partitions: u16,
         file_bytes: u64,
     ) -> Result<Store, StoreError> {
-        let mut store = Store::empty(folder, files, log, partitions, file_bytes);
+        let store = Store::empty(folder, files, log, partitions, file_bytes);
         let first = store.begin_file(1, &[])?;
-        store.inner_mut().rows.push_back(first);
+        store.inner().rows.push_back(first);
         Ok(store)
     }
 
@@ -129,7 +129,7 @@ impl Store {
         partitions: u16,
         file_bytes: u64,
     ) -> Result<Store, StoreError> {
-        let mut store = Store::empty(folder, files, log, partitions, file_bytes);
+        let store = Store::empty(folder, files, log, partitions, file_bytes);
         let mut numbers = store.numbers()?;
         if let [.., _, last] = numbers[..]
             && !store.was_begun(last)?
@@ -176,10 +176,6 @@ impl Store {
         self.inner.lock().expect("no thread panics with it")
     }
 
-    fn inner_mut(&mut self) -> &mut Inner {
-        self.inner.get_mut().expect("no thread panics with it")
-    }
-
     fn sync_names(&self) -> Result<(), StoreError> {
         self.files.sync_dir(&self.folder).map_err(|source| StoreError::io(&self.folder, source))
     }
@@ -216,7 +212,7 @@ impl Store {
     }
 
     /// Reads a file; the last one is made safe and ready to be written to.
-    fn read_file(&mut self, number: u64, is_last: bool) -> Result<(), StoreError> {
+    fn read_file(&self, number: u64, is_last: bool) -> Result<(), StoreError> {
         let (path, stamp) = (self.path(number), self.stamp(number));
         let io = |source| StoreError::io(&path, source);
         let damaged = |at, what: &str| StoreError::Corrupt(Corrupt::new(&path, at, what));
@@ -231,12 +227,12 @@ impl Store {
             }
             Header::Damaged => return Err(damaged(0, "it does not begin like a file of rows")),
         }
-        let inner = self.inner_mut();
+        let mut inner = self.inner();
         inner.rows.push_back(RowsFile { number, file: Arc::clone(&file), length: 0, held: BTreeMap::new() });
         while let Some(body) = groups.next().map_err(io)? {
             inner.take(body).ok_or_else(|| damaged(groups.begin, "a group holds what is no row"))?;
         }
-        let Groups { length, begin, at, .. } = groups;
+        let Groups { length, at, .. } = groups;
         if at < length || groups.is_empty() {
             if !is_last || groups.is_empty() || groups.is_followed().map_err(io)? {
                 return Err(damaged(at, "no whole group of rows begins here"));
@@ -245,7 +241,7 @@ impl Store {
             tracing::info!(path = %path.display(), at, bytes, "what a crash tore at the end is cut off");
         }
         if is_last {
-            make_safe(&*file, begin, at, length).map_err(io)?;
+            groups.make_safe().map_err(io)?;
         }
         inner.rows.back_mut().expect("it was just put there").length = at;
         Ok(())
@@ -400,19 +396,6 @@ impl Store {
     pub(crate) fn bytes(&self) -> u64 {
         self.inner().bytes()
     }
-}
-
-/// Makes what was read of the last file safe, and cuts off the rest. Of a write whose sync failed nobody knows whether the
-/// disk has it, also if it can be read, and syncing again proves nothing; so the last group, the only one this can have
-/// happened to, is written once more.
-fn make_safe(file: &dyn FileHandle, begin: u64, end: u64, length: u64) -> io::Result<()> {
-    let mut bytes = vec![0; usize::try_from(end - begin).map_err(io::Error::other)?];
-    read_exact_at(file, &mut bytes, begin)?;
-    if length > end {
-        file.truncate(end)?;
-    }
-    file.write_at(&bytes, begin)?;
-    file.sync_data()
 }
 
 #[cfg(test)]

@@ -229,4 +229,17 @@ impl<'a> Groups<'a> {
             from += (PIECE_BYTES - GROUP_HEAD_BYTES) as u64;
         }
     }
+
+    /// Makes what was read of the last file safe, and cuts off the rest. Of a write whose sync failed nobody knows whether the
+    /// disk has it, also if it can be read, and syncing again proves nothing; so the last group, the only one this can have
+    /// happened to, is written once more.
+    pub(super) fn make_safe(&self) -> io::Result<()> {
+        let mut last = vec![0; usize::try_from(self.at - self.begin).map_err(io::Error::other)?];
+        read_exact_at(self.file, &mut last, self.begin)?;
+        if self.length > self.at {
+            self.file.truncate(self.at)?;
+        }
+        self.file.write_at(&last, self.begin)?;
+        self.file.sync_data()
+    }
 }

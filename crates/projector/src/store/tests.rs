@@ -121,7 +121,7 @@ fn what_was_put_is_there_again_and_files_without_rows_of_their_own_go() {
     let mut store = create(&disk);
     let mut content = Content::empty();
     for step in 0..60 {
-        content.commit(&store, step % 3, 40).unwrap();
+        content.commit(&store, step % 3, 39).unwrap();
         // Partition 2 is never merged until it is asked for, and keeps what others have left.
         if step % 9 == 4 {
             content.swap(&store, step % 2, usize::from(step % 3)).unwrap();
@@ -194,6 +194,20 @@ fn a_tail_torn_at_any_byte_costs_what_was_not_whole_and_nothing_else() {
             }
         }
     }
+}
+
+#[test]
+fn a_row_that_holds_the_bytes_of_a_group_passes_for_none() {
+    let disk = FaultyFiles::new(0);
+    let store = create(&disk);
+    let mut content = Content::empty();
+    content.commit(&store, 0, 10).unwrap();
+    store.sync().unwrap();
+    let group = disk.bytes(&path(1)).unwrap().split_off(file::HEADER_BYTES + GROUP_HEAD_BYTES);
+    store.commit(0, content.end(0), &group).unwrap();
+    store.sync().unwrap();
+    disk.damage(&path(1), |bytes| bytes.truncate(bytes.len() - 1));
+    assert_eq!(Content::of(&open(&disk).unwrap()), content, "it is the torn end");
 }
 
 #[test]
