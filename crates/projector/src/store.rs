@@ -194,9 +194,9 @@ impl Store {
         }
         let first = numbers.first().copied().unwrap_or(1);
         let missing = (first..).zip(&numbers).find(|(expected, number)| expected != *number);
+        let missing = missing.map(|(number, _)| number).or(numbers.is_empty().then_some(first));
         match missing {
-            Some((missing, _)) => Err(StoreError::Corrupt(Corrupt::missing(&self.path(missing)))),
-            None if numbers.is_empty() => Err(StoreError::Corrupt(Corrupt::missing(&self.path(first)))),
+            Some(number) => Err(StoreError::Corrupt(Corrupt::missing(&self.path(number)))),
             None => Ok(numbers),
         }
     }
