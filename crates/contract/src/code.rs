@@ -1,6 +1,6 @@
 //! A code exactly as the source sent it, in eight bytes.
 
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
 /// A code of a list (facility, commune, group, route, ICD-10 ...), exactly as sent, packed into eight bytes so that facts
 /// carry it without allocation and compare it in one instruction.
@@ -82,6 +82,20 @@ impl Code {
         self.0
     }
 
+    /// The order of the codes' texts, as they print.
+    #[must_use]
+    pub fn cmp_text(self, other: Code) -> Ordering {
+        // Bytes from the left, zeros after the last: no text is made for what is short, and nearly all is.
+        let short = |code: Code| {
+            let length = code.0 >> TAG_SHIFT;
+            (length <= TEXT_MAX as u64).then_some((code.0 & PAYLOAD, length))
+        };
+        match (short(self), short(other)) {
+            (Some(one), Some(other)) => one.cmp(&other),
+            _ => self.to_string().cmp(&other.to_string()),
+        }
+    }
+
     /// The code whose packed form this is. Any number is some code; only what [`Code::packed`] gave prints as it was.
     #[must_use]
     pub fn from_packed(packed: u64) -> Code {
@@ -159,6 +173,34 @@ mod tests {
         }
         assert_ne!(Code::new("1"), Code::new("01"));
         assert_ne!(Code::new("00000001"), Code::new("000000001"));
+    }
+
+    #[test]
+    fn codes_are_in_the_order_of_their_texts() {
+        let texts = [
+            "",
+            "1",
+            "01",
+            "1.12",
+            "1.1",
+            "TE",
+            "TE1",
+            "T",
+            "kh\u{e1}",
+            "kha",
+            "0192",
+            "01929",
+            "0192999",
+            "01929990",
+            "8934567890123",
+            "a code of more than seven letters",
+            "another code of more than seven letters",
+        ];
+        for one in texts.map(Code::new) {
+            for other in texts.map(Code::new) {
+                assert_eq!(one.cmp_text(other), one.to_string().cmp(&other.to_string()), "{one} {other}");
+            }
+        }
     }
 
     #[test]

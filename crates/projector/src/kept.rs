@@ -10,10 +10,11 @@ use event_log::{
 use history::History;
 
 use crate::{
-    error::StoreError,
+    error::{Corrupt, StoreError},
     generation::Generation,
     partition::Partition,
-    projector::{Options, lock},
+    projector::lock,
+    snapshot,
     store::Store,
 };
 
@@ -23,12 +24,14 @@ pub struct Kept {
     files: Arc<dyn Files>,
     generation: Generation,
     store: Store,
+    /// Where the snapshot stands: the store was synced before it was written.
+    at_least: Vec<u64>,
     /// One process at a time.
     _lock: Box<dyn FileLock>,
 }
 
 impl Kept {
-    /// Opens what the projector keeps of `log` in `root`.
+    /// Opens what the projector keeps of `log` in `root`, and leaves it as it is: damage is to be found, not mended.
     ///
     /// # Errors
     /// [`StoreError::Locked`] when somebody projects, [`StoreError::Io`] where the folder cannot be written, for the store
@@ -37,9 +40,10 @@ impl Kept {
         let lock = lock(files.as_ref(), root)?;
         let none = || StoreError::Refused(format!("nothing was projected into {} yet", root.display()));
         let generation = Generation::current(files.as_ref(), root)?.ok_or_else(none)?;
-        let file_bytes = Options::default().store_file_bytes;
-        let store = Store::open(&generation.store(), &files, log.id(), log.partitions(), file_bytes)?;
-        Ok(Kept { files, generation, store, _lock: lock })
+        let store = Store::look(&generation.store(), &files, log.id(), log.partitions())?;
+        let snapshot = snapshot::read_manifest(files.as_ref(), &generation.snapshot()).ok().flatten();
+        let at_least = snapshot.map_or_else(Vec::new, |manifest| manifest.positions());
+        Ok(Kept { files, generation, store, at_least, _lock: lock })
     }
 
     /// Visits everybody's sorted history in one partition, as [`Reader::visit_partition`](crate::Reader::visit_partition)
@@ -57,6 +61,17 @@ impl Kept {
         let only = partition..partition + 1;
         let loaded = Partition::load(only, &self.store, self.files.as_ref(), &self.generation)?;
         let loaded = loaded.into_iter().next().expect("one was asked for");
+        let at_least = self.at_least.get(usize::from(partition)).copied().unwrap_or_default();
+        let ends = loaded.histories.next_offset;
+        if ends < at_least {
+            return Err(StoreError::Corrupt(Corrupt::new(
+                &self.generation.store(),
+                0,
+                &format!(
+                    "the rows of partition {partition} end at offset {ends}, before the snapshot at {at_least} that was written after them"
+                ),
+            )));
+        }
         loaded.histories.visit_until(log, partition, until, visit)
     }
 }

@@ -211,12 +211,15 @@ impl Reader {
     /// # Errors
     /// When a base or the log cannot be read.
     pub fn known_at(&self, log: &dyn EventLog, time: Millis, now: Millis) -> Result<KnownAt, StoreError> {
-        let mut known = KnownAt { positions: Vec::new(), provisional: now < time };
-        for partition in 0..log.partitions() {
-            let (offset, _) = self.histories(partition)?.known_before(log, partition, time)?;
-            known.positions.push(offset);
-        }
-        Ok(known)
+        let partitions: Vec<u16> = (0..log.partitions()).collect();
+        let known = in_parallel(self.workers, &partitions, Vec::new, |known, partition| {
+            let (offset, _) = self.histories(*partition)?.known_before(log, *partition, time)?;
+            known.push((usize::from(*partition), offset));
+            Ok(())
+        })?;
+        let mut positions = vec![0; partitions.len()];
+        known.into_iter().flatten().for_each(|(partition, offset)| positions[partition] = offset);
+        Ok(KnownAt { positions, provisional: now < time })
     }
 
     /// The moment a bare date means: its end in Hanoi.

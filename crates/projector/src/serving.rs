@@ -13,7 +13,7 @@ use policy::Bundle;
 
 use crate::{
     build::{Build, Progress, in_parallel},
-    error::StoreError,
+    error::{Corrupt, StoreError},
     figures::{Figures, Fold, Part},
     generation::Generation,
     partition::{Partition, Reading, Scratch},
@@ -119,6 +119,7 @@ impl Serving {
         let store = Store::open(&generation.store(), files, log.id(), log.partitions(), store_file_bytes)?;
         let partitions = Partition::load(0..log.partitions(), &store, files.as_ref(), generation)?;
         refuse_to_run_ahead(root, log, &partitions)?;
+        refuse_lost_bases(generation, files.as_ref(), &partitions)?;
         let read = match snapshot::read(files.as_ref(), &generation.snapshot()) {
             Err(error @ (StoreError::Corrupt(_) | StoreError::OtherVersion { .. })) => Err(error.to_string()),
             Ok(None) => Err("there was no snapshot".to_owned()),
@@ -240,6 +241,26 @@ fn refuse_to_run_ahead(root: &Path, log: &dyn EventLog, partitions: &[Partition]
                 partition.number
             )));
         }
+    }
+    Ok(())
+}
+
+/// A base that the snapshot names and the store doesn't know was lost by the store, for it was synced before: the next base
+/// would take its name, and readers stand on it.
+fn refuse_lost_bases(
+    generation: &Generation,
+    files: &dyn Files,
+    partitions: &[Partition],
+) -> Result<(), StoreError> {
+    // A snapshot that cannot be read names none.
+    let manifest = snapshot::read_manifest(files, &generation.snapshot()).ok().flatten();
+    let states = manifest.into_iter().flat_map(|manifest| manifest.partitions);
+    let is_lost = |(partition, state): (&Partition, PartitionState)| {
+        state.base.is_some_and(|base| base.number > partition.base_number)
+    };
+    if partitions.iter().zip(states).any(is_lost) {
+        let what = "it has lost a base that the snapshot names";
+        return Err(StoreError::Corrupt(Corrupt::new(&generation.store(), 0, what)));
     }
     Ok(())
 }

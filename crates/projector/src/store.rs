@@ -7,7 +7,7 @@
 mod file;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     ops::Range,
     path::{Path, PathBuf},
@@ -36,6 +36,17 @@ pub(crate) struct Manifest {
     pub(crate) digest: [u8; 32],
     /// It holds every record before this offset, and so every row that begins before it.
     pub(crate) next_offset: u64,
+}
+
+/// How a file may end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// With a whole group: another file follows.
+    Whole,
+    /// With what a crash tore, which is cut off; the rest is made safe and ready to be gone on from.
+    Repaired,
+    /// With what a crash tore, which stays.
+    Looked,
 }
 
 /// The store of one generation.
@@ -74,6 +85,8 @@ struct Held {
     /// Where the last one begins: once a base holds that, it holds the others.
     last_from: u64,
     bytes: u64,
+    /// Where the groups begin that they are in.
+    groups: Vec<u64>,
 }
 
 impl Inner {
@@ -81,8 +94,8 @@ impl Inner {
         self.rows.iter().map(|file| file.length).sum()
     }
 
-    /// Takes in what a group of the last file says; `None`: it is not what a store writes.
-    fn take(&mut self, mut body: &[u8]) -> Option<()> {
+    /// Takes in what the group at `at` of the last file says; `None`: it is not what a store writes.
+    fn take(&mut self, at: u64, mut body: &[u8]) -> Option<()> {
         while !body.is_empty() {
             match Record::take(&mut body)? {
                 Record::Row { partition, from, bytes } => {
@@ -90,6 +103,9 @@ impl Inner {
                     let held = self.rows.back_mut()?.held.entry(partition).or_default();
                     held.last_from = from;
                     held.bytes += bytes.len() as u64;
+                    if held.groups.last() != Some(&at) {
+                        held.groups.push(at);
+                    }
                 }
                 Record::Base { partition, manifest } => {
                     *self.manifests.get_mut(usize::from(partition))? = Some(manifest);
@@ -139,11 +155,30 @@ impl Store {
             numbers.pop();
         }
         for number in &numbers {
-            store.read_file(*number, numbers.last() == Some(number))?;
+            let end = if numbers.last() == Some(number) { End::Repaired } else { End::Whole };
+            store.read_file(*number, end)?;
         }
         // The names too: a process that was killed may have left some that only look safe.
         store.sync_names()?;
-        store.remove_old(&mut store.inner())?;
+        while store.remove_oldest(&mut store.inner())? {}
+        Ok(store)
+    }
+
+    /// Opens the store in `folder` to be looked at as it is: nothing is cut off, written or removed. It can only be read.
+    pub(crate) fn look(
+        folder: &Path,
+        files: &Arc<dyn Files>,
+        log: LogId,
+        partitions: u16,
+    ) -> Result<Store, StoreError> {
+        let store = Store::empty(folder, files, log, partitions, u64::MAX);
+        let mut numbers = store.numbers()?;
+        numbers.pop_if(|last| matches!((store.was_begun(*last), *last > 1), (Ok(false), true)));
+        for number in &numbers {
+            let end = if numbers.last() == Some(number) { End::Looked } else { End::Whole };
+            store.read_file(*number, end)?;
+        }
+        store.inner().failed = true;
         Ok(store)
     }
 
@@ -207,16 +242,19 @@ impl Store {
         let io = |source| StoreError::io(&path, source);
         let file = self.files.open(&path, Access::Read).map_err(io)?;
         let (mut groups, header) = Groups::open(file.as_ref(), self.stamp(number)).map_err(io)?;
+        if matches!(header, Header::AnotherLog | Header::OtherVersion(_)) {
+            return Ok(true);
+        }
         let is_whole = header != Header::Damaged && groups.next().map_err(io)?.is_some();
         Ok(is_whole || groups.is_followed().map_err(io)?)
     }
 
-    /// Reads a file; the last one is made safe and ready to be written to.
-    fn read_file(&self, number: u64, is_last: bool) -> Result<(), StoreError> {
+    /// Reads a file.
+    fn read_file(&self, number: u64, end: End) -> Result<(), StoreError> {
         let (path, stamp) = (self.path(number), self.stamp(number));
         let io = |source| StoreError::io(&path, source);
         let damaged = |at, what: &str| StoreError::Corrupt(Corrupt::new(&path, at, what));
-        let access = if is_last { Access::Write } else { Access::Read };
+        let access = if end == End::Repaired { Access::Write } else { Access::Read };
         let file: Arc<dyn FileHandle> = self.files.open(&path, access).map_err(io)?.into();
         let (mut groups, header) = Groups::open(&*file, stamp).map_err(io)?;
         match header {
@@ -229,18 +267,20 @@ impl Store {
         }
         let mut inner = self.inner();
         inner.rows.push_back(RowsFile { number, file: Arc::clone(&file), length: 0, held: BTreeMap::new() });
-        while let Some(body) = groups.next().map_err(io)? {
-            inner.take(body).ok_or_else(|| damaged(groups.begin, "a group holds what is no row"))?;
+        loop {
+            let begin = groups.at;
+            let Some(body) = groups.next().map_err(io)? else { break };
+            inner.take(begin, body).ok_or_else(|| damaged(begin, "a group holds what is no row"))?;
         }
         let Groups { length, at, .. } = groups;
         if at < length || groups.is_empty() {
-            if !is_last || groups.is_empty() || groups.is_followed().map_err(io)? {
+            if end == End::Whole || groups.is_empty() || groups.is_followed().map_err(io)? {
                 return Err(damaged(at, "no whole group of rows begins here"));
             }
             let bytes = length - at;
-            tracing::info!(path = %path.display(), at, bytes, "what a crash tore at the end is cut off");
+            tracing::info!(path = %path.display(), at, bytes, "what a crash tore at the end does not count");
         }
-        if is_last {
+        if end == End::Repaired {
             groups.make_safe().map_err(io)?;
         }
         inner.rows.back_mut().expect("it was just put there").length = at;
@@ -266,20 +306,27 @@ impl Store {
         partitions: Range<u16>,
         mut visit: impl FnMut(u16, &[u8]) -> Option<()>,
     ) -> Result<(), StoreError> {
-        let inner = self.inner();
-        let holds_some = |file: &&RowsFile| file.held.range(partitions.clone()).next().is_some();
-        for RowsFile { number, file, length, .. } in inner.rows.iter().filter(holds_some) {
+        // What is looked at is written down first: several may read at a time.
+        let (manifests, files) = {
+            let inner = self.inner();
+            let groups = |file: &RowsFile| {
+                let held = file.held.range(partitions.clone()).flat_map(|(_, held)| &held.groups);
+                (file.number, Arc::clone(&file.file), held.copied().collect::<BTreeSet<u64>>())
+            };
+            (inner.manifests.clone(), inner.rows.iter().map(groups).collect::<Vec<_>>())
+        };
+        for (number, file, places) in files.iter().filter(|(.., places)| !places.is_empty()) {
             let path = self.path(*number);
             let io = |source| StoreError::io(&path, source);
             let damaged = |at, what: &str| StoreError::Corrupt(Corrupt::new(&path, at, what));
             let (mut groups, _) = Groups::open(&**file, self.stamp(*number)).map_err(io)?;
-            while groups.at < *length {
-                let at = groups.at;
+            for at in places.iter().copied() {
+                groups.at = at;
                 let body = groups.next().map_err(io)?;
                 let mut body = body.ok_or_else(|| damaged(at, "a group of rows was whole and is not"))?;
                 while let Some(record) = Record::take(&mut body) {
                     let Record::Row { partition, from, bytes } = record else { continue };
-                    let manifest = inner.manifests[usize::from(partition)];
+                    let manifest = manifests[usize::from(partition)];
                     let is_in_base = manifest.is_some_and(|manifest| from < manifest.next_offset);
                     if partitions.contains(&partition) && !is_in_base {
                         let read = visit(partition, bytes);
@@ -315,7 +362,11 @@ impl Store {
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         let mut inner = self.inner();
         self.refuse_if_failed(&inner)?;
-        if inner.group.len() > GROUP_HEAD_BYTES { self.write(&mut inner) } else { Ok(()) }
+        if inner.group.len() > GROUP_HEAD_BYTES {
+            self.write(&mut inner)
+        } else {
+            self.remove_oldest(&mut inner).map(drop)
+        }
     }
 
     fn refuse_if_failed(&self, inner: &Inner) -> Result<(), StoreError> {
@@ -323,7 +374,8 @@ impl Store {
         if inner.failed { Err(StoreError::io(&self.folder, io::Error::other(why))) } else { Ok(()) }
     }
 
-    /// Writes the group that was collected, and removes the files whose last rows it replaced.
+    /// Writes the group that was collected, and removes a file if its last rows are replaced: one at a time, for a live
+    /// commit waits for it.
     fn write(&self, inner: &mut Inner) -> Result<(), StoreError> {
         inner.failed = true;
         let last = inner.rows.back().expect("a store has a file");
@@ -335,14 +387,15 @@ impl Store {
         self.stamp(last.number).seal(&mut inner.group, last.length);
         let written = last.file.write_at(&inner.group, last.length).and_then(|()| last.file.sync_data());
         written.map_err(|source| StoreError::io(&self.path(last.number), source))?;
+        let at = last.length;
         last.length += inner.group.len() as u64;
         let mut group = std::mem::take(&mut inner.group);
-        inner.take(&group[GROUP_HEAD_BYTES..]).expect("it holds what was put");
+        inner.take(at, &group[GROUP_HEAD_BYTES..]).expect("it holds what was put");
         group.truncate(GROUP_HEAD_BYTES);
         // The row of a long catch-up may be much larger than any other.
         group.shrink_to(GROUP_BYTES);
         inner.group = group;
-        self.remove_old(inner)?;
+        self.remove_oldest(inner)?;
         inner.failed = false;
         Ok(())
     }
@@ -369,27 +422,30 @@ impl Store {
         Ok(RowsFile { number, file, length: bytes.len() as u64, held: BTreeMap::new() })
     }
 
-    /// Removes the files before the last that hold no row which is not in a base, the oldest first, each for good before
-    /// the next: those that are there have no gap.
-    fn remove_old(&self, inner: &mut Inner) -> Result<(), StoreError> {
-        while inner.rows.len() > 1 && inner.rows[0].held.is_empty() {
+    /// Removes the oldest file, if all its rows are in bases and it is not the last; says whether it did. It is gone for good
+    /// before the next may go: those that are there have no gap.
+    fn remove_oldest(&self, inner: &mut Inner) -> Result<bool, StoreError> {
+        let goes = inner.rows.len() > 1 && inner.rows[0].held.is_empty();
+        if goes {
             let path = self.path(inner.rows[0].number);
             self.files.remove(&path).map_err(|source| StoreError::io(&path, source))?;
             self.sync_names()?;
             inner.rows.pop_front();
         }
-        Ok(())
+        Ok(goes)
     }
 
-    /// The partition whose rows keep the oldest file, where the files hold much more than rows that are in no base: with
-    /// it merged, they can go.
-    pub(crate) fn pinning(&self) -> Option<u16> {
+    /// The partitions whose rows keep the oldest file, where the files hold much more than rows that are in no base: with
+    /// them merged, it can go. What was put since the last sync does not count.
+    pub(crate) fn pinning(&self) -> Vec<u16> {
         let inner = self.inner();
-        let held = inner.rows.iter().flat_map(|file| file.held.values());
-        let held: u64 = held.map(|held| held.bytes).sum();
-        let is_much = inner.bytes() > 2 * held + SPARE_FILES * self.file_bytes;
-        let oldest = inner.rows.front().filter(|_| is_much)?;
-        oldest.held.keys().next().copied()
+        // Those that nothing keeps go with the next commits.
+        let kept = || inner.rows.iter().skip_while(|file| file.held.is_empty());
+        let held: u64 = kept().flat_map(|file| file.held.values()).map(|held| held.bytes).sum();
+        let bytes: u64 = kept().map(|file| file.length).sum();
+        let is_much = bytes > 2 * held + SPARE_FILES * self.file_bytes;
+        let oldest = kept().next().filter(|_| is_much);
+        oldest.into_iter().flat_map(|oldest| oldest.held.keys().copied()).collect()
     }
 
     /// Bytes on disk.

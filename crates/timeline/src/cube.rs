@@ -1,5 +1,7 @@
 //! What a projection declares: cubes, their dimensions and measures, and the axis of days.
 
+use std::cmp::Ordering;
+
 use contract::{Code, Day};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -116,12 +118,18 @@ impl CubeSpec {
         }
         sums.retain(|_, values| values.iter().any(|value| *value != 0));
         let mut rows: Vec<Row> = sums.into_iter().map(|(key, values)| Row { key, values }).collect();
-        rows.sort_by_cached_key(|row| text_of(&row.key));
+        rows.sort_unstable_by(|one, other| cmp_text(&one.key, &other.key));
         rows
     }
 }
 
-/// A key as digests and answers order it.
+/// The order of digests and answers: that of the keys' texts.
+pub(crate) fn cmp_text(one: &Key, other: &Key) -> Ordering {
+    let mut codes = one.iter().zip(other).map(|(one, other)| one.cmp_text(*other));
+    codes.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+}
+
+/// The texts of a key.
 pub(crate) fn text_of(key: &Key) -> [String; DIMENSIONS_MAX] {
     key.map(|code| code.to_string())
 }

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use crate::{
     CubeSpec, Key, MEASURES_MAX, Period, Postings, Row,
     changes::{BLOCK_DAYS, Change, Changes},
-    cube::text_of,
+    cube::{cmp_text, text_of},
     drawers::Target,
 };
 
@@ -233,7 +233,7 @@ impl Timeline {
             buffer.clear();
             put_text(&mut buffer, cube.spec.name);
             let mut order: Vec<&Cell> = cube.cells().collect();
-            order.sort_by_cached_key(|cell| text_of(&cell.key));
+            order.sort_unstable_by(|one, other| cmp_text(&one.key, &other.key));
             for cell in order {
                 if let Some(digest) = cell.digest() {
                     cell.key.iter().for_each(|code| put_text(&mut buffer, &code.to_string()));

@@ -136,17 +136,22 @@ fn what_was_put_is_there_again_and_files_without_rows_of_their_own_go() {
     assert!(names(&disk).len() > 5, "{:?}", names(&disk));
     assert_eq!(store.bytes(), disk.used_bytes());
     let mut asked = Vec::new();
-    while let Some(pinning) = store.pinning() {
+    while let Some(pinning) = store.pinning().first().copied() {
         content.swap(&store, pinning, 0).unwrap();
         store.sync().unwrap();
         asked.push(pinning);
     }
-    assert!(asked.contains(&2) && store.bytes() < 5 * FILE_BYTES, "{asked:?}");
+    assert!(asked.contains(&2) && asked.len() <= 3, "each once: {asked:?}");
+    let before = names(&disk).len();
+    store.sync().unwrap();
+    assert_eq!(names(&disk).len(), before - 1, "one at a time");
+    (0..60).for_each(|_| store.sync().unwrap());
+    assert!(store.bytes() < 5 * FILE_BYTES, "{}", store.bytes());
     assert!(!names(&disk).contains(&"rows-00000001.log".to_owned()));
     for partition in 0..PARTITIONS {
         content.swap(&store, partition, 0).unwrap();
     }
-    store.sync().unwrap();
+    (0..60).for_each(|_| store.sync().unwrap());
     assert_eq!(names(&disk).len(), 1, "all is in bases");
     assert_eq!(Content::of(&open(&disk).unwrap()), content);
 }
@@ -234,6 +239,25 @@ fn a_flipped_bit_is_damage_or_the_torn_end() {
 }
 
 #[test]
+fn who_only_looks_leaves_what_a_crash_tore() {
+    let (disk, states) = filled();
+    let look = |disk: &FaultyFiles| Store::look(Path::new(FOLDER), &disk.shared(), LOG, PARTITIONS);
+    let whole = disk.bytes(&path(3)).unwrap();
+    for cut in [0, 30, whole.len() - 1, whole.len()] {
+        let disk = copy(&disk);
+        disk.damage(&path(3), |bytes| bytes.truncate(cut));
+        let store = look(&disk).unwrap();
+        let is_left =
+            |(number, length, _): &&(u64, u64, Content)| *number < 3 || *number == 3 && *length <= cut as u64;
+        assert_eq!(Content::of(&store), states.iter().rfind(is_left).unwrap().2, "cut at {cut}");
+        assert!(store.commit(0, 0, &[]).is_err() && store.sync().is_err());
+        assert_eq!((disk.bytes(&path(3)).unwrap().len(), names(&disk).len()), (cut, 3));
+    }
+    disk.damage(&path(2), |bytes| *bytes.last_mut().unwrap() ^= 1);
+    assert!(matches!(look(&disk), Err(StoreError::Corrupt(_))), "no crash tears what others follow");
+}
+
+#[test]
 fn files_that_are_missing_or_of_others_are_told() {
     let (disk, states) = filled();
     let without = |number| {
@@ -252,6 +276,7 @@ fn files_that_are_missing_or_of_others_are_told() {
     let of = |log, partitions| Store::open(Path::new(FOLDER), &disk.shared(), log, partitions, FILE_BYTES);
     for opened in [of(LogId([8; 16]), PARTITIONS), of(LOG, PARTITIONS + 1)] {
         assert!(refusal(opened).contains("were computed from another log"));
+        assert_eq!(names(&disk).len(), 3, "nothing of another log's is removed");
     }
     assert!(refusal(open(&FaultyFiles::new(0))).contains("rows-00000001.log is missing"));
     let sled = FaultyFiles::new(0);

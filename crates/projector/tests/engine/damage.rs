@@ -11,10 +11,10 @@ use contract::EventView;
 use event_log::{
     Append, AppendError, EmbeddedLog, EventLog, LogId, PartitionReader, ReadError, Ticket, files::RealFiles,
 };
-use projector::{Opened, Projector, Reader, StoreError};
+use projector::{Opened, Options, Projector, Reader, StoreError};
 use tempfile::TempDir;
 
-use crate::{PARTITIONS, built, city, copy, open};
+use crate::{BUNDLE, PARTITIONS, built, city, copy, open, options};
 
 /// The folder of the generation that serves.
 fn generation(root: &Path) -> PathBuf {
@@ -134,14 +134,62 @@ fn a_store_of_an_older_build_is_built_again_and_one_that_lost_its_end_is_read_on
     assert_eq!(projector.digests(), built(&slow));
     drop(projector);
 
+    // What says which base is in force is no row: with it the store would begin anew under names that readers stand on.
     let before = generation(&root);
-    fs::remove_file(&rows).unwrap();
+    fs::write(&rows, &whole[..200]).unwrap();
+    let (mut projector, opened) = open(&root, &slow).unwrap();
+    let why = "it has lost a base that the snapshot names";
+    assert!(matches!(&opened, Opened::Discarded { why: told } if told.contains(why)), "{opened:?}");
+    projector.catch_up(&|_| {}).unwrap();
+    assert_eq!(projector.digests(), built(&slow));
+    assert!(!before.exists());
+    drop(projector);
+    assert_eq!(open(&root, &slow).unwrap().1, Opened::Snapshot);
+
+    let before = generation(&root);
+    fs::remove_file(before.join("store/rows-00000001.log")).unwrap();
     fs::write(before.join("store/db"), "sled").unwrap();
     let (mut projector, opened) = open(&root, &slow).unwrap();
     assert!(matches!(&opened, Opened::Discarded { why } if why.contains("has version 1")), "{opened:?}");
     projector.catch_up(&|_| {}).unwrap();
     assert_eq!(projector.digests(), built(&slow));
     assert!(!before.exists());
+}
+
+#[test]
+fn a_partition_to_which_little_comes_is_merged_once_and_lets_old_rows_go() {
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let folders = TempDir::new().unwrap();
+        let log = city(&folders.path().join("log"), 600);
+        let slow = EmbeddedLog::create(&folders.path().join("slow"), PARTITIONS).unwrap();
+        let ends = log.ends().unwrap();
+        let (half, rest): (Vec<u64>, Vec<u64>) = ends.iter().map(|end| (end / 2, end - end / 2)).unzip();
+        copy(&log, &slow, &half);
+        let root = folders.path().join("projector");
+        let options = Options { store_file_bytes: 1 << 10, ..options() };
+        let (mut projector, _) =
+            Projector::open(&root, RealFiles::shared(), &slow, &BUNDLE, options).unwrap();
+        projector.catch_up(&|_| {}).unwrap();
+        tell_about_the_first(&slow, 5);
+        for step in 1..=20 {
+            let mut until: Vec<u64> =
+                half.iter().zip(&rest).map(|(half, rest)| half + rest * step / 20).collect();
+            until[0] = 0;
+            copy(&log, &slow, &until);
+            projector.catch_up(&|_| {}).unwrap();
+        }
+        let name = base(&root).file_name().unwrap().to_string_lossy().into_owned();
+        let files = fs::read_dir(generation(&root).join("store")).unwrap().count();
+        drop(projector);
+        let whole = open(&root, &slow).unwrap().0.digests() == built(&slow);
+        done.send((name, files, whole)).unwrap();
+    });
+    // It would go on merging for ever if it took no notice of what it has merged.
+    let (name, files, whole) = wait.recv_timeout(Duration::from_secs(120)).expect("it comes to an end");
+    assert_eq!(name, "p0000-00000002.base");
+    assert!(files < 20, "{files} files");
+    assert!(whole);
 }
 
 /// A log whose first partition cannot be read from an offset on, and that counts how often it is asked for what.
