@@ -24,31 +24,19 @@ use event_log::files::{Access, FileHandle, Files, SequentialWriter, read_exact_a
 use history::{CodeIndex, Dictionary, History};
 
 use crate::{
-    deltas::decode_facts,
     error::{Corrupt, StoreError},
     gather::GatheredPerson,
     known::KnownTimes,
+    stored::{SetAsideRecord, VERSION, decode_facts, put_set_aside, take_set_aside},
 };
 
 const MAGIC: &[u8; 8] = b"vtbase01";
-/// Changes with what a fact says, and with the shape of one, of a block or of the meta: histories of another version are built
-/// anew.
-pub(crate) const VERSION: u32 = 4;
 const BLOCK_BYTES: usize = 8 << 10;
 /// Who goes through all people reads this much at once: it stays beside the processor.
 const PIECE_BYTES: u64 = 128 << 10;
 const FOOTER_BYTES: usize = 8 + 4 + 8 + 8 + 32;
 /// A meta or a block larger than this is damage.
 const SECTION_BYTES_MAX: u64 = 1 << 30;
-
-/// A record of the log that gave no fact.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SetAsideRecord {
-    /// Where it stands in the partition.
-    pub offset: u64,
-    /// Why; says nothing of its content.
-    pub reason: String,
-}
 
 /// What a base says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -248,26 +236,6 @@ impl Unsynced {
             .map_err(|source| StoreError::io(&self.path, source))?;
         Ok(self.summary)
     }
-}
-
-pub(crate) fn put_set_aside(out: &mut Vec<u8>, set_aside: &[SetAsideRecord]) {
-    put(out, set_aside.len() as u64);
-    for record in set_aside {
-        put(out, record.offset);
-        put(out, record.reason.len() as u64);
-        out.extend_from_slice(record.reason.as_bytes());
-    }
-}
-
-pub(crate) fn take_set_aside(bytes: &mut &[u8]) -> Option<Vec<SetAsideRecord>> {
-    let mut records = Vec::new();
-    for _ in 0..take(bytes)? {
-        let offset = take(bytes)?;
-        let length = take(bytes)? as usize;
-        let reason = String::from_utf8(take_bytes(bytes, length)?.to_vec()).ok()?;
-        records.push(SetAsideRecord { offset, reason });
-    }
-    Some(records)
 }
 
 /// An open base file.

@@ -11,9 +11,9 @@ use history::{CodeIndex, Dictionary, History};
 use rustc_hash::FxHashMap;
 
 use crate::{
-    base::{SetAsideRecord, VERSION, put_set_aside, take_set_aside},
     gather::GatheredPerson,
     known::KnownTimes,
+    stored::{SetAsideRecord, VERSION, decode_facts, put_set_aside, take_set_aside},
 };
 
 /// Pending facts by person.
@@ -62,21 +62,6 @@ impl Pending {
         history.set_kind(self.kind);
         decode_facts(self.count as usize, &self.facts, codes, u64::MAX, history)
     }
-}
-
-/// Adds `count` facts, encoded with `codes`, to `history`, perhaps not those that came at the offset `until` or later; `None`:
-/// they are damaged.
-pub(crate) fn decode_facts(
-    count: usize,
-    mut facts: &[u8],
-    codes: &CodeIndex,
-    until: u64,
-    history: &mut History,
-) -> Option<()> {
-    for _ in 0..count {
-        history.decode_before(until, &mut facts, codes).ok()?;
-    }
-    facts.is_empty().then_some(())
 }
 
 /// One commit's new facts as bytes: what a delta row of the store holds.

@@ -10,7 +10,7 @@ use contract::{EventView, Subject, v1::SubjectKind};
 use event_log::{EventLog, ReadError, Record};
 use history::{Dictionary, Fact, FactError, History, append_short};
 
-use crate::{base::SetAsideRecord, error::StoreError, known::KnownTimes};
+use crate::{error::StoreError, known::KnownTimes, stored::SetAsideRecord};
 
 /// How many facts a bucket is meant for: about 400 KB.
 const BUCKET_FACTS: u64 = 6000;

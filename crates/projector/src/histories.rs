@@ -7,11 +7,12 @@ use event_log::{EventLog, files::Files};
 use history::History;
 
 use crate::{
-    base::{Base, BaseWriter, LastBlock, SetAsideRecord, Summary},
+    base::{Base, BaseWriter, LastBlock, Summary},
     deltas::Deltas,
     error::StoreError,
     gather::Gathered,
     known::KnownTimes,
+    stored::SetAsideRecord,
 };
 
 /// One partition's histories.

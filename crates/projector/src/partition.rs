@@ -16,7 +16,7 @@ use crate::{
     gather::Gathered,
     generation::Generation,
     histories::{Histories, merge},
-    projector::Options,
+    options::Options,
     store::{Manifest, Store},
 };
 
