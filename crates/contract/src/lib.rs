@@ -42,7 +42,7 @@ pub use json::{
     submission_to_json,
 };
 pub use kind::Kind;
-pub use record_key::{numbered_key, retraction_key};
+pub use record_key::{is_retraction_key, numbered_key, retraction_key};
 pub use seal::{OpenError, PersonKey, open_person, open_restricted, seal_person, seal_restricted};
 pub use time::Millis;
 pub use validate::{

@@ -13,7 +13,7 @@ use prost::Message;
 
 use self::checker::{Checker, Need};
 use crate::{
-    EVENT_BYTES_MAX, EventId, Kind, SUBMISSION_BYTES_MAX,
+    EVENT_BYTES_MAX, EventId, Kind, SUBMISSION_BYTES_MAX, is_retraction_key,
     v1::{self, event::Body},
 };
 
@@ -220,6 +220,12 @@ fn submitted(checker: &mut Checker, event: &v1::Event) {
         if set {
             checker.fault(name, FaultCode::SetByIntake, || "set by intake: leave it out".into());
         }
+    }
+    if is_retraction_key(&event.record_key) {
+        checker.fault("record_key", FaultCode::SetByIntake, || {
+            "`void-` and an event's id is how intake names what it takes back of its own; give the record another key"
+                .into()
+        });
     }
     if let Some(Body::CarriedEvent(_)) = &event.body {
         checker.fault("body", FaultCode::NotAllowed, || {

@@ -484,6 +484,14 @@ fn a_submission_leaves_to_intake_what_is_intakes() {
         event.event_id: a UUID of version 8 is derived by intake; send one of version 7, or none [not_allowed]
     "#]],
     );
+    let mut own_key = submission("person_died");
+    own_key["event"]["recordKey"] = json!("void-01890000-0000-7000-8000-000000000001");
+    check_submission(
+        &own_key,
+        expect![[r#"
+        event.record_key: `void-` and an event's id is how intake names what it takes back of its own; give the record another key [set_by_intake]
+    "#]],
+    );
     check_submission(
         &json!({"event": {}}),
         expect![[r#"

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | events | event id | partition, offset of the first copy |
 //! | records | hash of (emitter, record key), kind | the version that counts: whose, when, which event |
-//! | | hash of an event's id, retraction | the latest event that took it back, at its emitter's word |
+//! | takings | event id, id of an event that corrects or voids it, at its emitter's word | |
 //! | persons | subject | slot in the file of keys |
 //! | meta | `clock`, `slots`, `next` + partition | the latest recorded_at, indexed slots, next offset |
 //! | each | `log` | the log's id, and the rows' format |
@@ -29,12 +29,9 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 pub use error::IndexError;
 
 /// Format of the rows. Another one is built again.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 /// A file of this name in the folder says that damage was met while reading: the next to open builds the index again.
 const DAMAGED: &str = "damaged";
-/// Retractions of retractions are followed so far. Each refers to one before it; of a log that was written past intake
-/// they may go in a circle.
-const RETRACTIONS_MAX: usize = 64;
 /// Log records that are indexed together while catching up: about 100 MB of rows.
 const CATCH_UP_RECORDS: usize = 300_000;
 const CATCH_UP_BYTES: usize = 4 << 20;
@@ -108,26 +105,6 @@ impl RecordName {
         RecordName(xxh3_128(&name).to_be_bytes())
     }
 
-    /// Under which it is noted what takes `event` back. No emitter's code is empty.
-    fn taking_back(event: EventId) -> RecordName {
-        RecordName::new("", &event.to_string())
-    }
-
-    /// Under which an event is noted. A retraction is no version of a record, and is noted by what it takes back; one of
-    /// intake's own is not, for what it takes back stands elsewhere, or is to.
-    pub(crate) fn noted(
-        emitter: &str,
-        record_key: &str,
-        kind: Kind,
-        voids: Option<EventId>,
-    ) -> Option<RecordName> {
-        if kind != Kind::Retraction {
-            return Some(RecordName::new(emitter, record_key));
-        }
-        let target = voids.filter(|target| record_key != retraction_key(*target))?;
-        Some(RecordName::taking_back(target))
-    }
-
     fn row(self, kind: Kind) -> [u8; 18] {
         let mut row = [0; 18];
         row[..16].copy_from_slice(&self.0);
@@ -141,6 +118,7 @@ impl RecordName {
 pub(crate) struct Pending {
     pub(crate) events: HashMap<EventId, Position>,
     records: HashMap<RecordName, Vec<(Kind, Version)>>,
+    takings: HashMap<EventId, Vec<EventId>>,
     pub(crate) persons: HashMap<Subject, u64>,
     next: HashMap<u16, u64>,
     clock: Option<Millis>,
@@ -156,6 +134,11 @@ impl Pending {
             Some((_, known)) => *known = version,
             None => versions.push((kind, version)),
         }
+    }
+
+    /// Notes that the event `by` corrects or voids `event`.
+    pub(crate) fn note_taking(&mut self, event: EventId, by: EventId) {
+        self.takings.entry(event).or_default().push(by);
     }
 
     /// Notes that all of a partition before `offset` is in the index.
@@ -188,6 +171,7 @@ pub(crate) struct Index {
     database: Database,
     events: Keyspace,
     records: Keyspace,
+    takings: Keyspace,
     persons: Keyspace,
     meta: Keyspace,
     next: Vec<u64>,
@@ -242,11 +226,11 @@ impl Index {
                 .index_block_partitioning_policy(in_pieces())
         };
         let keyspace = |name: &str| database.keyspace(name, options).map_err(failed);
-        let (events, records, persons, meta) =
-            (keyspace("events")?, keyspace("records")?, keyspace("persons")?, keyspace("meta")?);
+        let (events, records, takings) = (keyspace("events")?, keyspace("records")?, keyspace("takings")?);
+        let (persons, meta) = (keyspace("persons")?, keyspace("meta")?);
         let mut identity = log.id().0.to_vec();
         identity.push(FORMAT);
-        let trees = [&events, &records, &persons, &meta];
+        let trees = [&events, &records, &takings, &persons, &meta];
         if meta.get("log").map_err(failed)?.is_none() {
             let mut batch = database.batch();
             trees.iter().for_each(|tree| batch.insert(tree, "log", identity.as_slice()));
@@ -274,6 +258,7 @@ impl Index {
             database,
             events,
             records,
+            takings,
             persons,
             meta,
             next,
@@ -369,7 +354,9 @@ impl Index {
         if view.kind == Kind::CarriedEvent {
             return Ok(());
         }
-        let name = RecordName::noted(view.emitter.as_str(), view.record_key.as_str(), view.kind, view.voids);
+        // A retraction is no version of a record.
+        let name = (view.kind != Kind::Retraction)
+            .then(|| RecordName::new(view.emitter.as_str(), view.record_key.as_str()));
         let (event_is_new, record_is_new) = match seen {
             Some(seen) => {
                 (seen.first(&view.event_id.0), name.is_some_and(|name| seen.first(&name.row(view.kind))))
@@ -378,6 +365,11 @@ impl Index {
         };
         if event_is_new || self.event(pending, view.event_id)?.is_none() {
             pending.events.insert(view.event_id, position);
+        }
+        // What intake takes back of its own stands elsewhere, or is to.
+        let is_own = |target| name.is_none() && view.record_key.as_str() == retraction_key(target);
+        if let Some(target) = view.voids.or(view.corrects).filter(|target| !is_own(*target)) {
+            pending.note_taking(target, view.event_id);
         }
         let Some(name) = name else { return Ok(()) };
         let version = Version {
@@ -425,15 +417,20 @@ impl Index {
         Ok(row.and_then(|row| Version::decode(&row)))
     }
 
-    /// Whether an event is taken back at its emitter's word: by a retraction that is not itself taken back.
-    pub(crate) fn is_taken_back(&self, pending: &Pending, event: EventId) -> Result<bool, IndexError> {
-        let (mut event, mut is_taken_back) = (event, false);
-        for _ in 0..RETRACTIONS_MAX {
-            let name = RecordName::taking_back(event);
-            let Some(by) = self.version(pending, name, Kind::Retraction)? else { break };
-            (event, is_taken_back) = (by.event_id, !is_taken_back);
+    /// The events that correct or void an event at its emitter's word, themselves in force or not: at most `most` of them.
+    pub(crate) fn takings(
+        &self,
+        pending: &Pending,
+        event: EventId,
+        most: usize,
+    ) -> Result<Vec<EventId>, IndexError> {
+        let mut by: Vec<EventId> =
+            pending.takings.get(&event).into_iter().flatten().copied().take(most).collect();
+        for row in self.takings.prefix(event.0).take(most - by.len()) {
+            let row = row.key().map_err(self.failed())?;
+            by.extend(row.get(16..).and_then(|id| EventId::try_from(id).ok()));
         }
-        Ok(is_taken_back)
+        Ok(by)
     }
 
     /// The latest version of a record, of whatever kind: whose it is.
@@ -509,7 +506,7 @@ impl Index {
         if pending.events.len() >= BULK_EVENTS {
             self.write_bulk(&mut pending)?;
         }
-        let Pending { events, records, persons, next, clock, slots } = pending;
+        let Pending { events, records, takings, persons, next, clock, slots } = pending;
         let mut batch: OwnedWriteBatch = self.database.batch();
         for (id, position) in events {
             batch.insert(&self.events, id.0, packed(position));
@@ -518,6 +515,11 @@ impl Index {
             for (kind, version) in versions {
                 batch.insert(&self.records, name.row(kind), version.encode());
             }
+        }
+        for (event, by) in
+            takings.into_iter().flat_map(|(event, by)| by.into_iter().map(move |by| (event, by)))
+        {
+            batch.insert(&self.takings, [event.0, by.0].concat(), "");
         }
         for (subject, slot) in persons {
             batch.insert(&self.persons, subject.0, slot.to_le_bytes());

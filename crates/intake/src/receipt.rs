@@ -65,7 +65,8 @@ pub struct FollowUp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FollowUpKind {
     /// An event is taken back where it is, because the record is about another person: the version before, or the one
-    /// accepted where that is the older; what it corrects; of a claim, the check-in and the forms of its visit.
+    /// accepted where that is the older; what it corrects; of a claim, the check-in and the forms of its visit, and
+    /// what these took back themselves, which would count again without them.
     Retraction,
     /// A form of a claim's visit, after it was taken back, about the claim's person.
     SaidAgain,
@@ -102,6 +103,8 @@ pub enum StayReason {
     CannotBeSaid,
     /// The visit has more forms than are moved along: it and those after it stay.
     TooMany,
+    /// More events take it and each other back than are read to learn whether it counts.
+    TakenBackTooOften,
 }
 
 impl StayReason {
@@ -112,6 +115,7 @@ impl StayReason {
             StayReason::CannotBeOpened => "form_cannot_be_opened",
             StayReason::CannotBeSaid => "form_cannot_be_said",
             StayReason::TooMany => "forms_too_many",
+            StayReason::TakenBackTooOften => "form_taken_back_too_often",
         }
     }
 }
@@ -122,6 +126,7 @@ impl fmt::Display for StayReason {
             StayReason::CannotBeOpened => "the key of its sealed fields is gone",
             StayReason::CannotBeSaid => "it cannot be read, or is too large to be said again",
             StayReason::TooMany => "the visit has too many",
+            StayReason::TakenBackTooOften => "too many events take the visit's forms back and restore them",
         };
         write!(
             f,

@@ -78,6 +78,7 @@ impl Intake {
         if !faults.is_empty() {
             return Ok(refused(faults, Vec::new()));
         }
+        let takes = voided.as_ref().or(corrected.as_ref()).map(|target| target.event_id);
         let whose = if let Some(target) = &voided {
             // An event can only be taken back where it is.
             Whose { subject: target.subject, kind: target.subject_kind, findings: Vec::new() }
@@ -171,12 +172,11 @@ impl Intake {
         if !newer {
             follow_ups.records.extend(self.retract(batch, &Target::of(&emitter, &version), authority)?);
         }
-        let target = voided.map(|target| target.event_id);
-        let (name, counts) = match RecordName::noted(&emitter, &record_key, kind, target) {
-            Some(noted) if noted != name => (Some(noted), self.index.version(&batch.pending, noted, kind)?),
-            noted => (noted, known),
-        };
-        if let Some(name) = name.filter(|_| counts.is_none_or(|counts| counts.order() < version.order())) {
+        if let Some(target) = takes {
+            batch.pending.note_taking(target, event_id);
+        }
+        // A retraction is no version of a record.
+        if kind != Kind::Retraction && known.is_none_or(|known| known.order() < version.order()) {
             batch.pending.note(name, kind, version);
             if kind == Kind::ClaimSubmitted && !version.withdrawn {
                 self.follow(batch, &emitter, &record_key, &version, authority, &mut follow_ups)?;

@@ -4,7 +4,7 @@
 //! stand with whom they named. The claim names the person best, and a correction of it may name another; what it does
 //! not send again would stay behind, and the visit would count twice.
 
-use contract::{Kind, v1};
+use contract::{EventId, EventView, Kind, v1};
 
 use super::{
     Intake, SubmitError,
@@ -17,6 +17,8 @@ use crate::{
 
 /// More forms of one visit than this stay where they are.
 const FORMS_MAX: usize = 64;
+/// So many events are read to learn which forms of one visit were taken back. Some thousandths of a second.
+const LOOKS_MAX: usize = 1000;
 
 impl Intake {
     /// Takes back what stands elsewhere of the visit whose claim is `claim`: the check-in, of which the claim tells
@@ -33,20 +35,30 @@ impl Intake {
         let is_elsewhere = |known: &Version| known.subject != claim.subject && !known.withdrawn;
         let name = RecordName::new(emitter, record_key);
         let visit = self.index.version(&batch.pending, name, Kind::VisitOpened)?;
+        let mut looks = LOOKS_MAX;
         if let Some(visit) = visit.filter(is_elsewhere) {
-            follow_ups.records.extend(self.retract(batch, &Target::of(emitter, &visit), authority)?);
+            if self.is_taken_back(batch, visit.event_id, &mut looks)? {
+                follow_ups.records.extend(self.retract(batch, &Target::of(emitter, &visit), authority)?);
+            } else {
+                follow_ups.records.extend(self.take_along(batch, name, emitter, &visit, authority)?);
+            }
         }
         for number in 1..=FORMS_MAX + 1 {
             let name = RecordName::new(emitter, &contract::numbered_key(record_key, number));
             let Some(form) = self.index.version(&batch.pending, name, Kind::ReferralIssued)? else { break };
-            // What its emitter took back is not revived.
-            if !is_elsewhere(&form) || self.index.is_taken_back(&batch.pending, form.event_id)? {
+            if !is_elsewhere(&form) {
                 continue;
             }
-            let said = if number <= FORMS_MAX {
-                self.say_again(batch, name, emitter, &form, claim, authority)?
-            } else {
+            // What its emitter took back is not revived.
+            let is_taken_back = self.is_taken_back(batch, form.event_id, &mut looks)?;
+            let said = if looks == 0 {
+                Err(StayReason::TakenBackTooOften)
+            } else if is_taken_back {
+                continue;
+            } else if number > FORMS_MAX {
                 Err(StayReason::TooMany)
+            } else {
+                self.say_again(batch, name, emitter, &form, claim, authority)?
             };
             match said {
                 Ok(records) => follow_ups.records.extend(records),
@@ -84,13 +96,83 @@ impl Intake {
             Ok(event) => event,
             Err(_) => return Ok(Err(StayReason::CannotBeSaid)),
         };
-        let mut records = Vec::with_capacity(2);
-        records.extend(self.retract(batch, &Target::of(emitter, form), authority)?);
+        let mut records = self.take_along(batch, name, emitter, form, authority)?;
         let bytes = contract::encode(&event);
         batch.push(Prepared { event_id, subject: claim.subject, content_hash, bytes });
         batch.pending.note(name, Kind::ReferralIssued, moved);
+        batch.pending.note_taking(form.event_id, event_id);
         records.push(FollowUp::new(FollowUpKind::SaidAgain, form.event_id, event_id));
         Ok(Ok(records))
+    }
+
+    /// Takes a version of the record `name` back where it is, and with it what it takes back itself, which would count
+    /// again there.
+    fn take_along(
+        &self,
+        batch: &mut Batch,
+        name: RecordName,
+        emitter: &str,
+        version: &Version,
+        authority: v1::Authority,
+    ) -> Result<Vec<FollowUp>, SubmitError> {
+        let mut records = Vec::with_capacity(2);
+        records.extend(self.retract(batch, &Target::of(emitter, version), authority)?);
+        let taken = |bytes: &[u8]| {
+            let view = EventView::parse(bytes).ok()?;
+            Some((view.kind, view.voids.or(view.corrects)?))
+        };
+        let Some((kind, taken)) = self.bytes_of(batch, version.event_id, taken)? else { return Ok(records) };
+        // An older version of the same record does not count in any case.
+        let is_older = |bytes: &[u8]| Some(record_of(bytes)? == (kind, name));
+        if self.bytes_of(batch, taken, is_older)? == Some(false)
+            && let Some(target) = self.target(batch, &taken.0)?
+        {
+            records.extend(self.retract(batch, &target, authority)?);
+        }
+        Ok(records)
+    }
+
+    /// Whether an emitter took an event back: by one of whatever kind that corrects or voids it, is the version of its
+    /// record that counts, and is not taken back itself. As of histories, of which intake has none. `looks`: how many
+    /// events may still be read; with none left the answer says nothing.
+    fn is_taken_back(&self, batch: &Batch, event: EventId, looks: &mut usize) -> Result<bool, SubmitError> {
+        for by in self.index.takings(&batch.pending, event, *looks)? {
+            if let Some(by) = self.said_now(batch, by, looks)?
+                && !self.is_taken_back(batch, by, looks)?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The event that says now what `event` says: itself, or what said it again where its claim is. `None`: another version
+    /// of its record counts, or the record is withdrawn.
+    fn said_now(
+        &self,
+        batch: &Batch,
+        event: EventId,
+        looks: &mut usize,
+    ) -> Result<Option<EventId>, SubmitError> {
+        *looks = looks.saturating_sub(1);
+        let Some((kind, name)) = self.bytes_of(batch, event, record_of)? else { return Ok(None) };
+        if kind == Kind::Retraction {
+            return Ok(Some(event));
+        }
+        let counts = self.index.version(&batch.pending, name, kind)?.filter(|counts| !counts.withdrawn);
+        let mut said = counts.map(|counts| counts.event_id);
+        while let Some(id) = said.filter(|id| *id != event) {
+            if *looks == 0 {
+                return Ok(None);
+            }
+            *looks -= 1;
+            said = self.bytes_of(batch, id, |bytes| {
+                let before =
+                    contract::decode(bytes).ok()?.corrects.filter(|before| before.reason == MOVED)?;
+                EventId::try_from(&before.event_id[..]).ok()
+            })?;
+        }
+        Ok(said.and(counts).map(|counts| counts.event_id))
     }
 
     /// The event of a form as it was submitted, as a correction of itself; `None` where what is sealed in it cannot be
@@ -127,4 +209,10 @@ impl Intake {
         };
         Ok(Some(v1::Submission { event: Some(event), person, restricted }))
     }
+}
+
+/// Of which record and kind an event is.
+fn record_of(bytes: &[u8]) -> Option<(Kind, RecordName)> {
+    let view = EventView::parse(bytes).ok()?;
+    Some((view.kind, RecordName::new(view.emitter.as_str(), view.record_key.as_str())))
 }
