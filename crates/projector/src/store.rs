@@ -66,7 +66,7 @@ struct Inner {
     rows: VecDeque<RowsFile>,
     /// What is not written yet, with room for the head.
     group: Vec<u8>,
-    /// A write or a sync failed: nobody knows what of it the disk has.
+    /// Nothing more is taken: a write or a sync failed, and nobody knows what of it the disk has; or it is only looked at.
     failed: bool,
 }
 
@@ -147,12 +147,9 @@ impl Store {
     ) -> Result<Store, StoreError> {
         let store = Store::empty(folder, files, log, partitions, file_bytes);
         let mut numbers = store.numbers()?;
-        if let [.., _, last] = numbers[..]
-            && !store.was_begun(last)?
-        {
+        if let Some(last) = store.pop_unbegun(&mut numbers)? {
             let path = store.path(last);
             files.remove(&path).map_err(|source| StoreError::io(&path, source))?;
-            numbers.pop();
         }
         for number in &numbers {
             let end = if numbers.last() == Some(number) { End::Repaired } else { End::Whole };
@@ -173,7 +170,7 @@ impl Store {
     ) -> Result<Store, StoreError> {
         let store = Store::empty(folder, files, log, partitions, u64::MAX);
         let mut numbers = store.numbers()?;
-        numbers.pop_if(|last| matches!((store.was_begun(*last), *last > 1), (Ok(false), true)));
+        store.pop_unbegun(&mut numbers)?;
         for number in &numbers {
             let end = if numbers.last() == Some(number) { End::Looked } else { End::Whole };
             store.read_file(*number, end)?;
@@ -233,6 +230,14 @@ impl Store {
         match missing {
             Some(number) => Err(StoreError::Corrupt(Corrupt::missing(&self.path(number)))),
             None => Ok(numbers),
+        }
+    }
+
+    /// Takes the last of several files away if a crash came before it was begun.
+    fn pop_unbegun(&self, numbers: &mut Vec<u64>) -> Result<Option<u64>, StoreError> {
+        match numbers[..] {
+            [.., _, last] if !self.was_begun(last)? => Ok(numbers.pop()),
+            _ => Ok(None),
         }
     }
 
