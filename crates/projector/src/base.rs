@@ -380,9 +380,12 @@ impl Base {
             last.which = None;
             self.read_blocks(number..number + 1, &mut last.bytes)?;
             last.which = wanted;
+            last.last = (Subject::default(), 0);
         }
-        let mut rest = last.bytes.as_slice();
+        let at = if last.last.0 <= subject { last.last.1 } else { 0 };
+        let mut rest = &last.bytes[at..];
         while !rest.is_empty() {
+            last.last = (subject, last.bytes.len() - rest.len());
             let person =
                 Person::take(&mut rest).ok_or_else(|| self.damaged(number, "a person cannot be read"))?;
             if person.subject == subject {
@@ -409,6 +412,8 @@ impl Base {
 pub(crate) struct LastBlock {
     which: Option<([u8; 32], usize)>,
     bytes: Vec<u8>,
+    /// Whoever was asked for last stands at this byte or after it.
+    last: (Subject, usize),
 }
 
 /// One person's bytes in a block.
@@ -476,3 +481,6 @@ impl People<'_> {
         self.base.damaged(block, "a fact cannot be read")
     }
 }
+
+#[cfg(test)]
+mod tests;

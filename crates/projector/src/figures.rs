@@ -48,6 +48,8 @@ struct Pending {
     postings: [Postings; PROJECTIONS],
     events: u128,
     standing: Standing,
+    /// Somebody was just taken out: most of that comes back.
+    comes_back: bool,
 }
 
 impl Pending {
@@ -56,18 +58,25 @@ impl Pending {
             postings: REGISTRY.each_ref().map(|projection| Postings::new(projection.cubes)),
             events: 0,
             standing: Standing::default(),
+            comes_back: false,
         }
     }
 
     fn add(&mut self, subject: Subject, person: &PersonView<'_>, bundle: &Bundle) {
-        project_all(&mut self.standing, person, bundle, &mut self.postings);
-        self.postings.iter_mut().for_each(Postings::settle);
+        if std::mem::take(&mut self.comes_back) {
+            let mut putting_back = self.postings.each_mut().map(Postings::putting_back);
+            project_all(&mut self.standing, person, bundle, &mut putting_back);
+            self.postings.iter_mut().for_each(Postings::settle);
+        } else {
+            project_all(&mut self.standing, person, bundle, &mut self.postings);
+        }
         self.events = self.events.wrapping_add(events_of(subject, person));
     }
 
     fn subtract(&mut self, subject: Subject, person: &PersonView<'_>, bundle: &Bundle) {
         let mut taking_out = self.postings.each_mut().map(Postings::taking_out);
         project_all(&mut self.standing, person, bundle, &mut taking_out);
+        self.comes_back = true;
         self.events = self.events.wrapping_sub(events_of(subject, person));
     }
 

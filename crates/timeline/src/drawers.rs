@@ -9,7 +9,6 @@
 //! part of each drawer, all of which stay in the processor's cache, and moved to the far end some at a time.
 
 use arrayvec::ArrayVec;
-use contract::Code;
 
 use crate::{
     Key,
@@ -114,8 +113,7 @@ impl Drawers {
     }
 
     #[inline]
-    pub(crate) fn cell(&mut self, cube: usize, codes: &[Code]) -> Cell {
-        let key = CellKey::new(cube, codes);
+    pub(crate) fn cell(&mut self, key: CellKey) -> Cell {
         let hash = key.hash();
         if let Some(cell) = self.lately.get(&key, hash) {
             return cell;
@@ -128,7 +126,7 @@ impl Drawers {
         near.asked.push(key);
         near.count += 1;
         self.gathered += 1;
-        let cell = Cell { cube: cube as u16, drawer: drawer as u16, asked: near.count - 1 };
+        let cell = Cell { cube: key.cube() as u16, drawer: drawer as u16, asked: near.count - 1 };
         self.lately.put(key, hash, cell);
         cell
     }
@@ -150,18 +148,6 @@ impl Drawers {
         for (measure, weight) in flows {
             Change::each(day, Change::STAYS, *measure, *weight, |change| self.push(cell, change));
         }
-    }
-
-    /// Whether both are the same cell.
-    #[inline]
-    pub(crate) fn same(&self, one: Cell, other: Cell) -> bool {
-        one.drawer == other.drawer && self.key(one) == self.key(other)
-    }
-
-    fn key(&self, cell: Cell) -> &CellKey {
-        let (drawer, at) = (usize::from(cell.drawer), cell.asked as usize);
-        let far = &self.drawers[drawer].asked;
-        far.get(at).unwrap_or_else(|| &self.near[drawer].asked[at - far.len()])
     }
 
     /// Hands over everything.

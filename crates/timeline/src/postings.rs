@@ -6,6 +6,7 @@ use crate::{
     Axis, CubeSpec, Sink,
     changes::Change,
     drawers::{Cell, Drawers, Target},
+    index::CellKey,
 };
 
 /// Contributions of one projection, until they are posted to one [`Timeline`](crate::Timeline). Several threads that fill
@@ -18,20 +19,36 @@ pub struct Postings {
     /// The days of all cubes.
     days: Axis,
     drawers: Drawers,
+    exchange: Exchange,
+}
+
+/// Takes contributions out again. When a person changes, most of what is taken out is put back right after, see
+/// [`Postings::putting_back`].
+#[derive(Debug)]
+pub struct TakingOut<'a>(&'a mut Postings);
+
+/// Puts contributions back, changed a little: those that come back in the same order are crossed out, not added.
+#[derive(Debug)]
+pub struct PuttingBack<'a>(&'a mut Postings);
+
+/// What was taken out, until it is known which of it comes back. Only what does not has its cell looked for.
+#[derive(Debug, Clone, Default)]
+struct Exchange {
+    /// Every cell that was asked for, as often as it was.
+    asked: Vec<CellKey>,
     taken: Vec<Taken>,
     /// How many of `taken` were put back or are gathered.
     settled: usize,
 }
 
-/// Takes contributions out again. When a person changes, most of what is taken out is put back right after: what comes back
-/// in the same order is crossed out, not added.
-#[derive(Debug)]
-pub struct TakingOut<'a>(&'a mut Postings);
+/// The number of a cell that was asked for of an exchange.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked(u32);
 
 /// One change that was taken out, its weight turned round.
 #[derive(Debug, Clone, Copy)]
 struct Taken {
-    cell: Cell,
+    cell: Asked,
     change: Change,
 }
 
@@ -48,8 +65,7 @@ impl Postings {
             cubes: specs.to_vec(),
             days: Axis::around(specs.iter().map(|spec| spec.axis)),
             drawers: Drawers::new(GATHERED_MAX),
-            taken: Vec::new(),
-            settled: 0,
+            exchange: Exchange::default(),
         }
     }
 
@@ -63,7 +79,7 @@ impl Postings {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.drawers.is_empty() && self.taken.is_empty()
+        self.drawers.is_empty() && self.exchange.taken.is_empty()
     }
 
     /// For what is to be taken out. What was taken out before and did not come back is gathered now.
@@ -73,13 +89,16 @@ impl Postings {
         TakingOut(self)
     }
 
-    /// Gathers what was taken out and did not come back. Call it after what is put in.
+    /// For what is put in where something was taken out just now.
+    #[must_use]
+    pub fn putting_back(&mut self) -> PuttingBack<'_> {
+        PuttingBack(self)
+    }
+
+    /// Gathers what was taken out and did not come back. Call it after what is put back.
     pub fn settle(&mut self) {
-        for Taken { cell, change } in &self.taken[self.settled..] {
-            self.drawers.push(*cell, *change);
-        }
-        self.taken.clear();
-        self.settled = 0;
+        self.exchange.settle(self.exchange.taken.len(), &mut self.drawers);
+        self.exchange.clear();
     }
 
     /// Hands over everything.
@@ -89,60 +108,85 @@ impl Postings {
     }
 
     #[inline]
-    fn push(&mut self, cell: Cell, change: Change) {
-        if self.settled == self.taken.len() || !self.comes_back(cell, change) {
-            self.drawers.push(cell, change);
-        }
+    fn axis(&self, cube: usize) -> Axis {
+        self.cubes[cube].axis
     }
 
-    /// Whether this is what was taken out: then both are nothing.
-    fn comes_back(&mut self, cell: Cell, change: Change) -> bool {
-        let same = |taken: &Taken| taken.change.cancels(change) && self.drawers.same(taken.cell, cell);
-        let Some(ahead) = self.taken[self.settled..].iter().take(LOOK_AHEAD).position(same) else {
-            return false;
-        };
-        for Taken { cell, change } in &self.taken[self.settled..self.settled + ahead] {
-            self.drawers.push(*cell, *change);
-        }
-        self.settled += ahead + 1;
-        true
-    }
-
-    /// The changes of a level, on the axis.
-    #[inline]
-    fn put_level(
-        &mut self,
-        cell: Cell,
-        measure: usize,
-        (from, until): (Day, Day),
-        weight: i64,
-        push: impl Fn(&mut Postings, Change),
-    ) {
-        let axis = self.cubes[usize::from(cell.cube)].axis;
-        if let Some((opens, closes)) = axis.clip(from, until) {
-            let back = closes.map_or(Change::STAYS, |day| day as u16);
-            Change::each(opens as u16, back, measure, weight, |change| push(self, change));
-        }
-    }
-
-    /// The changes of a flow, if it is on the axis.
-    #[inline]
-    fn put_flow(
-        &mut self,
-        cell: Cell,
-        measure: usize,
-        day: Day,
-        weight: i64,
-        push: impl Fn(&mut Postings, Change),
-    ) {
-        if let Some(slot) = self.cubes[usize::from(cell.cube)].axis.slot(day) {
-            Change::each(slot as u16, Change::STAYS, measure, weight, |change| push(self, change));
+    fn put_back(&mut self, cell: Asked, change: Change) {
+        if !self.exchange.comes_back(cell, change, &mut self.drawers) {
+            self.exchange.gather(cell, change, &mut self.drawers);
         }
     }
 }
 
+impl Exchange {
+    #[inline]
+    fn cell(&mut self, cube: usize, codes: &[Code]) -> Asked {
+        self.asked.push(CellKey::new(cube, codes));
+        Asked(self.asked.len() as u32 - 1)
+    }
+
+    #[inline]
+    fn key(&self, cell: Asked) -> &CellKey {
+        &self.asked[cell.0 as usize]
+    }
+
+    fn gather(&self, cell: Asked, change: Change, drawers: &mut Drawers) {
+        let cell = drawers.cell(*self.key(cell));
+        drawers.push(cell, change);
+    }
+
+    /// Whether this is what was taken out: then both are nothing.
+    fn comes_back(&mut self, cell: Asked, change: Change, drawers: &mut Drawers) -> bool {
+        let same = |taken: &Taken| taken.change.cancels(change) && self.key(taken.cell) == self.key(cell);
+        let ahead = self.taken[self.settled..].iter().take(LOOK_AHEAD).position(same);
+        if let Some(ahead) = ahead {
+            self.settle(self.settled + ahead, drawers);
+            self.settled += 1;
+        }
+        ahead.is_some()
+    }
+
+    /// Gathers what was taken out before number `until` and did not come back.
+    fn settle(&mut self, until: usize, drawers: &mut Drawers) {
+        for Taken { cell, change } in &self.taken[self.settled..until] {
+            self.gather(*cell, *change, drawers);
+        }
+        self.settled = until;
+    }
+
+    fn clear(&mut self) {
+        self.asked.clear();
+        self.taken.clear();
+        self.settled = 0;
+    }
+}
+
+/// The changes of a level, on the axis.
+#[inline]
+fn each_of_level(
+    axis: Axis,
+    measure: usize,
+    (from, until): (Day, Day),
+    weight: i64,
+    take: impl FnMut(Change),
+) {
+    if let Some((opens, closes)) = axis.clip(from, until) {
+        let back = closes.map_or(Change::STAYS, |day| day as u16);
+        Change::each(opens as u16, back, measure, weight, take);
+    }
+}
+
+/// The changes of a flow, if it is on the axis.
+#[inline]
+fn each_of_flow(axis: Axis, measure: usize, day: Day, weight: i64, take: impl FnMut(Change)) {
+    if let Some(slot) = axis.slot(day) {
+        Change::each(slot as u16, Change::STAYS, measure, weight, take);
+    }
+}
+
 impl Sink for TakingOut<'_> {
-    type Cell = Cell;
+    type Cell = Asked;
 
     #[inline]
     fn levels(&self) -> Axis {
@@ -155,22 +199,55 @@ impl Sink for TakingOut<'_> {
     }
 
     #[inline]
-    fn cell(&mut self, cube: usize, codes: &[Code]) -> Cell {
-        self.0.drawers.cell(cube, codes)
+    fn cell(&mut self, cube: usize, codes: &[Code]) -> Asked {
+        self.0.exchange.cell(cube, codes)
     }
 
     #[inline]
-    fn level(&mut self, cell: Cell, measure: usize, from: Day, until: Day, weight: i64) {
-        self.0.put_level(cell, measure, (from, until), -weight, |postings, change| {
-            postings.taken.push(Taken { cell, change });
+    fn level(&mut self, cell: Asked, measure: usize, from: Day, until: Day, weight: i64) {
+        let axis = self.0.axis(self.0.exchange.key(cell).cube());
+        each_of_level(axis, measure, (from, until), -weight, |change| {
+            self.0.exchange.taken.push(Taken { cell, change });
         });
     }
 
     #[inline]
-    fn flow(&mut self, cell: Cell, measure: usize, day: Day, weight: i64) {
-        self.0.put_flow(cell, measure, day, -weight, |postings, change| {
-            postings.taken.push(Taken { cell, change });
+    fn flow(&mut self, cell: Asked, measure: usize, day: Day, weight: i64) {
+        let axis = self.0.axis(self.0.exchange.key(cell).cube());
+        each_of_flow(axis, measure, day, -weight, |change| {
+            self.0.exchange.taken.push(Taken { cell, change });
         });
+    }
+}
+
+impl Sink for PuttingBack<'_> {
+    type Cell = Asked;
+
+    #[inline]
+    fn levels(&self) -> Axis {
+        self.0.days
+    }
+
+    #[inline]
+    fn flows(&self) -> Axis {
+        self.0.days
+    }
+
+    #[inline]
+    fn cell(&mut self, cube: usize, codes: &[Code]) -> Asked {
+        self.0.exchange.cell(cube, codes)
+    }
+
+    #[inline]
+    fn level(&mut self, cell: Asked, measure: usize, from: Day, until: Day, weight: i64) {
+        let axis = self.0.axis(self.0.exchange.key(cell).cube());
+        each_of_level(axis, measure, (from, until), weight, |change| self.0.put_back(cell, change));
+    }
+
+    #[inline]
+    fn flow(&mut self, cell: Asked, measure: usize, day: Day, weight: i64) {
+        let axis = self.0.axis(self.0.exchange.key(cell).cube());
+        each_of_flow(axis, measure, day, weight, |change| self.0.put_back(cell, change));
     }
 }
 
@@ -189,24 +266,24 @@ impl Sink for Postings {
 
     #[inline]
     fn cell(&mut self, cube: usize, codes: &[Code]) -> Cell {
-        self.drawers.cell(cube, codes)
+        self.drawers.cell(CellKey::new(cube, codes))
     }
 
     #[inline]
     fn level(&mut self, cell: Cell, measure: usize, from: Day, until: Day, weight: i64) {
-        self.put_level(cell, measure, (from, until), weight, |postings, change| postings.push(cell, change));
+        let axis = self.axis(usize::from(cell.cube));
+        each_of_level(axis, measure, (from, until), weight, |change| self.drawers.push(cell, change));
     }
 
     #[inline]
     fn flow(&mut self, cell: Cell, measure: usize, day: Day, weight: i64) {
-        self.put_flow(cell, measure, day, weight, |postings, change| postings.push(cell, change));
+        let axis = self.axis(usize::from(cell.cube));
+        each_of_flow(axis, measure, day, weight, |change| self.drawers.push(cell, change));
     }
 
     #[inline]
     fn flow_each(&mut self, cell: Cell, day: Day, flows: &[(usize, i64)]) {
-        if self.settled != self.taken.len() {
-            flows.iter().for_each(|(measure, weight)| self.flow(cell, *measure, day, *weight));
-        } else if let Some(slot) = self.cubes[usize::from(cell.cube)].axis.slot(day) {
+        if let Some(slot) = self.axis(usize::from(cell.cube)).slot(day) {
             self.drawers.push_each(cell, slot as u16, flows);
         }
     }

@@ -104,7 +104,10 @@ proptest! {
             let mut exchanged = postings(storage, &[]);
             let mut taking_out = exchanged.taking_out();
             before.iter().for_each(|change| apply(&mut taking_out, *change));
-            after_all.iter().chain(&others).for_each(|change| apply(&mut exchanged, *change));
+            let mut putting_back = exchanged.putting_back();
+            after_all.iter().for_each(|change| apply(&mut putting_back, *change));
+            exchanged.settle();
+            others.iter().for_each(|change| apply(&mut exchanged, *change));
             sum.post(&mut exchanged);
             let expected: Vec<Contribution> = after_all.iter().chain(&others).copied().collect();
             prop_assert_eq!(sum.digest(), timeline(storage, &expected).digest());
