@@ -66,9 +66,10 @@ pub struct FollowUp {
 pub enum FollowUpKind {
     /// An event is taken back where it is, because the record is about another person: the version before, or the one
     /// accepted where that is the older; what it corrects; of a claim, the check-in and the forms of its visit, and
-    /// what these took back themselves, which would count again without them.
+    /// what these took back themselves, which would count again without them. Or what was said again, because its emitter
+    /// took back the event it was said by first.
     Retraction,
-    /// A form of a claim's visit, after it was taken back, about the claim's person.
+    /// A form of a claim's visit, after it was taken back, about the claim's person; or once its emitter restored it.
     SaidAgain,
 }
 

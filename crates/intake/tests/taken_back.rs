@@ -322,6 +322,74 @@ fn a_newer_version_of_a_correction_keeps_out_what_it_names_again() {
 }
 
 #[test]
+fn what_is_taken_back_by_its_first_id_is_taken_back_where_it_is() {
+    check(
+        "F: form L1 02 Binh
+         claim L1 03 An
+         retraction R1 04 voids F",
+        expect![[r#"
+            claim L1 03 An: accepted; takes back F; says again F
+            retraction R1 04 voids F: accepted; takes back what was said again
+            nothing counts
+        "#]],
+    );
+    // It stays out when the claim moves on, and another event may take it back.
+    check(
+        "F: form L1 02 Binh
+         claim L1 03 An
+         G: form K9 04 An corrects F
+         claim L1 05 Cuong",
+        expect![[r#"
+            claim L1 03 An: accepted; takes back F; says again F
+            G: form K9 04 An corrects F: accepted; takes back what was said again
+            claim L1 05 Cuong: accepted; takes back line 1
+            An referral_issued K9
+        "#]],
+    );
+    // What restores it says it again, as often as the emitter changes its mind.
+    check(
+        "F: form L1 02 Binh
+         claim L1 03 An
+         R1: retraction R1 04 voids F
+         R2: retraction R2 04 voids R1
+         claim L1 05 Cuong
+         R3: retraction R3 06 voids R2",
+        expect![[r#"
+            claim L1 03 An: accepted; takes back F; says again F
+            R1: retraction R1 04 voids F: accepted; takes back what was said again
+            R2: retraction R2 04 voids R1: accepted; says again what was said again
+            claim L1 05 Cuong: accepted; takes back line 1; takes back what was said again; says again what was said again
+            R3: retraction R3 06 voids R2: accepted; takes back what was said again
+            nothing counts
+        "#]],
+    );
+    // It was taken back and restored before its claim moved; now it is taken back again.
+    check(
+        "F: form L1 02 Binh
+         R1: retraction R1 03 voids F
+         R2: retraction R2 03 voids R1
+         claim L1 03 An
+         R3: retraction R3 04 voids R2",
+        expect![[r#"
+            claim L1 03 An: accepted; takes back F; says again F
+            R3: retraction R3 04 voids R2: accepted; takes back what was said again
+            nothing counts
+        "#]],
+    );
+    // A newer version of its record is another event: the first id says nothing of it.
+    check(
+        "F: form L1 02 Binh
+         claim L1 03 An
+         G: form L1 04 An
+         retraction R1 05 voids F",
+        expect![[r#"
+            claim L1 03 An: accepted; takes back F; says again F
+            An referral_issued L1
+        "#]],
+    );
+}
+
+#[test]
 fn the_keys_of_intakes_own_retractions_are_nobody_elses() {
     check(
         "F: form L1 02 Binh

@@ -11,8 +11,10 @@ use crate::{
     receipt::{FollowUp, FollowUpKind, Outcome, Receipt, Stayed},
 };
 
-/// What a retraction of intake's own gives as its reason.
+/// What intake gives as its reason where it takes something back of its own, or says it again.
 pub(super) const MOVED: &str = "the record is about another person";
+/// Its reason where an event was taken back that it had said again.
+pub(super) const TAKEN_BACK: &str = "its emitter took back what it says again";
 
 /// What is about to be appended.
 pub(super) struct Prepared {
@@ -100,22 +102,13 @@ impl Intake {
         &self,
         batch: &mut Batch,
         target: &Target,
+        reason: &'static str,
         authority: v1::Authority,
     ) -> Result<Option<FollowUp>, SubmitError> {
-        let event = v1::Event {
-            emitter: target.emitter.clone(),
-            record_key: retraction_key(target.event_id),
-            asserted_at: Some(target.asserted_at.to_timestamp()),
-            occurred_at: Some(target.occurred_at.to_timestamp()),
-            voids: Some(v1::EventReference { event_id: target.event_id.0.to_vec(), reason: MOVED.into() }),
-            body: Some(v1::event::Body::Retraction(v1::Retraction {})),
-            ..v1::Event::default()
-        };
-        let submission = v1::Submission { event: Some(event), person: None, restricted: None };
-        let (content_hash, event_id) = self.derived(&submission, target.asserted_at);
-        if self.known_event(batch, event_id)?.is_some() {
+        if self.is_retracted(batch, target)? {
             return Ok(None);
         }
+        let (mut event, content_hash, event_id) = self.retraction(target, reason);
         let version = Version {
             asserted_at: target.asserted_at,
             recorded_at: batch.recorded_at,
@@ -125,11 +118,37 @@ impl Intake {
             occurred_at: target.occurred_at,
             withdrawn: false,
         };
-        let mut event = submission.event.unwrap_or_default();
         self.stamp(&mut event, &version, content_hash, authority);
         let bytes = contract::encode(&event);
         batch.push(Prepared { event_id, subject: target.subject, content_hash, bytes });
         Ok(Some(FollowUp::new(FollowUpKind::Retraction, target.event_id, event_id)))
+    }
+
+    /// Whether intake took an event back of its own.
+    pub(super) fn is_retracted(&self, batch: &Batch, target: &Target) -> Result<bool, SubmitError> {
+        for reason in [MOVED, TAKEN_BACK] {
+            let (.., event_id) = self.retraction(target, reason);
+            if self.known_event(batch, event_id)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What takes an event back, its content hash and id.
+    fn retraction(&self, target: &Target, reason: &str) -> (v1::Event, [u8; 16], EventId) {
+        let event = v1::Event {
+            emitter: target.emitter.clone(),
+            record_key: retraction_key(target.event_id),
+            asserted_at: Some(target.asserted_at.to_timestamp()),
+            occurred_at: Some(target.occurred_at.to_timestamp()),
+            voids: Some(v1::EventReference { event_id: target.event_id.0.to_vec(), reason: reason.into() }),
+            body: Some(v1::event::Body::Retraction(v1::Retraction {})),
+            ..v1::Event::default()
+        };
+        let submission = v1::Submission { event: Some(event), person: None, restricted: None };
+        let (content_hash, event_id) = self.derived(&submission, target.asserted_at);
+        (submission.event.unwrap_or_default(), content_hash, event_id)
     }
 
     /// The content hash of what intake says of its own, and the id that follows from it.

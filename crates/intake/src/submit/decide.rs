@@ -9,7 +9,7 @@ use event_log::Position;
 
 use super::{
     Intake, Item, SubmitError,
-    batch::{Batch, FollowUps, Known, Prepared, Target},
+    batch::{Batch, FollowUps, Known, MOVED, Prepared, Target},
 };
 use crate::{
     index::{RecordName, Version},
@@ -165,12 +165,17 @@ impl Intake {
         });
         let mut follow_ups = FollowUps::default();
         for target in before.into_iter().chain(corrected) {
-            follow_ups.records.extend(self.retract(batch, &target, authority)?);
+            follow_ups.records.extend(self.retract(batch, &target, MOVED, authority)?);
         }
         let bytes = contract::encode(&event);
         let at = batch.push(Prepared { event_id, subject: whose.subject, content_hash, bytes });
         if !newer {
-            follow_ups.records.extend(self.retract(batch, &Target::of(&emitter, &version), authority)?);
+            follow_ups.records.extend(self.retract(
+                batch,
+                &Target::of(&emitter, &version),
+                MOVED,
+                authority,
+            )?);
         }
         if let Some(target) = takes {
             batch.pending.note_taking(target, event_id);
@@ -181,6 +186,9 @@ impl Intake {
             if kind == Kind::ClaimSubmitted && !version.withdrawn {
                 self.follow(batch, &emitter, &record_key, &version, authority, &mut follow_ups)?;
             }
+        }
+        if let Some(target) = takes {
+            self.follow_taking(batch, target, authority, &mut follow_ups)?;
         }
         batch.waiting.push((receipt, at));
         let FollowUps { records: follow_ups, stayed } = follow_ups;

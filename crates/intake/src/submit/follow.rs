@@ -8,7 +8,7 @@ use contract::{EventId, EventView, Kind, v1};
 
 use super::{
     Intake, SubmitError,
-    batch::{Batch, FollowUps, MOVED, Prepared, Target},
+    batch::{Batch, FollowUps, MOVED, Prepared, TAKEN_BACK, Target},
 };
 use crate::{
     index::{RecordName, Version},
@@ -38,7 +38,12 @@ impl Intake {
         let mut looks = LOOKS_MAX;
         if let Some(visit) = visit.filter(is_elsewhere) {
             if self.is_taken_back(batch, visit.event_id, &mut looks)? {
-                follow_ups.records.extend(self.retract(batch, &Target::of(emitter, &visit), authority)?);
+                follow_ups.records.extend(self.retract(
+                    batch,
+                    &Target::of(emitter, &visit),
+                    MOVED,
+                    authority,
+                )?);
             } else {
                 follow_ups.records.extend(self.take_along(batch, name, emitter, &visit, authority)?);
             }
@@ -116,7 +121,7 @@ impl Intake {
         authority: v1::Authority,
     ) -> Result<Vec<FollowUp>, SubmitError> {
         let mut records = Vec::with_capacity(2);
-        records.extend(self.retract(batch, &Target::of(emitter, version), authority)?);
+        records.extend(self.retract(batch, &Target::of(emitter, version), MOVED, authority)?);
         let taken = |bytes: &[u8]| {
             let view = EventView::parse(bytes).ok()?;
             Some((view.kind, view.voids.or(view.corrects)?))
@@ -127,23 +132,90 @@ impl Intake {
         if self.bytes_of(batch, taken, is_older)? == Some(false)
             && let Some(target) = self.target(batch, &taken.0)?
         {
-            records.extend(self.retract(batch, &target, authority)?);
+            records.extend(self.retract(batch, &target, MOVED, authority)?);
         }
         Ok(records)
     }
 
-    /// Whether an emitter took an event back: by one of whatever kind that corrects or voids it, is the version of its
-    /// record that counts, and is not taken back itself. As of histories, of which intake has none. `looks`: how many
-    /// events may still be read; with none left the answer says nothing.
-    fn is_taken_back(&self, batch: &Batch, event: EventId, looks: &mut usize) -> Result<bool, SubmitError> {
-        for by in self.index.takings(&batch.pending, event, *looks)? {
-            if let Some(by) = self.said_now(batch, by, looks)?
-                && !self.is_taken_back(batch, by, looks)?
-            {
-                return Ok(true);
+    /// An emitter corrected or voided `taken`. It, or what it takes back itself and so restores, may have been said again
+    /// where its claim is, which the emitter does not know: that is taken back, or said once more, too.
+    pub(super) fn follow_taking(
+        &mut self,
+        batch: &mut Batch,
+        taken: EventId,
+        authority: v1::Authority,
+        follow_ups: &mut FollowUps,
+    ) -> Result<(), SubmitError> {
+        let mut looks = LOOKS_MAX;
+        let mut next = Some(taken);
+        while let Some(event) = next.filter(|_| looks > 0) {
+            if let Some(now) = self.said_now(batch, event, &mut looks)?.filter(|now| *now != event) {
+                self.settle_again(batch, now, authority, &mut looks, follow_ups)?;
+            }
+            let taken =
+                |bytes: &[u8]| EventView::parse(bytes).ok().and_then(|view| view.voids.or(view.corrects));
+            next = match self.moved_from(batch, event)? {
+                Some(_) => None,
+                None => self.bytes_of(batch, event, taken)?,
+            };
+        }
+        Ok(())
+    }
+
+    /// Takes what was said again back, or says it once more, as its emitter has it.
+    fn settle_again(
+        &mut self,
+        batch: &mut Batch,
+        now: EventId,
+        authority: v1::Authority,
+        looks: &mut usize,
+        follow_ups: &mut FollowUps,
+    ) -> Result<(), SubmitError> {
+        let of_record =
+            |bytes: &[u8]| Some((record_of(bytes)?, EventView::parse(bytes).ok()?.emitter.to_string()));
+        let Some(((kind, name), emitter)) = self.bytes_of(batch, now, of_record)? else { return Ok(()) };
+        let Some(form) = self.index.version(&batch.pending, name, kind)? else { return Ok(()) };
+        let target = Target::of(&emitter, &form);
+        let is_taken_back = self.is_taken_back(batch, now, looks)?;
+        if *looks == 0 {
+            follow_ups.stayed.push(Stayed { event_id: now, why: StayReason::TakenBackTooOften });
+        } else if is_taken_back {
+            follow_ups.records.extend(self.retract(batch, &target, TAKEN_BACK, authority)?);
+        } else if self.is_retracted(batch, &target)? {
+            match self.say_again(batch, name, &emitter, &form, &form, authority)? {
+                Ok(records) => follow_ups.records.extend(records),
+                Err(why) => follow_ups.stayed.push(Stayed { event_id: now, why }),
             }
         }
-        Ok(false)
+        Ok(())
+    }
+
+    /// Whether an emitter took an event back: by one of whatever kind that corrects or voids it, or what it says again, is
+    /// the version of its record that counts, and is not taken back itself. As of histories, of which intake has none.
+    /// `looks`: how many events may still be read; with none left the answer says nothing.
+    fn is_taken_back(&self, batch: &Batch, event: EventId, looks: &mut usize) -> Result<bool, SubmitError> {
+        let (mut at, mut said_again) = (event, None);
+        loop {
+            for by in self.index.takings(&batch.pending, at, *looks)? {
+                if Some(by) != said_again
+                    && let Some(by) = self.said_now(batch, by, looks)?
+                    && !self.is_taken_back(batch, by, looks)?
+                {
+                    return Ok(true);
+                }
+            }
+            let Some(before) = self.moved_from(batch, at)?.filter(|_| *looks > 0) else { return Ok(false) };
+            *looks -= 1;
+            said_again = Some(std::mem::replace(&mut at, before));
+        }
+    }
+
+    /// The event that `event` says again, if it does: what its claim moved, or its emitter restored after that.
+    fn moved_from(&self, batch: &Batch, event: EventId) -> Result<Option<EventId>, SubmitError> {
+        self.bytes_of(batch, event, |bytes| {
+            let before = contract::decode(bytes).ok()?.corrects.filter(|before| before.reason == MOVED)?;
+            EventId::try_from(&before.event_id[..]).ok()
+        })
     }
 
     /// The event that says now what `event` says: itself, or what said it again where its claim is. `None`: another version
@@ -166,11 +238,7 @@ impl Intake {
                 return Ok(None);
             }
             *looks -= 1;
-            said = self.bytes_of(batch, id, |bytes| {
-                let before =
-                    contract::decode(bytes).ok()?.corrects.filter(|before| before.reason == MOVED)?;
-                EventId::try_from(&before.event_id[..]).ok()
-            })?;
+            said = self.moved_from(batch, id)?;
         }
         Ok(said.and(counts).map(|counts| counts.event_id))
     }
