@@ -71,7 +71,12 @@ fn bundle() -> Bundle {
     Bundle::parse(&bundle_files()).expect("the repository's bundle is whole")
 }
 
-fn bundle_files() -> BTreeMap<String, Vec<u8>> {
+/// The files of `reference/` and `policy/`.
+///
+/// # Panics
+/// When they cannot be read.
+#[must_use]
+pub fn bundle_files() -> BTreeMap<String, Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut files = BTreeMap::new();
     for folder in ["reference", "policy"] {

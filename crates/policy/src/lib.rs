@@ -21,6 +21,8 @@ mod rule;
 mod schema;
 mod switches;
 mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 use std::collections::BTreeMap;
 

@@ -2,20 +2,23 @@
 //! anything; of what is marked `no_figure` another answer, and none of those.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     hash::{DefaultHasher, Hash, Hasher},
     sync::LazyLock,
 };
 
 use contract::{Code, Day, v1::ReferralFormKind};
-use policy::{Money, Parameter, Policy, RouteCase};
+use policy::{
+    Money, Parameter, Policy, RouteCase,
+    testing::{Files, edits, under},
+};
 use reference::{FacilitySpan, FormerLevel, Organisation, Reference, Tier};
 
-use crate::{code, day, files, files_under};
+use crate::{code, day, files};
 
 static REFERENCE: LazyLock<Reference> = LazyLock::new(|| Reference::parse(&files()).unwrap());
 
-fn policy(files: &BTreeMap<String, Vec<u8>>) -> Policy {
+fn policy(files: &Files) -> Policy {
     Policy::parse(files, &REFERENCE).unwrap_or_else(|faults| panic!("{faults:#?}"))
 }
 
@@ -38,6 +41,9 @@ const DAYS: [&str; 17] = [
     "2026-12-31",
     "2027-06-01",
 ];
+
+/// What happened before is in no figure.
+const FIGURES_BEGIN: &str = "2024-01-01";
 
 /// What a facility can be, as far as the tables ask.
 fn classes() -> Vec<FacilitySpan> {
@@ -88,8 +94,9 @@ struct Answers {
 }
 
 fn answers(policy: &Policy) -> Answers {
-    let mut answers = Answers::default();
+    let mut all = Answers::default();
     for on in DAYS.map(day) {
+        let mut answers = Answers::default();
         cards(policy, on, &mut answers);
         routes(policy, on, &mut answers);
         copays(policy, on, &mut answers.figures);
@@ -117,10 +124,12 @@ fn answers(policy: &Policy) -> Answers {
             };
             if of_figures { &mut answers.figures } else { &mut answers.others }.push(answer);
         }
+        if on < day(FIGURES_BEGIN) { &mut all.others } else { &mut all.figures }.extend(answers.figures);
+        all.others.extend(answers.others);
     }
-    answers.others.extend(policy.known_groups().map(|group| told((group.order, group.code, group.name))));
-    answers.others.extend(policy.route_codes().map(told));
-    answers
+    all.others.extend(policy.known_groups().map(|group| told((group.order, group.code, group.name))));
+    all.others.extend(policy.route_codes().map(told));
+    all
 }
 
 fn cards(policy: &Policy, on: Day, answers: &mut Answers) {
@@ -191,86 +200,20 @@ fn copays(policy: &Policy, on: Day, figures: &mut Vec<u64>) {
     }
 }
 
-/// Another value for an outcome: what an editor of the table might write.
-fn edited(column: &str, value: &toml::Value) -> String {
-    let other = |text: &str, first: &str, second: &str| {
-        let other = if text == first { second } else { first };
-        format!("{column} = \"{other}\"")
-    };
-    match (column, value) {
-        (_, toml::Value::Boolean(yes)) => format!("{column} = {}", !yes),
-        (_, toml::Value::Integer(number)) => format!("{column} = {}", number + 1),
-        ("same_as", _) => "amount = 1".to_owned(),
-        ("code", toml::Value::String(text)) => other(text, "1.6", "1.7"),
-        ("kind", toml::Value::String(text)) => other(text, "donor", "moved"),
-        ("raises", toml::Value::String(text)) => other(text, "card-rate", "claim-rate"),
-        ("mid_year", toml::Value::String(text)) => other(text, "remaining-months", "level-in-force"),
-        (_, toml::Value::String(text)) if text.ends_with('%') => other(text, "37%", "38%"),
-        (_, toml::Value::String(text)) => other(text, "something else", "and something else"),
-        _ => panic!("{column} is no outcome"),
-    }
-}
-
-/// An outcome as it was.
-fn kept(column: &str, value: &toml::Value) -> String {
-    match value {
-        toml::Value::String(text) => format!("{column} = \"{text}\""),
-        toml::Value::Boolean(yes) => format!("{column} = {yes}"),
-        toml::Value::Integer(number) => format!("{column} = {number}"),
-        _ => panic!("{column} is no outcome"),
-    }
-}
-
-/// Columns that no figure asks for: words, and which drugs are paid in part.
-const NO_FIGURE: [&str; 3] = ["name", "none", "ratio_caps"];
-
 /// The edits of these tables that no answer that should shows, or that one shows that should not; and how many rows were edited.
-fn edits_unseen(files: &BTreeMap<String, Vec<u8>>, tables: &[&str]) -> (Vec<String>, usize) {
+fn edits_unseen(files: &Files, tables: &[&str]) -> (Vec<String>, usize) {
     let mut before = BTreeMap::new();
-    let (mut unseen, mut rows) = (Vec::new(), 0);
-    for path in tables {
-        let text = String::from_utf8(files[*path].clone()).unwrap();
-        let starts: Vec<usize> = text.match_indices("[[row]]").map(|(at, _)| at).collect();
-        for (at, start) in starts.iter().enumerate() {
-            let end = starts.get(at + 1).copied().unwrap_or(text.len());
-            let row = &text[*start..end];
-            let parsed: toml::Table = toml::from_str(row).unwrap();
-            let parsed = &parsed["row"].as_array().unwrap()[0];
-            // A row of another reading is edited under that reading.
-            let only_if = parsed.get("only_if").and_then(toml::Value::as_table).cloned().unwrap_or_default();
-            let files = only_if.iter().fold(files.clone(), |files, (switch, reading)| {
-                files_under(&files, switch, reading.as_str().unwrap())
-            });
-            let key = format!("{only_if:?}");
-            let expected = before.entry(key).or_insert_with(|| answers(&policy(&files)));
-            let then = row.lines().find(|line| line.starts_with("then = ")).unwrap();
-            let outcome = parsed["then"].as_table().unwrap();
-            for column in outcome.keys() {
-                let columns =
-                    outcome.iter().map(
-                        |(name, value)| {
-                            if name == column { edited(name, value) } else { kept(name, value) }
-                        },
-                    );
-                let columns: Vec<String> = columns.collect();
-                let row = row.replacen(then, &format!("then = {{ {} }}", columns.join(", ")), 1);
-                let mut files = files.clone();
-                files.insert(
-                    (*path).to_owned(),
-                    format!("{}{row}{}", &text[..*start], &text[end..]).into_bytes(),
-                );
-                let marked = parsed.get("no_figure").and_then(toml::Value::as_bool) == Some(true);
-                let no_figure = marked || NO_FIGURE.contains(&column.as_str());
-                let after = answers(&policy(&files));
-                let is_seen = (after.figures != expected.figures) != no_figure && after != *expected;
-                if !is_seen {
-                    unseen.push(format!("{path}: {} {column}", parsed["id"].as_str().unwrap()));
-                }
-            }
-            rows += 1;
+    let (mut unseen, mut rows) = (Vec::new(), BTreeSet::new());
+    for edit in edits(files, tables) {
+        let expected = before.entry(edit.reading).or_insert_with(|| answers(&policy(&edit.before)));
+        let after = answers(&policy(&edit.after));
+        let is_seen = (after.figures != expected.figures) != edit.no_figure && after != *expected;
+        if !is_seen {
+            unseen.push(edit.name);
         }
+        rows.insert(edit.row);
     }
-    (unseen, rows)
+    (unseen, rows.len())
 }
 
 #[test]
@@ -317,7 +260,7 @@ fn every_reading_of_every_switch_matters() {
     for switch in policy(&files).switches() {
         let mut seen: Vec<Answers> = Vec::new();
         for reading in &switch.options {
-            let answers = answers(&policy(&files_under(&files, &switch.id, reading)));
+            let answers = answers(&policy(&under(&files, &switch.id, reading)));
             assert!(!seen.contains(&answers), "{} says the same under {reading}", switch.id);
             let changes_no_figure = seen.iter().any(|other| other.figures == answers.figures);
             assert!(

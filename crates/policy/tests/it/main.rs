@@ -47,20 +47,6 @@ pub(crate) fn files_with(table: &str, from: &str, to: &str) -> BTreeMap<String, 
 
 /// The bundle under another reading of a switch.
 pub(crate) fn under(switch: &str, reading: &str) -> Bundle {
-    Bundle::parse(&files_under(&files(), switch, reading)).unwrap_or_else(|faults| panic!("{faults:#?}"))
-}
-
-pub(crate) fn files_under(
-    files: &BTreeMap<String, Vec<u8>>,
-    switch: &str,
-    reading: &str,
-) -> BTreeMap<String, Vec<u8>> {
-    let mut files = files.clone();
-    let text = String::from_utf8(files["policy/switches.toml"].clone()).unwrap();
-    let at = text.find(&format!("id = \"{switch}\"")).unwrap();
-    let chosen = at + text[at..].find("chosen = \"").unwrap() + "chosen = \"".len();
-    let end = chosen + text[chosen..].find('"').unwrap();
-    let text = format!("{}{reading}{}", &text[..chosen], &text[end..]);
-    files.insert("policy/switches.toml".to_owned(), text.into_bytes());
-    files
+    Bundle::parse(&policy::testing::under(&files(), switch, reading))
+        .unwrap_or_else(|faults| panic!("{faults:#?}"))
 }
