@@ -243,6 +243,15 @@ impl<'f> SharedFigures<'f> {
 }
 
 impl Part<'_, '_> {
+    /// Hands over what is pending in all of them, side by side.
+    pub(crate) fn finish_all(parts: impl IntoIterator<Item = Self>) {
+        std::thread::scope(|scope| {
+            for part in parts {
+                scope.spawn(|| part.finish());
+            }
+        });
+    }
+
     /// Hands over what is pending.
     pub(crate) fn finish(mut self) {
         for (timeline, postings) in self.figures.timelines.iter().zip(&mut self.pending.postings) {

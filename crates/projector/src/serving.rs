@@ -195,7 +195,7 @@ impl Serving {
         let parts = in_parallel(reading.options.workers, &work, make, |(figures, scratch), partition| {
             apply(&mut partition.lock().expect("each partition is taken once"), figures, scratch)
         })?;
-        parts.into_iter().for_each(|(part, _)| part.finish());
+        Part::finish_all(parts.into_iter().map(|(part, _)| part));
         self.store.sync()
     }
 
@@ -318,6 +318,6 @@ fn fold(partitions: &[Partition], bundle: &Bundle, workers: usize) -> Result<Fig
             Ok(())
         })
     })?;
-    parts.into_iter().for_each(|(part, _)| part.finish());
+    Part::finish_all(parts.into_iter().map(|(part, _)| part));
     Ok(figures)
 }
