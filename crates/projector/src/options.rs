@@ -17,7 +17,7 @@ pub struct Options {
     pub snapshot_every: Duration,
     /// A history of more facts than this is not folded whenever something comes to it, but once before a snapshot.
     pub quarantine_facts: usize,
-    /// A partition whose storage did not answer is read again after so long.
+    /// A partition whose storage did not answer is read again after so long, and a merge that failed is tried again.
     pub ask_again_after: Duration,
     /// A file of the store's rows that is as long as this is followed by the next one.
     pub store_file_bytes: u64,

@@ -72,7 +72,7 @@ impl Projector<'_> {
         if self.merges.running.is_some() {
             return Ok(());
         }
-        let is_due = |(_, since): &(MergeWork, Instant)| since.elapsed() > Duration::from_secs(10);
+        let is_due = |(_, since): &(MergeWork, Instant)| since.elapsed() > self.options.ask_again_after;
         let again = if self.merges.failed.front().is_some_and(is_due) {
             self.merges.failed.pop_front()
         } else {

@@ -192,6 +192,42 @@ fn a_partition_to_which_little_comes_is_merged_once_and_lets_old_rows_go() {
     assert!(whole);
 }
 
+#[test]
+fn a_merge_that_fails_is_tried_again_and_holds_up_no_other() {
+    let folders = TempDir::new().unwrap();
+    let log = city(&folders.path().join("log"), 600);
+    let slow = EmbeddedLog::create(&folders.path().join("slow"), PARTITIONS).unwrap();
+    let ends = log.ends().unwrap();
+    let half: Vec<u64> = ends.iter().map(|end| end / 2).collect();
+    copy(&log, &slow, &half);
+    let root = folders.path().join("projector");
+    let (mut projector, _) = open(&root, &slow).unwrap();
+    projector.catch_up(&|_| {}).unwrap();
+    let bases = generation(&root).join("bases");
+    let stands = |name: &str| bases.join(name).exists();
+    // A folder of this name is in the way of the file.
+    let in_the_way = event_log::files::temporary_path(&bases.join("p0000-00000002.base"));
+    fs::create_dir_all(in_the_way.join("not empty")).unwrap();
+    copy(&log, &slow, &ends);
+
+    let others_are_merged = || (1..PARTITIONS).all(|number| stands(&format!("p{number:04}-00000002.base")));
+    let it_is_merged = || {
+        if in_the_way.is_dir() {
+            assert!(stands("p0000-00000001.base") && !stands("p0000-00000002.base"));
+            fs::remove_dir_all(&in_the_way).unwrap();
+        }
+        tell_about_the_first(&slow, 1);
+        stands("p0000-00000002.base")
+    };
+    follow(&mut projector, &[("others are merged", &others_are_merged), ("it is merged", &it_is_merged)]);
+    assert_eq!(projector.positions(), slow.ends().unwrap());
+    assert_eq!(projector.digests(), built(&slow));
+    drop(projector);
+    let (mut projector, opened) = open(&root, &slow).unwrap();
+    assert_eq!(opened, Opened::Snapshot);
+    assert_eq!(projector.digests(), built(&slow));
+}
+
 /// A log whose first partition cannot be read from an offset on, and that counts how often it is asked for what.
 struct Broken<'a> {
     log: &'a EmbeddedLog,
