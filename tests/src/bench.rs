@@ -3,14 +3,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Display,
-    fs,
     ops::Range,
     panic::AssertUnwindSafe,
-    path::Path,
 };
 
 use contract::DeploymentKey;
-use policy::Bundle;
+use policy::{Bundle, testing::files};
 use simulator::{City, Config, Places, truth::Person};
 
 use crate::oracle::{Question, World, day};
@@ -39,7 +37,7 @@ impl Bench {
     /// When they are broken.
     #[must_use]
     pub fn new() -> Bench {
-        let bundle = bundle();
+        let bundle = policy::testing::bundle();
         let on = "2026-01-01".parse().expect("a day");
         let places = Places::of(&bundle.reference, on).expect("there are communes and facilities");
         Bench { bundle, world: World::read(), key: DeploymentKey::new(&[9; 32]), places }
@@ -60,35 +58,11 @@ impl Bench {
 /// When the file has no such words, or the bundle is broken by it.
 #[must_use]
 pub fn misread(file: &str, from: &str, to: &str) -> Bundle {
-    let mut files = bundle_files();
+    let mut files = files();
     let text = String::from_utf8(files[file].clone()).expect("tables are UTF-8");
     assert!(text.contains(from), "{file} has no {from}");
     files.insert(file.to_owned(), text.replacen(from, to, 1).into_bytes());
     Bundle::parse(&files).unwrap_or_else(|faults| panic!("{file}, {from} -> {to}: {faults:?}"))
-}
-
-fn bundle() -> Bundle {
-    Bundle::parse(&bundle_files()).expect("the repository's bundle is whole")
-}
-
-/// The files of `reference/` and `policy/`.
-///
-/// # Panics
-/// When they cannot be read.
-#[must_use]
-pub fn bundle_files() -> BTreeMap<String, Vec<u8>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut files = BTreeMap::new();
-    for folder in ["reference", "policy"] {
-        for file in fs::read_dir(root.join(folder)).expect("the folder is there") {
-            let file = file.expect("it can be listed");
-            let name = format!("{folder}/{}", file.file_name().to_string_lossy());
-            if Bundle::belongs(&name) {
-                files.insert(name, fs::read(file.path()).expect("it can be read"));
-            }
-        }
-    }
-    files
 }
 
 /// Days on which something changes by itself, and the days before them; and the first and the last that figures are kept for.

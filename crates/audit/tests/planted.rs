@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::LazyLock,
@@ -22,18 +21,7 @@ const PARTITIONS: u16 = 3;
 /// The records of every partition, in the order of the log.
 type Records = Vec<Vec<Vec<u8>>>;
 
-static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| {
-    let mut files = BTreeMap::new();
-    for folder in ["reference", "policy"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
-        for entry in fs::read_dir(path).unwrap() {
-            let entry = entry.unwrap();
-            let name = format!("{folder}/{}", entry.file_name().into_string().unwrap());
-            files.insert(name, fs::read(entry.path()).unwrap());
-        }
-    }
-    Bundle::parse(&files).expect("the project's own bundle is sound")
-});
+static BUNDLE: LazyLock<Bundle> = LazyLock::new(policy::testing::bundle);
 
 static RECORDS: LazyLock<Records> = LazyLock::new(|| {
     let places = Places::of(&BUNDLE.reference, Day::new_year(2026)).unwrap();

@@ -1,9 +1,40 @@
-//! Tables as their editors would change them: each outcome of each row in turn.
+//! The repository's own tables, and as their editors would change them: each outcome of each row in turn.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, path::Path};
 
-/// Files by name, as [`crate::Policy::parse`] takes them.
+use crate::Bundle;
+
+/// Files by name, as [`Bundle::parse`] takes them.
 pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// The files in the folders `reference/` and `policy/` of the repository.
+///
+/// # Panics
+/// When they cannot be read.
+#[must_use]
+pub fn files() -> Files {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut files = BTreeMap::new();
+    for folder in ["reference", "policy"] {
+        for file in fs::read_dir(root.join(folder)).expect("the folder is there") {
+            let file = file.expect("it can be listed");
+            let name = format!("{folder}/{}", file.file_name().to_string_lossy());
+            if Bundle::belongs(&name) {
+                files.insert(name, fs::read(file.path()).expect("it can be read"));
+            }
+        }
+    }
+    files
+}
+
+/// The bundle in the folders `reference/` and `policy/` of the repository.
+///
+/// # Panics
+/// When it is broken.
+#[must_use]
+pub fn bundle() -> Bundle {
+    Bundle::parse(&files()).unwrap_or_else(|faults| panic!("the bundle is broken: {faults:#?}"))
+}
 
 /// One outcome of one row, changed.
 #[derive(Debug)]

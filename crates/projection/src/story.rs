@@ -13,7 +13,7 @@
 //! of the envelope: `emitter`, `key`, `id`, `voids`, `corrects` (an `id`), `asserted`, `recorded` (when), `subject` (its
 //! kind), `withdrawn`. What follows `#` is a remark.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use contract::{Day, EventId, EventView, Millis, Subject, v1};
 use expect_test::Expect;
@@ -80,17 +80,7 @@ pub fn bundle() -> Bundle {
 /// When a file has no such text, or the bundle is broken.
 #[must_use]
 pub fn edited(edits: &[(&str, &str, &str)]) -> Bundle {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut files = BTreeMap::new();
-    for folder in ["reference", "policy"] {
-        for file in std::fs::read_dir(root.join(folder)).expect("the folder is there") {
-            let file = file.expect("it can be listed");
-            let name = format!("{folder}/{}", file.file_name().to_string_lossy());
-            if Bundle::belongs(&name) {
-                files.insert(name, std::fs::read(file.path()).expect("it can be read"));
-            }
-        }
-    }
+    let mut files = policy::testing::files();
     for (name, before, after) in edits {
         let file = files.get_mut(*name).unwrap_or_else(|| panic!("no file {name}"));
         let text = String::from_utf8_lossy(file).into_owned();

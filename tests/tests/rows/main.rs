@@ -10,12 +10,12 @@ use std::{collections::HashMap, sync::Mutex};
 use history::PersonView;
 use policy::{
     Bundle, Policy,
-    testing::{Edit, Files, edits},
+    testing::{Edit, Files, edits, files},
 };
 use projection::{Standing, story::Story};
 use projector::{PROJECTIONS, REGISTRY, project_all};
 use timeline::{Collected, Collector};
-use vertebra_tests::bench::{bundle_files, fails};
+use vertebra_tests::bench::fails;
 
 /// What all projections make of a person.
 type Told = [Vec<Collected>; PROJECTIONS];
@@ -81,7 +81,7 @@ fn unseen(story: &Story, edits: &[Edit]) -> Vec<String> {
 
 #[test]
 fn every_row_moves_a_figure() {
-    let files = bundle_files();
+    let files = files();
     let tables: Vec<&str> =
         Policy::FILES.into_iter().filter(|path| *path != "policy/switches.toml").collect();
     let edits = edits(&files, &tables);
@@ -93,7 +93,7 @@ fn every_row_moves_a_figure() {
 /// The test above can fail: a row that others hide moves nothing, and a row marked wrongly is told.
 #[test]
 fn a_row_that_moves_nothing_is_found() {
-    let mut files = bundle_files();
+    let mut files = files();
     let hidden = "\n[[row]]\nid = \"hidden\"\ncitation = \"none\"\nconfidence = \"L\"\nvalid_from = 2025-01-01\nwhen = { code = \"3.1\" }\nthen = { factor = \"10%\" }\n";
     files.get_mut("policy/route.toml").unwrap().extend(hidden.bytes());
     let lives = lives::lives(&parse(&files));

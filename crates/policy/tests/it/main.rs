@@ -6,22 +6,11 @@ mod edits;
 mod laws;
 mod stories;
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use contract::{Code, Day};
-use policy::{Bundle, Policy};
-use reference::Reference;
-
-/// The files of the two folders of this repository.
-pub(crate) fn files() -> BTreeMap<String, Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let paths = Reference::FILES.iter().chain(&Policy::FILES);
-    paths.map(|path| ((*path).to_owned(), std::fs::read(folder.join(path)).unwrap())).collect()
-}
-
-pub(crate) fn bundle() -> Bundle {
-    Bundle::parse(&files()).unwrap_or_else(|faults| panic!("{faults:#?}"))
-}
+use policy::Bundle;
+pub(crate) use policy::testing::{bundle, files};
 
 pub(crate) fn day(text: &str) -> Day {
     text.parse().unwrap()

@@ -1,8 +1,6 @@
 //! A small town's events, in the order in which they are told, and what an undisturbed projector makes of each stretch.
 
 use std::{
-    collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
     sync::LazyLock,
 };
@@ -20,18 +18,7 @@ pub(crate) const PARTITIONS: u16 = 3;
 pub(crate) const STEPS: usize = 10;
 const PEOPLE: u64 = 14;
 
-pub(crate) static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| {
-    let mut files = BTreeMap::new();
-    for folder in ["reference", "policy"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
-        for entry in fs::read_dir(path).unwrap() {
-            let entry = entry.unwrap();
-            let name = format!("{folder}/{}", entry.file_name().into_string().unwrap());
-            files.insert(name, fs::read(entry.path()).unwrap());
-        }
-    }
-    Bundle::parse(&files).expect("the project's own bundle is sound")
-});
+pub(crate) static BUNDLE: LazyLock<Bundle> = LazyLock::new(policy::testing::bundle);
 
 /// A stretch of events: partition and bytes.
 pub(crate) type Stretch = Vec<(u16, Vec<u8>)>;

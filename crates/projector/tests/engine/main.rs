@@ -4,7 +4,6 @@
 mod damage;
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::Path,
     sync::{
@@ -24,18 +23,7 @@ use timeline::Period;
 
 const PARTITIONS: u16 = 5;
 
-static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| {
-    let mut files = BTreeMap::new();
-    for folder in ["reference", "policy"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
-        for entry in fs::read_dir(path).unwrap() {
-            let entry = entry.unwrap();
-            let name = format!("{folder}/{}", entry.file_name().into_string().unwrap());
-            files.insert(name, fs::read(entry.path()).unwrap());
-        }
-    }
-    Bundle::parse(&files).expect("the project's own bundle is sound")
-});
+static BUNDLE: LazyLock<Bundle> = LazyLock::new(policy::testing::bundle);
 
 fn options() -> Options {
     Options {
