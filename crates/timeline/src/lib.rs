@@ -22,6 +22,6 @@ pub use cube::{
 };
 pub use drawers::Cell;
 pub use point::{Period, Point};
-pub use postings::{Postings, PuttingBack, TakingOut};
+pub use postings::{Exchanging, Postings, PuttingBack, TakingOut};
 pub use sink::{Collected, Collector, Negated, Sink};
 pub use timeline::{SharedTimeline, Timeline};

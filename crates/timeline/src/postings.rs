@@ -24,12 +24,14 @@ pub struct Postings {
 
 /// Takes contributions out again. When a person changes, most of what is taken out is put back right after, see
 /// [`Postings::putting_back`].
-#[derive(Debug)]
-pub struct TakingOut<'a>(&'a mut Postings);
+pub type TakingOut<'a> = Exchanging<'a, false>;
 
 /// Puts contributions back, changed a little: those that come back in the same order are crossed out, not added.
+pub type PuttingBack<'a> = Exchanging<'a, true>;
+
+/// One half of an exchange: what was, or what comes back.
 #[derive(Debug)]
-pub struct PuttingBack<'a>(&'a mut Postings);
+pub struct Exchanging<'a, const BACK: bool>(&'a mut Postings);
 
 /// What was taken out, until it is known which of it comes back. Only what does not has its cell looked for.
 #[derive(Debug, Clone, Default)]
@@ -86,13 +88,13 @@ impl Postings {
     #[must_use]
     pub fn taking_out(&mut self) -> TakingOut<'_> {
         self.settle();
-        TakingOut(self)
+        Exchanging(self)
     }
 
     /// For what is put in where something was taken out just now.
     #[must_use]
     pub fn putting_back(&mut self) -> PuttingBack<'_> {
-        PuttingBack(self)
+        Exchanging(self)
     }
 
     /// Gathers what was taken out and did not come back. Call it after what is put back.
@@ -185,42 +187,28 @@ fn each_of_flow(axis: Axis, measure: usize, day: Day, weight: i64, take: impl Fn
     }
 }
 
-impl Sink for TakingOut<'_> {
-    type Cell = Asked;
-
+impl<const BACK: bool> Exchanging<'_, BACK> {
     #[inline]
-    fn levels(&self) -> Axis {
-        self.0.days
-    }
-
-    #[inline]
-    fn flows(&self) -> Axis {
-        self.0.days
-    }
-
-    #[inline]
-    fn cell(&mut self, cube: usize, codes: &[Code]) -> Asked {
-        self.0.exchange.cell(cube, codes)
-    }
-
-    #[inline]
-    fn level(&mut self, cell: Asked, measure: usize, from: Day, until: Day, weight: i64) {
-        let axis = self.0.axis(self.0.exchange.key(cell).cube());
-        each_of_level(axis, measure, (from, until), -weight, |change| {
+    fn take(&mut self, cell: Asked, change: Change) {
+        if BACK {
+            self.0.put_back(cell, change);
+        } else {
             self.0.exchange.taken.push(Taken { cell, change });
-        });
+        }
     }
 
     #[inline]
-    fn flow(&mut self, cell: Asked, measure: usize, day: Day, weight: i64) {
-        let axis = self.0.axis(self.0.exchange.key(cell).cube());
-        each_of_flow(axis, measure, day, -weight, |change| {
-            self.0.exchange.taken.push(Taken { cell, change });
-        });
+    fn axis(&self, cell: Asked) -> Axis {
+        self.0.axis(self.0.exchange.key(cell).cube())
+    }
+
+    #[inline]
+    fn signed(weight: i64) -> i64 {
+        if BACK { weight } else { -weight }
     }
 }
 
-impl Sink for PuttingBack<'_> {
+impl<const BACK: bool> Sink for Exchanging<'_, BACK> {
     type Cell = Asked;
 
     #[inline]
@@ -240,14 +228,14 @@ impl Sink for PuttingBack<'_> {
 
     #[inline]
     fn level(&mut self, cell: Asked, measure: usize, from: Day, until: Day, weight: i64) {
-        let axis = self.0.axis(self.0.exchange.key(cell).cube());
-        each_of_level(axis, measure, (from, until), weight, |change| self.0.put_back(cell, change));
+        let (axis, weight) = (self.axis(cell), Self::signed(weight));
+        each_of_level(axis, measure, (from, until), weight, |change| self.take(cell, change));
     }
 
     #[inline]
     fn flow(&mut self, cell: Asked, measure: usize, day: Day, weight: i64) {
-        let axis = self.0.axis(self.0.exchange.key(cell).cube());
-        each_of_flow(axis, measure, day, weight, |change| self.0.put_back(cell, change));
+        let (axis, weight) = (self.axis(cell), Self::signed(weight));
+        each_of_flow(axis, measure, day, weight, |change| self.take(cell, change));
     }
 }
 
