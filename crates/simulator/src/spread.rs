@@ -4,8 +4,9 @@ use crate::{City, truth::Moment};
 
 /// A partition is made in passes of about so many bytes, one after the other, so that one of any size fits in memory.
 const PASS_BYTES: u64 = 300 << 20;
-/// Within a pass, records stand on shelves of about so many bytes: two of them fit into a core's own cache.
-const SHELF_BYTES: u64 = 256 << 10;
+/// Within a pass, records stand on shelves of about so many bytes: few enough shelves that their ends stay near the processor
+/// while they are filled in turn, and each small enough that it does while it is read in another order.
+const SHELF_BYTES: u64 = 1 << 20;
 const PERSON_BYTES: u64 = 1700;
 
 /// The passes and shelves of one partition. Most of a city's events are told while the registers are loaded, in the first
