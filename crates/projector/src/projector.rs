@@ -236,6 +236,7 @@ impl<'a> Projector<'a> {
             self.apply_live(&ends, observe)?;
             self.commit_if_due(observe)?;
             self.end_merges(false)?;
+            self.try_merges_again()?;
             self.end_snapshot(false)?;
             if self.snapshot_due() {
                 let begun_at = Instant::now();

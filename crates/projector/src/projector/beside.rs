@@ -123,6 +123,11 @@ impl Projector<'_> {
         Ok(())
     }
 
+    /// Tries a merge that failed again once it is time, though nothing new has come.
+    pub(super) fn try_merges_again(&mut self) -> Result<(), StoreError> {
+        if self.merges.failed.is_empty() { Ok(()) } else { self.begin_merges() }
+    }
+
     pub(super) fn snapshot_due(&self) -> bool {
         let Snapshots { begun_at, took, stale, running } = &self.snapshots;
         *stale && running.is_none() && begun_at.elapsed() >= self.options.snapshot_every.max(*took * 20)
