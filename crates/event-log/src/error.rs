@@ -1,10 +1,45 @@
 //! What can go wrong, by what the caller does next.
 
+use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::Position;
+
+/// Where something stands, in words: a file or folder, or a topic of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place(String);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<String> for Place {
+    fn from(place: String) -> Place {
+        Place(place)
+    }
+}
+
+impl From<&Path> for Place {
+    fn from(path: &Path) -> Place {
+        Place(path.display().to_string())
+    }
+}
+
+impl From<PathBuf> for Place {
+    fn from(path: PathBuf) -> Place {
+        Place::from(path.as_path())
+    }
+}
+
+impl From<&PathBuf> for Place {
+    fn from(path: &PathBuf) -> Place {
+        Place::from(path.as_path())
+    }
+}
 
 /// Why a batch has no offsets.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -55,11 +90,11 @@ pub enum ReadError {
         end: u64,
     },
     /// The storage failed: try again later.
-    #[error("cannot read {}; try again when the storage answers", path.display())]
+    #[error("cannot read {place}; try again when the storage answers")]
     Unavailable {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the file system said.
+        /// What does not answer.
+        place: Place,
+        /// What the file system or the broker said.
         #[source]
         source: io::Error,
     },
@@ -91,17 +126,48 @@ pub enum ReadError {
         /// Where in the file.
         byte: u64,
     },
+    /// Records that every log keeps are not there: somebody deleted them, or something was written that is no record.
+    #[error("partition {partition} has no records from offset {from} to before {until}: {why}")]
+    Missing {
+        /// Which partition.
+        partition: u16,
+        /// The first offset that is missing.
+        from: u64,
+        /// The first one that is there again.
+        until: u64,
+        /// How that can be, and what to do.
+        why: String,
+    },
+    /// Another record stands at an offset than the one that was read there before: what came after it is not what it was
+    /// either.
+    #[error("partition {partition} holds another record at offset {offset} than was read there: {why}")]
+    Rewritten {
+        /// Which partition.
+        partition: u16,
+        /// The last offset that was read.
+        offset: u64,
+        /// How that can be, and what to do.
+        why: String,
+    },
+    /// This is not the log any more that was opened: it was deleted and made again, or cut into other partitions.
+    #[error("{place} is another log than the one that was opened: {why}")]
+    Replaced {
+        /// Where it stands.
+        place: Place,
+        /// What changed, and what to do.
+        why: String,
+    },
 }
 
 /// Why a log cannot be opened or made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The folder is not what the caller thinks: another format, no log, or a log already.
-    #[error("{}: {what}", path.display())]
+    /// What stands there is not what the caller thinks: another format, no log, or a log already.
+    #[error("{place}: {what}")]
     Refused {
-        /// The file or folder.
-        path: PathBuf,
+        /// Where.
+        place: Place,
         /// What was found, what was expected, what to do.
         what: String,
     },
@@ -113,12 +179,14 @@ pub enum OpenError {
         /// Who holds it, as far as the lock file says.
         pid: Option<u32>,
     },
-    /// The storage failed: the folder may be read-only, full, or not allowed.
-    #[error("cannot open the log: {} failed; check that the folder is writable (reading needs no write access) and has space", path.display())]
+    /// The storage failed: the folder may be read-only, full, or not allowed; the brokers may not answer.
+    #[error(
+        "cannot open the log: {place} failed; check that it can be reached, written to (reading needs no write access) and has space"
+    )]
     Unavailable {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the file system said.
+        /// What failed.
+        place: Place,
+        /// What the file system or the broker said.
         #[source]
         source: io::Error,
     },

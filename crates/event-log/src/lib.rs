@@ -20,8 +20,10 @@
 
 pub mod files;
 
+mod checkpoint;
 mod embedded;
 mod error;
+mod logs;
 mod partition;
 mod record;
 mod ticket;
@@ -31,10 +33,12 @@ pub mod testing;
 
 use std::time::Duration;
 
+pub use checkpoint::{Checkpoint, LastRecord, verify};
 pub use embedded::{EmbeddedLog, OpenReport, Options, Sealing, TornTail};
-pub use error::{AppendError, OpenError, ReadError};
+pub use error::{AppendError, OpenError, Place, ReadError};
+pub use logs::{EmbeddedLogs, Logs};
 pub use partition::{Position, partition_of};
-pub use record::{Record, RecordBatch, RecordIter};
+pub use record::{Flaw, Record, RecordBatch, RecordIter, Span};
 pub use ticket::{Completer, Ticket};
 
 /// The most bytes a record may have: 1 MiB, as in Kafka's default.
@@ -68,7 +72,7 @@ pub struct Append<'a> {
     pub bytes: &'a [u8],
 }
 
-/// A log of events in partitions.
+/// A log of records in partitions.
 ///
 /// Every method may be called from many threads at once.
 pub trait EventLog: Send + Sync {
@@ -94,15 +98,32 @@ pub trait EventLog: Send + Sync {
     /// not past it: a store that is ahead of its log has another log's positions, or the log has lost its end.
     fn reader(&self, partition: u16, from: u64) -> Result<Box<dyn PartitionReader + '_>, ReadError>;
 
-    /// Blocks until some partition's end is past `seen` (one offset a partition, as [`EventLog::ends`] gives them) or
-    /// until the timeout, and returns the ends then.
-    fn wait(&self, seen: &[u64], timeout: Duration) -> Result<Vec<u64>, ReadError>;
+    /// Follows partitions, each from its checkpoint, also through what is still to come. What is given to follow comes from
+    /// outside, so that another process may follow the others. A checkpoint whose last record is not the one that stands in
+    /// the log now is answered for that partition by [`Follower::next`].
+    fn follow(&self, from: &[(u16, Checkpoint)]) -> Result<Box<dyn Follower + '_>, ReadError>;
 }
+
+/// Several partitions as they grow, each in order.
+pub trait Follower: Send {
+    /// The next run of records of some partition, at least one and up to about `max_bytes`; waits for at most `patience`
+    /// where there is nothing, and then gives `None`.
+    ///
+    /// An error inside is of one partition: nothing more comes of it until [`Follower::resume`], the others go on. Any other
+    /// is of the whole log.
+    fn next(&mut self, max_bytes: usize, patience: Duration) -> Result<Option<Followed<'_>>, ReadError>;
+
+    /// Follows `partition` again, after an error, from where it stood.
+    fn resume(&mut self, partition: u16, from: Checkpoint);
+}
+
+/// What came of a partition that is followed.
+pub type Followed<'a> = (u16, Result<RecordBatch<'a>, ReadError>);
 
 /// Reads one partition in order.
 pub trait PartitionReader: Send {
     /// The next run of records, at least one and up to about `max_bytes`; `None` at the end of what is durable now:
-    /// ask again when [`EventLog::wait`] says that there is more. The records borrow the reader's buffer. Every record's
+    /// ask again when there may be more. The records borrow the reader's buffer. Every record's
     /// checksum has been verified and every offset follows the last; after an error the reader stays where it was.
     fn next_batch(&mut self, max_bytes: usize) -> Result<Option<RecordBatch<'_>>, ReadError>;
 
@@ -111,7 +132,7 @@ pub trait PartitionReader: Send {
 }
 
 /// The faults of a batch that any log refuses, whatever it is made of.
-pub(crate) fn check_batch(batch: &[Append<'_>], partitions: u16) -> Result<(), AppendError> {
+pub fn check_batch(batch: &[Append<'_>], partitions: u16) -> Result<(), AppendError> {
     if batch.len() > BATCH_RECORDS_MAX {
         return Err(AppendError::Refused(format!(
             "the batch has {} records, the most is {BATCH_RECORDS_MAX}: send it in parts",

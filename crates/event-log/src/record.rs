@@ -2,13 +2,41 @@
 
 use std::fmt;
 
+use crate::Checkpoint;
+
 /// One record of a partition.
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
     /// Its offset.
     pub offset: u64,
-    /// The event's canonical bytes, exactly as they were appended.
+    /// The event's canonical bytes, exactly as they were appended; of a record that is too large, none.
     pub bytes: &'a [u8],
+    /// What is wrong with the record around the bytes: it is no event of ours, whatever its bytes say.
+    pub flaw: Option<Flaw>,
+}
+
+/// Why a record cannot be what intake wrote. Somebody else wrote it, or to the wrong place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// The record's key is not the subject that its event is about.
+    Key,
+    /// The record stands in another partition than its key belongs to.
+    Partition,
+    /// It has not the headers that say what it is.
+    Headers,
+    /// It is larger than any record may be.
+    TooLarge,
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Flaw::Key => "the record's key is not the subject of its event",
+            Flaw::Partition => "the record stands in another partition than its key belongs to",
+            Flaw::Headers => "the record has not the headers of an event",
+            Flaw::TooLarge => "the record is larger than any may be",
+        })
+    }
 }
 
 impl fmt::Debug for Record<'_> {
@@ -20,9 +48,11 @@ impl fmt::Debug for Record<'_> {
 
 /// Where a record's bytes stand in a reader's buffer.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Span {
-    pub(crate) start: u32,
-    pub(crate) len: u32,
+pub struct Span {
+    /// The first byte.
+    pub start: u32,
+    /// How many there are.
+    pub len: u32,
 }
 
 /// A run of records whose offsets follow each other, all verified.
@@ -31,11 +61,36 @@ pub struct RecordBatch<'a> {
     first_offset: u64,
     buffer: &'a [u8],
     spans: &'a [Span],
+    flaws: &'a [(u64, Flaw)],
+    epoch: Option<u32>,
 }
 
 impl<'a> RecordBatch<'a> {
-    pub(crate) fn new(first_offset: u64, buffer: &'a [u8], spans: &'a [Span]) -> RecordBatch<'a> {
-        RecordBatch { first_offset, buffer, spans }
+    /// Records from `first_offset` on, each where its span says; for implementations of the log.
+    ///
+    /// # Panics
+    /// When read, if a span is not within the buffer.
+    #[must_use]
+    pub fn new(first_offset: u64, buffer: &'a [u8], spans: &'a [Span]) -> RecordBatch<'a> {
+        RecordBatch { first_offset, buffer, spans, flaws: &[], epoch: None }
+    }
+
+    /// The same, some of the records with flaws, by their offsets in order; `epoch`: under which leader the last was written.
+    #[must_use]
+    pub fn with(self, flaws: &'a [(u64, Flaw)], epoch: Option<u32>) -> RecordBatch<'a> {
+        RecordBatch { flaws, epoch, ..self }
+    }
+
+    /// Where reading goes on behind these records.
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        let last = RecordIter {
+            offset: self.next_offset() - 1,
+            spans: self.spans[self.spans.len() - 1..].iter(),
+            ..self.iter()
+        };
+        last.last()
+            .map_or(Checkpoint::at(self.next_offset()), |record| Checkpoint::after(&record, self.epoch))
     }
 
     /// The offset of the first record.
@@ -61,7 +116,12 @@ impl<'a> RecordBatch<'a> {
     #[must_use]
     #[inline]
     pub fn iter(&self) -> RecordIter<'a> {
-        RecordIter { offset: self.first_offset, buffer: self.buffer, spans: self.spans.iter() }
+        RecordIter {
+            offset: self.first_offset,
+            buffer: self.buffer,
+            spans: self.spans.iter(),
+            flaws: self.flaws,
+        }
     }
 }
 
@@ -87,6 +147,7 @@ pub struct RecordIter<'a> {
     offset: u64,
     buffer: &'a [u8],
     spans: std::slice::Iter<'a, Span>,
+    flaws: &'a [(u64, Flaw)],
 }
 
 impl fmt::Debug for RecordIter<'_> {
@@ -102,7 +163,13 @@ impl<'a> Iterator for RecordIter<'a> {
     fn next(&mut self) -> Option<Record<'a>> {
         let span = self.spans.next()?;
         let start = span.start as usize;
-        let record = Record { offset: self.offset, bytes: &self.buffer[start..start + span.len as usize] };
+        let bytes = &self.buffer[start..start + span.len as usize];
+        let mut flaw = None;
+        while let Some((offset, found)) = self.flaws.first().filter(|(offset, _)| *offset <= self.offset) {
+            flaw = (*offset == self.offset).then_some(*found);
+            self.flaws = &self.flaws[1..];
+        }
+        let record = Record { offset: self.offset, bytes, flaw };
         self.offset += 1;
         Some(record)
     }

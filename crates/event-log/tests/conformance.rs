@@ -64,8 +64,11 @@ impl EventLog for WriterAndReader {
         self.reader.reader(partition, from)
     }
 
-    fn wait(&self, seen: &[u64], timeout: std::time::Duration) -> Result<Vec<u64>, event_log::ReadError> {
-        self.reader.wait(seen, timeout)
+    fn follow(
+        &self,
+        from: &[(u16, event_log::Checkpoint)],
+    ) -> Result<Box<dyn event_log::Follower + '_>, event_log::ReadError> {
+        self.reader.follow(from)
     }
 }
 

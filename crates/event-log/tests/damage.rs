@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use event_log::testing::FaultyFiles;
 use event_log::{
-    Append, AppendError, EmbeddedLog, EventLog, OpenError, Options, Position, ReadError, Sealing,
+    Append, AppendError, Checkpoint, EmbeddedLog, EventLog, OpenError, Options, Position, ReadError, Sealing,
 };
 use expect_test::{Expect, expect};
 
@@ -239,7 +239,9 @@ fn damage_in_the_middle_of_a_journal_is_never_cut_off() {
     assert!(number > 6, "{number}");
     assert!(matches!(&error, Some(ReadError::Corrupt { .. })));
     assert!(matches!(log.ends(), Err(ReadError::Corrupt { position: None, .. })));
-    assert!(log.wait(&[u64::MAX; 2], std::time::Duration::from_secs(60)).is_err());
+    let mut follower = log.follow(&[(0, Checkpoint::at(number as u64))]).unwrap();
+    let answer = follower.next(1, std::time::Duration::from_secs(60));
+    assert!(matches!(answer, Ok(Some((0, Err(ReadError::Corrupt { position: Some(_), .. }))))));
 }
 
 #[test]

@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use event_log::files::RealFiles;
-use event_log::{Append, EmbeddedLog, EventLog, OpenError, Options};
+use event_log::{Append, Checkpoint, EmbeddedLog, EventLog, OpenError, Options};
 
 const PARTITIONS: u16 = 4;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -93,20 +93,17 @@ fn write_until_killed(dir: &Path) {
 /// Reads from the beginning until there are `count` records; each once, in order.
 fn follow(dir: &Path, count: u64) -> Vec<u64> {
     let log = EmbeddedLog::open_reader(dir).unwrap();
-    let mut readers: Vec<_> = (0..PARTITIONS).map(|partition| log.reader(partition, 0).unwrap()).collect();
+    let begin: Vec<_> = (0..PARTITIONS).map(|partition| (partition, Checkpoint::at(0))).collect();
+    let mut follower = log.follow(&begin).unwrap();
     let mut ends = vec![0; usize::from(PARTITIONS)];
-    let deadline = Instant::now() + PATIENCE;
     while ends.iter().sum::<u64>() < count {
-        assert!(Instant::now() < deadline, "hangs at {ends:?}");
-        log.wait(&ends, PATIENCE).unwrap();
-        for (partition, reader) in readers.iter_mut().enumerate() {
-            while let Some(batch) = reader.next_batch(4096).unwrap() {
-                for record in batch {
-                    assert_eq!(record.offset, ends[partition]);
-                    assert_eq!(id_of(record.bytes) % u64::from(PARTITIONS), partition as u64);
-                    ends[partition] += 1;
-                }
-            }
+        let (partition, batch) =
+            follower.next(4096, PATIENCE).unwrap().unwrap_or_else(|| panic!("hangs at {ends:?}"));
+        for record in batch.unwrap() {
+            let end = &mut ends[usize::from(partition)];
+            assert_eq!(record.offset, *end);
+            assert_eq!(id_of(record.bytes) % u64::from(PARTITIONS), u64::from(partition));
+            *end += 1;
         }
     }
     ends

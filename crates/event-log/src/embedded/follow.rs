@@ -45,7 +45,9 @@ fn find(files: &dyn Files, dir: &Path, meta: Meta, number: u64) -> Result<Next, 
         match Segment::open(files, path.clone(), stamp, meta.partitions) {
             Ok(segment) => return Ok(Next::Segment(segment)),
             Err(SegmentError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(SegmentError::Io(source)) => return Err(OpenError::Unavailable { path, source }),
+            Err(SegmentError::Io(source)) => {
+                return Err(OpenError::Unavailable { place: path.into(), source });
+            }
             Err(SegmentError::Damaged(damage)) => {
                 return Err(OpenError::Corrupt { file: path, byte: damage.byte, what: damage.what });
             }
@@ -59,7 +61,9 @@ fn find(files: &dyn Files, dir: &Path, meta: Meta, number: u64) -> Result<Next, 
             // Its header is being written.
             Err(JournalError::Header(_)) => return Ok(Next::Nothing),
             Err(JournalError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(JournalError::Io(source)) => return Err(OpenError::Unavailable { path, source }),
+            Err(JournalError::Io(source)) => {
+                return Err(OpenError::Unavailable { place: path.into(), source });
+            }
         }
     }
     Ok(Next::Nothing)
@@ -98,8 +102,8 @@ pub(super) fn open(files: Arc<dyn Files>, dir: &Path, meta: Meta) -> Result<(Sha
     let shared = Shared::new(files, dir.into(), meta, catalog);
     let mut follower = Follower { journal, walk, stalled: None, damage: None };
     let as_open_error = |error: ReadError| match error {
-        ReadError::Unavailable { path, source } => OpenError::Unavailable { path, source },
-        other => OpenError::Unavailable { path: dir.into(), source: io::Error::other(other) },
+        ReadError::Unavailable { place, source } => OpenError::Unavailable { place, source },
+        other => OpenError::Unavailable { place: dir.into(), source: io::Error::other(other) },
     };
     follower.refresh(&shared).map_err(as_open_error)?;
     follower.examine(&shared).map_err(as_open_error)?;
@@ -132,7 +136,7 @@ impl Follower {
 
     fn io(&self) -> impl FnOnce(io::Error) -> ReadError + use<> {
         let path = self.journal.path.clone();
-        move |source| ReadError::Unavailable { path, source }
+        move |source| ReadError::Unavailable { place: path.into(), source }
     }
 
     /// Reads the groups of the journal that are durable.
@@ -169,7 +173,9 @@ impl Follower {
                 match Segment::open(shared.files.as_ref(), path.clone(), sealed, shared.meta.partitions) {
                     Ok(segment) => catalog.replace_journal(segment),
                     Err(SegmentError::Io(error)) if error.kind() == io::ErrorKind::NotFound => break,
-                    Err(SegmentError::Io(source)) => return Err(ReadError::Unavailable { path, source }),
+                    Err(SegmentError::Io(source)) => {
+                        return Err(ReadError::Unavailable { place: path.into(), source });
+                    }
                     Err(SegmentError::Damaged(damage)) => {
                         self.damage = Some(damage);
                         return Ok(false);
@@ -220,7 +226,7 @@ impl Follower {
             let names = shared
                 .files
                 .list(&shared.dir)
-                .map_err(|source| ReadError::Unavailable { path: shared.dir.clone(), source })?;
+                .map_err(|source| ReadError::Unavailable { place: (&shared.dir).into(), source })?;
             let later = |name: &String| matches!(parse_name(name), Name::Journal(other) if other > number);
             if !names.iter().any(later)
                 && !self.walk.was_durable(self.journal.file.as_ref()).map_err(self.io())?
@@ -242,7 +248,7 @@ impl Follower {
 
 fn as_read_error(error: OpenError) -> ReadError {
     match error {
-        OpenError::Unavailable { path, source } => ReadError::Unavailable { path, source },
+        OpenError::Unavailable { place, source } => ReadError::Unavailable { place, source },
         OpenError::Corrupt { file, byte, what } => ReadError::Corrupt { position: None, file, byte, what },
         other => ReadError::Refused(other.to_string()),
     }

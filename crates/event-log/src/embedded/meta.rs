@@ -73,12 +73,12 @@ impl Meta {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(OpenError::Refused {
-                    path: dir.into(),
+                    place: dir.into(),
                     what: "there is no event log here (no file `meta`): create one, or name another folder"
                         .into(),
                 });
             }
-            Err(source) => return Err(OpenError::Unavailable { path, source }),
+            Err(source) => return Err(OpenError::Unavailable { place: path.into(), source }),
         };
         let text = String::from_utf8_lossy(&bytes);
         let corrupt = |what: &str| OpenError::Corrupt { file: path.clone(), byte: 0, what: what.into() };
@@ -94,7 +94,7 @@ impl Meta {
             .ok_or_else(|| corrupt("the second line is not `format` and a number"))?;
         if format != FORMAT {
             return Err(OpenError::Refused {
-                path,
+                place: path.into(),
                 what: format!(
                     "the log has format {format}, this build reads format {FORMAT}: use the build that wrote it"
                 ),

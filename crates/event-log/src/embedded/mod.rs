@@ -16,6 +16,7 @@ mod catalog;
 mod checksum;
 mod commit;
 mod follow;
+mod following;
 mod format;
 mod group;
 mod journal;
@@ -35,6 +36,7 @@ use std::time::{Duration, Instant};
 use self::catalog::{Catalog, Shared};
 use self::commit::Committer;
 use self::follow::Follower;
+use self::following::Following;
 use self::meta::{Meta, lock_path, meta_path};
 use self::queue::Queue;
 use self::reader::Reader;
@@ -42,8 +44,8 @@ use self::recover::unavailable;
 use self::sealing::Seals;
 use crate::files::{FileLock, Files, LockError, RealFiles, make_folder};
 use crate::{
-    Append, AppendError, EventLog, LogId, OpenError, PARTITIONS_MAX, PartitionReader, Position, ReadError,
-    Ticket, check_batch,
+    Append, AppendError, Checkpoint, EventLog, LogId, OpenError, PARTITIONS_MAX, PartitionReader, Position,
+    ReadError, Ticket, check_batch,
 };
 
 /// How the embedded log works; the defaults are measured.
@@ -152,7 +154,7 @@ impl EmbeddedLog {
     ) -> Result<EmbeddedLog, OpenError> {
         if partitions == 0 || partitions > PARTITIONS_MAX {
             return Err(OpenError::Refused {
-                path: dir.into(),
+                place: dir.into(),
                 what: format!("a log has 1 to {PARTITIONS_MAX} partitions, not {partitions}"),
             });
         }
@@ -161,7 +163,7 @@ impl EmbeddedLog {
         let names = files.list(dir).map_err(unavailable(dir))?;
         if names.iter().any(|name| name == "meta") {
             return Err(OpenError::Refused {
-                path: dir.into(),
+                place: dir.into(),
                 what: "there is an event log here already: open it, or name another folder".into(),
             });
         }
@@ -206,7 +208,7 @@ impl EmbeddedLog {
         recovered.unsealed.into_iter().for_each(|journal| seals.push(journal));
         let journal =
             shared.catalog().journals.last().cloned().ok_or_else(|| OpenError::Refused {
-                path: dir.into(),
+                place: dir.into(),
                 what: "the log has no journal".into(),
             })?;
         let committer = Committer::new(
@@ -237,6 +239,34 @@ impl EmbeddedLog {
     #[must_use]
     pub fn report(&self) -> &OpenReport {
         &self.report
+    }
+
+    /// Blocks until some partition's end is past `seen` (one offset a partition) or until the timeout, and returns the ends
+    /// then.
+    fn wait(&self, seen: &[u64], timeout: Duration) -> Result<Vec<u64>, ReadError> {
+        let past = |ends: &[u64]| ends.iter().zip(seen).any(|(end, seen)| end > seen);
+        let deadline = Instant::now() + timeout;
+        let mut pause = Duration::from_millis(1);
+        loop {
+            self.refresh(None)?;
+            let ends = self.shared.announced();
+            let left = deadline.saturating_duration_since(Instant::now());
+            if past(&ends) || left.is_zero() {
+                return Ok(ends.clone());
+            }
+            match &self.role {
+                Role::Writer(_) => {
+                    let waited = self.shared.changed.wait_timeout_while(ends, left, |ends| !past(ends));
+                    return Ok(waited.unwrap_or_else(PoisonError::into_inner).0.clone());
+                }
+                // Another process writes: look again, less and less often.
+                Role::Reader(_) => {
+                    drop(ends);
+                    thread::sleep(pause.min(left));
+                    pause = (2 * pause).min(Duration::from_millis(20));
+                }
+            }
+        }
     }
 
     /// Lets a handle that only reads look for what the writer has synced. `at`: an error names this position.
@@ -308,37 +338,8 @@ impl EventLog for EmbeddedLog {
         Ok(Box::new(Reader::new(self, partition, from)))
     }
 
-    fn wait(&self, seen: &[u64], timeout: Duration) -> Result<Vec<u64>, ReadError> {
-        if seen.len() != usize::from(self.partitions()) {
-            return Err(ReadError::Refused(format!(
-                "{} offsets were given to wait for, the log has {} partitions",
-                seen.len(),
-                self.partitions()
-            )));
-        }
-        let past = |ends: &[u64]| ends.iter().zip(seen).any(|(end, seen)| end > seen);
-        let deadline = Instant::now() + timeout;
-        let mut pause = Duration::from_millis(1);
-        loop {
-            self.refresh(None)?;
-            let ends = self.shared.announced();
-            let left = deadline.saturating_duration_since(Instant::now());
-            if past(&ends) || left.is_zero() {
-                return Ok(ends.clone());
-            }
-            match &self.role {
-                Role::Writer(_) => {
-                    let waited = self.shared.changed.wait_timeout_while(ends, left, |ends| !past(ends));
-                    return Ok(waited.unwrap_or_else(PoisonError::into_inner).0.clone());
-                }
-                // Another process writes: look again, less and less often.
-                Role::Reader(_) => {
-                    drop(ends);
-                    thread::sleep(pause.min(left));
-                    pause = (2 * pause).min(Duration::from_millis(20));
-                }
-            }
-        }
+    fn follow(&self, from: &[(u16, Checkpoint)]) -> Result<Box<dyn crate::Follower + '_>, ReadError> {
+        Ok(Box::new(Following::new(self, from)?))
     }
 }
 
@@ -368,7 +369,7 @@ fn lock(files: &dyn Files, dir: &Path) -> Result<Box<dyn FileLock>, OpenError> {
     match files.try_lock(&path) {
         Ok(lock) => Ok(lock),
         Err(LockError::Held(pid)) => Err(OpenError::Locked { path, pid }),
-        Err(LockError::Io(source)) => Err(OpenError::Unavailable { path, source }),
+        Err(LockError::Io(source)) => Err(OpenError::Unavailable { place: path.into(), source }),
     }
 }
 

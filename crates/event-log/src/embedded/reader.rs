@@ -44,7 +44,7 @@ impl<'a> Reader<'a> {
     }
 
     fn unavailable(&self, path: &Path, source: io::Error) -> ReadError {
-        ReadError::Unavailable { path: path.into(), source }
+        ReadError::Unavailable { place: path.into(), source }
     }
 
     fn corrupt(&self, path: &Path, damage: Damage) -> ReadError {
@@ -184,7 +184,7 @@ impl<'a> Reader<'a> {
                 }
                 let piece = &mut self.buffer[used..used + wanted];
                 read_exact_at(journal.file.as_ref(), piece, *at)
-                    .map_err(|source| ReadError::Unavailable { path: journal.path.clone(), source })?;
+                    .map_err(|source| ReadError::Unavailable { place: (&journal.path).into(), source })?;
                 let spans = &mut self.spans;
                 let mut found = next;
                 let (walked, fault) = frames_of(piece, self.partition, next, |start, len| {
@@ -215,10 +215,9 @@ impl<'a> Reader<'a> {
         }
         Ok(!self.spans.is_empty())
     }
-}
 
-impl PartitionReader for Reader<'_> {
-    fn next_batch(&mut self, max_bytes: usize) -> Result<Option<RecordBatch<'_>>, ReadError> {
+    /// Reads the next run of records; says whether there are any. After an error it stays where it was.
+    pub(super) fn fill(&mut self, max_bytes: usize) -> Result<bool, ReadError> {
         let mut refreshed = false;
         loop {
             let read = match self.at {
@@ -229,20 +228,30 @@ impl PartitionReader for Reader<'_> {
             // What was read before the fault is not given: the place is looked up again.
             let read = read.inspect_err(|_| self.at = At::Unknown)?;
             if read {
-                let first = self.next;
                 self.next += self.spans.len() as u64;
-                return Ok(Some(RecordBatch::new(first, &self.buffer, &self.spans)));
+                return Ok(true);
             }
             self.at = At::Unknown;
             if self.locate()? {
                 continue;
             }
             if refreshed {
-                return Ok(None);
+                return Ok(false);
             }
             self.log.refresh(Some((self.partition, self.next)))?;
             refreshed = true;
         }
+    }
+
+    /// What was read last.
+    pub(super) fn batch(&self) -> RecordBatch<'_> {
+        RecordBatch::new(self.next - self.spans.len() as u64, &self.buffer, &self.spans)
+    }
+}
+
+impl PartitionReader for Reader<'_> {
+    fn next_batch(&mut self, max_bytes: usize) -> Result<Option<RecordBatch<'_>>, ReadError> {
+        Ok(if self.fill(max_bytes)? { Some(self.batch()) } else { None })
     }
 
     fn position(&self) -> u64 {

@@ -52,7 +52,7 @@ impl From<io::Error> for JournalError {
 }
 
 pub(super) fn unavailable(path: &Path) -> impl FnOnce(io::Error) -> OpenError + '_ {
-    move |source| OpenError::Unavailable { path: path.into(), source }
+    move |source| OpenError::Unavailable { place: path.into(), source }
 }
 
 fn corrupt(path: &Path, damage: Damage) -> OpenError {
@@ -133,7 +133,7 @@ pub(super) fn create(files: &dyn Files, dir: &Path, meta: Meta, shared: &Shared)
             || listing.journals == [1] && leftover().map_err(unavailable(&path))?);
     if !empty {
         return Err(OpenError::Refused {
-            path: dir.into(),
+            place: dir.into(),
             what: "there are files of an event log here, but no `meta`: restore that file from a copy, or name an empty folder".into(),
         });
     }
@@ -165,7 +165,9 @@ pub(super) fn recover(files: Arc<dyn Files>, dir: &Path, meta: Meta) -> Result<R
             });
         let segment = match opened {
             Ok(segment) => segment,
-            Err(SegmentError::Io(source)) => return Err(OpenError::Unavailable { path, source }),
+            Err(SegmentError::Io(source)) => {
+                return Err(OpenError::Unavailable { place: path.into(), source });
+            }
             // The journal it was made from is still there: it is made again.
             Err(SegmentError::Damaged(_)) if has_journal => break,
             Err(SegmentError::Damaged(damage)) => return Err(corrupt(&path, damage)),
@@ -201,7 +203,9 @@ pub(super) fn recover(files: Arc<dyn Files>, dir: &Path, meta: Meta) -> Result<R
             Access::Write,
         ) {
             Ok(journal) => journal,
-            Err(JournalError::Io(source)) => return Err(OpenError::Unavailable { path, source }),
+            Err(JournalError::Io(source)) => {
+                return Err(OpenError::Unavailable { place: path.into(), source });
+            }
             // A journal is used only when its header is safe: this one never was.
             Err(JournalError::Header(len))
                 if last && number > 1 && len <= header_bytes(meta.partitions) as u64 =>
@@ -245,7 +249,7 @@ fn missing(dir: &Path, number: u64) -> OpenError {
 /// if that was never durable.
 fn read_journal(journal: &Journal, last: bool, report: &mut OpenReport) -> Result<u64, OpenError> {
     let file = journal.file.as_ref();
-    let io = |source| OpenError::Unavailable { path: journal.path.clone(), source };
+    let io = |source| OpenError::Unavailable { place: (&journal.path).into(), source };
     let mut walk = walk(journal, PIECE_BYTES);
     // Where what nothing proves to be durable begins: a group proves what stands before it, the header too.
     let mut unproven = 0;

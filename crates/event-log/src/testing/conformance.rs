@@ -4,8 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::{
-    Append, AppendError, BATCH_BYTES_MAX, BATCH_RECORDS_MAX, EventLog, RECORD_BYTES_MAX, ReadError,
-    partition_of,
+    Append, AppendError, BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Checkpoint, EventLog, Follower, LastRecord,
+    RECORD_BYTES_MAX, ReadError, partition_of, verify,
 };
 use contract::Subject;
 
@@ -23,8 +23,10 @@ pub fn conformance(make: &dyn Fn(u16) -> Box<dyn EventLog>) {
     sizes_from_nothing_to_the_most(make(2).as_ref());
     what_cannot_be_is_refused_and_changes_nothing(make(2).as_ref());
     many_callers_at_once_keep_their_own_order(make(4).as_ref());
-    waiting_ends_with_the_next_record_or_the_timeout(make(2).as_ref());
+    following_waits_for_the_next_record_or_the_timeout(make(2).as_ref());
     a_follower_sees_each_record_once(make(2).as_ref());
+    a_follower_sees_what_it_is_given_and_no_more(make(2).as_ref());
+    a_checkpoint_tells_whether_the_log_is_the_one_that_was_read(make(2).as_ref());
     a_reader_goes_on_whenever_there_is_more(make(2).as_ref());
     assert_ne!(make(1).id(), make(1).id(), "each log has an id of its own");
 }
@@ -156,7 +158,7 @@ fn what_cannot_be_is_refused_and_changes_nothing(log: &dyn EventLog) {
     assert!(matches!(log.reader(2, 0).err(), Some(ReadError::Refused(_))));
     let ahead = log.reader(0, 2).err();
     assert!(matches!(ahead, Some(ReadError::OutOfRange { partition: 0, offset: 2, end: 1 })), "{ahead:?}");
-    assert!(matches!(log.wait(&[0], Duration::ZERO), Err(ReadError::Refused(_))));
+    assert!(matches!(log.follow(&[(2, Checkpoint::at(0))]).err(), Some(ReadError::Refused(_))));
     assert_eq!(one(log, 0, b"second"), 1);
 }
 
@@ -195,18 +197,28 @@ fn many_callers_at_once_keep_their_own_order(log: &dyn EventLog) {
     assert_eq!(seen, [3 * BATCHES; CALLERS as usize], "every record is there once");
 }
 
-fn waiting_ends_with_the_next_record_or_the_timeout(log: &dyn EventLog) {
+/// What a follower gives next: partition, first offset and records.
+fn followed(follower: &mut dyn Follower, patience: Duration) -> Option<(u16, u64, Vec<Vec<u8>>)> {
+    let (partition, batch) = follower.next(1 << 20, patience).expect("a log that answers")?;
+    let batch = batch.expect("sound records");
+    Some((partition, batch.first_offset(), batch.iter().map(|record| record.bytes.to_vec()).collect()))
+}
+
+fn following_waits_for_the_next_record_or_the_timeout(log: &dyn EventLog) {
     one(log, 0, b"first");
+    let mut follower = log.follow(&[(0, Checkpoint::at(0)), (1, Checkpoint::at(0))]).expect("a follower");
     let start = Instant::now();
-    assert_eq!(log.wait(&[0, 0], PATIENCE).expect("ends"), [1, 0], "there is more already");
+    let first = followed(follower.as_mut(), PATIENCE);
+    assert_eq!(first, Some((0, 0, vec![b"first".to_vec()])), "there is more already");
     assert!(start.elapsed() < PATIENCE / 2);
     let start = Instant::now();
-    assert_eq!(log.wait(&[1, 0], Duration::from_millis(50)).expect("ends"), [1, 0]);
+    assert_eq!(followed(follower.as_mut(), Duration::from_millis(50)), None);
     assert!(start.elapsed() >= Duration::from_millis(50), "nothing came, so it waits");
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| log.wait(&[1, 0], PATIENCE).expect("ends"));
+        let waiting = scope.spawn(|| followed(follower.as_mut(), PATIENCE));
         one(log, 1, b"second");
-        assert_eq!(waiting.join().expect("the waiting thread"), [1, 1]);
+        let second = waiting.join().expect("the waiting thread");
+        assert_eq!(second, Some((1, 0, vec![b"second".to_vec()])));
     });
     assert!(start.elapsed() < PATIENCE / 2);
 }
@@ -219,22 +231,68 @@ fn a_follower_sees_each_record_once(log: &dyn EventLog) {
                 one(log, (number % 2) as u16, &number.to_le_bytes());
             }
         });
-        let mut readers: Vec<_> =
-            (0..2).map(|partition| log.reader(partition, 0).expect("a reader")).collect();
-        let mut ends = vec![0, 0];
-        let deadline = Instant::now() + PATIENCE;
+        let mut follower = log.follow(&[(0, Checkpoint::at(0)), (1, Checkpoint::at(0))]).expect("a follower");
+        let mut ends = [0, 0];
         while ends.iter().sum::<u64>() < RECORDS {
-            assert!(Instant::now() < deadline, "the follower hangs at {ends:?}");
-            let more = log.wait(&ends, PATIENCE).expect("ends");
-            assert_ne!(more, ends, "waiting ended without anything new");
-            for (partition, reader) in (0..).zip(&mut readers) {
-                while let Some(batch) = reader.next_batch(100).expect("sound records") {
-                    for record in batch {
-                        assert_eq!(record.bytes, (record.offset * 2 + partition).to_le_bytes());
-                    }
-                }
-                ends[partition as usize] = reader.position();
+            let (partition, first, records) = followed(follower.as_mut(), PATIENCE).expect("more");
+            let end = &mut ends[usize::from(partition)];
+            assert_eq!(first, *end, "a record was left out or came twice");
+            for bytes in records {
+                assert_eq!(bytes, (*end * 2 + u64::from(partition)).to_le_bytes());
+                *end += 1;
             }
         }
     });
+}
+
+fn a_follower_sees_what_it_is_given_and_no_more(log: &dyn EventLog) {
+    for number in 0..6 {
+        one(log, number % 2, &[number as u8]);
+    }
+    let mut follower = log.follow(&[(1, Checkpoint::at(2))]).expect("a follower");
+    assert_eq!(followed(follower.as_mut(), PATIENCE), Some((1, 2, vec![vec![5]])));
+    assert_eq!(followed(follower.as_mut(), Duration::from_millis(20)), None);
+}
+
+fn a_checkpoint_tells_whether_the_log_is_the_one_that_was_read(log: &dyn EventLog) {
+    for bytes in [b"one", b"two", b"six"] {
+        one(log, 0, bytes);
+    }
+    let mut reader = log.reader(0, 0).expect("a reader");
+    let mut checkpoint = Checkpoint::default();
+    while let Some(batch) = reader.next_batch(1).expect("sound") {
+        checkpoint = batch.checkpoint();
+        if checkpoint.next == 2 {
+            break;
+        }
+    }
+    // However many came at once, what is behind them is behind the last.
+    checkpoint.next = checkpoint.next.min(3);
+    verify(log, 0, &checkpoint).expect("nothing changed");
+    let mut follower = log.follow(&[(0, checkpoint)]).expect("a follower");
+    if checkpoint.next < 3 {
+        assert_eq!(followed(follower.as_mut(), PATIENCE).map(|(_, first, _)| first), Some(checkpoint.next));
+    }
+    let last = checkpoint.last.map(|last| LastRecord { hash: last.hash ^ 1, ..last });
+    let changed = Checkpoint { last, ..checkpoint };
+    assert!(matches!(verify(log, 0, &changed), Err(ReadError::Rewritten { partition: 0, .. })));
+    let mut follower = log.follow(&[(0, changed), (1, Checkpoint::at(0))]).expect("a follower");
+    one(log, 1, b"of the other partition");
+    let mut seen = Vec::new();
+    while let Some((partition, batch)) = follower.next(1 << 20, PATIENCE).expect("a log that answers") {
+        seen.push((partition, batch.map(|batch| batch.len())));
+        if seen.len() == 2 {
+            break;
+        }
+    }
+    assert!(seen.iter().any(|(at, batch)| *at == 0 && matches!(batch, Err(ReadError::Rewritten { .. }))));
+    assert!(seen.iter().any(|(at, batch)| *at == 1 && matches!(batch, Ok(1))), "the others go on");
+    follower.resume(0, checkpoint);
+    one(log, 0, b"ten");
+    let (partition, first, _) = followed(follower.as_mut(), PATIENCE).expect("followed again");
+    assert_eq!((partition, first), (0, checkpoint.next));
+    let ahead = Checkpoint::at(9);
+    let mut follower = log.follow(&[(0, ahead)]).expect("a follower");
+    let answer = follower.next(1 << 20, PATIENCE).expect("a log that answers");
+    assert!(matches!(answer, Some((0, Err(ReadError::OutOfRange { offset: 9, end: 4, .. })))));
 }
