@@ -1,0 +1,308 @@
+//! Appending: every record is answered with its offset, or with the plain truth that nobody knows.
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use event_log::{Append, AppendError, Completer, PartitionReader, ReadError, Ticket};
+use rdkafka::{
+    ClientContext, Message,
+    config::{FromClientConfigAndContext, RDKafkaLogLevel},
+    error::{KafkaError, RDKafkaErrorCode},
+    message::DeliveryResult,
+    producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer},
+};
+
+use crate::{
+    context::Context,
+    core::Core,
+    headers::headers,
+    native::{Bound, was_not_stored},
+    reader::Reader,
+};
+
+/// While the client's own queue is full.
+const PAUSE: Duration = Duration::from_millis(2);
+/// What is under way when a log is closed is waited for; what the client itself gives up after comes first.
+const FLUSH: Duration = Duration::from_secs(90);
+const READ_BYTES: usize = 1 << 20;
+
+/// A producer, and a thread that finds out what became of records whose fate nobody told.
+pub(crate) struct Appending {
+    /// Before the thread: what is given up when it goes still wants to be settled.
+    producer: Option<ThreadedProducer<Deliveries>>,
+    settling: Option<JoinHandle<()>>,
+    /// Behind the last record of each partition that was delivered: nothing that is under way stands before it.
+    delivered: Arc<[AtomicU64]>,
+    core: Arc<Core>,
+}
+
+/// Hears what became of each record.
+struct Deliveries {
+    context: Context,
+    delivered: Arc<[AtomicU64]>,
+    unsettled: Sender<Unsettled>,
+}
+
+/// A record under way.
+struct InFlight {
+    batch: Arc<Batch>,
+    /// Its place in the batch.
+    at: usize,
+    /// It cannot stand before this offset.
+    low: u64,
+}
+
+struct Batch(Mutex<State>);
+
+struct State {
+    left: usize,
+    offsets: Vec<u64>,
+    doubts: Vec<Doubt>,
+    completer: Option<Completer>,
+}
+
+/// A record that has no offset.
+struct Doubt {
+    at: usize,
+    /// Of what the log has to be searched for: partition, bytes, and from where. `None`: it was never sent.
+    sought: Option<(u16, Vec<u8>, u64)>,
+    why: KafkaError,
+}
+
+/// A batch of which some records have no offset.
+struct Unsettled {
+    offsets: Vec<u64>,
+    doubts: Vec<Doubt>,
+    completer: Completer,
+}
+
+impl Batch {
+    fn settle(&self, at: usize, fate: Result<u64, Doubt>, unsettled: &Sender<Unsettled>) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match fate {
+            Ok(offset) => state.offsets[at] = offset,
+            Err(doubt) => state.doubts.push(doubt),
+        }
+        state.left -= 1;
+        if state.left > 0 {
+            return;
+        }
+        let Some(completer) = state.completer.take() else { return };
+        let (offsets, doubts) = (std::mem::take(&mut state.offsets), std::mem::take(&mut state.doubts));
+        drop(state);
+        if doubts.is_empty() {
+            completer.complete(Ok(offsets));
+        } else if let Err(unsent) = unsettled.send(Unsettled { offsets, doubts, completer }) {
+            // Nobody searches any more: the completer says that it is not known.
+            drop(unsent);
+        }
+    }
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.context.log(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.context.error(error, reason);
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = Box<InFlight>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, in_flight: Box<InFlight>) {
+        let InFlight { batch, at, low } = *in_flight;
+        let fate = match result {
+            Ok(message) => match u64::try_from(message.offset()) {
+                Ok(offset) => {
+                    let place = usize::try_from(message.partition()).unwrap_or(usize::MAX);
+                    if let Some(delivered) = self.delivered.get(place) {
+                        delivered.fetch_max(offset + 1, Ordering::Relaxed);
+                    }
+                    Ok(offset)
+                }
+                // The broker had it already from a try before, and does not say where.
+                Err(_) => {
+                    let why = KafkaError::MessageProduction(RDKafkaErrorCode::DuplicateSequenceNumber);
+                    Err(doubt(message, at, low, why))
+                }
+            },
+            Err((why, message)) if was_not_stored(message) => {
+                Err(Doubt { at, sought: None, why: why.clone() })
+            }
+            Err((why, message)) => Err(doubt(message, at, low, why.clone())),
+        };
+        batch.settle(at, fate, &self.unsettled);
+    }
+}
+
+fn doubt(message: &impl Message, at: usize, low: u64, why: KafkaError) -> Doubt {
+    let partition = u16::try_from(message.partition()).unwrap_or(u16::MAX);
+    let bytes = message.payload().unwrap_or_default().to_vec();
+    Doubt { at, sought: Some((partition, bytes, low)), why }
+}
+
+impl Appending {
+    pub(crate) fn new(core: &Arc<Core>) -> Result<Appending, AppendError> {
+        let unavailable = |source: io::Error| AppendError::Unavailable {
+            action: format!("{} does not answer: send it again when it does", core.place()),
+            source: Some(Arc::new(source)),
+        };
+        // What is under way can only stand behind what there is now.
+        core.still_the_same(crate::core::PATIENCE).map_err(replaced)?;
+        let ends =
+            core.offsets(&core.all(), Bound::High).map_err(|error| unavailable(io::Error::other(error)))?;
+        let delivered: Arc<[AtomicU64]> = ends.into_iter().map(AtomicU64::new).collect();
+        let (unsettled, doubts) = channel();
+        let context =
+            Deliveries { context: Context::default(), delivered: Arc::clone(&delivered), unsettled };
+        let config = core.settings.for_appending(&core.address);
+        let producer = ThreadedProducer::from_config_and_context(&config, context)
+            .map_err(|error| unavailable(io::Error::other(error)))?;
+        let searched = Arc::clone(core);
+        let settling = thread::Builder::new()
+            .name("kafka-log-settle".to_owned())
+            .spawn(move || settle(&searched, &doubts))
+            .map_err(unavailable)?;
+        Ok(Appending {
+            producer: Some(producer),
+            settling: Some(settling),
+            delivered,
+            core: Arc::clone(core),
+        })
+    }
+
+    /// The producer cannot be used any more; what is under way is still told.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.producer.as_ref().is_none_or(|producer| producer.client().fatal_error().is_some())
+    }
+
+    pub(crate) fn append(&self, batch: &[Append<'_>]) -> Ticket {
+        let (completer, ticket) = Ticket::pair();
+        if batch.is_empty() {
+            completer.complete(Ok(Vec::new()));
+            return ticket;
+        }
+        let state = State {
+            left: batch.len(),
+            offsets: vec![0; batch.len()],
+            doubts: Vec::new(),
+            completer: Some(completer),
+        };
+        let shared = Arc::new(Batch(Mutex::new(state)));
+        let Some(producer) = &self.producer else { return ticket };
+        let unsettled = &producer.context().unsettled;
+        for (at, append) in batch.iter().enumerate() {
+            let low = self.delivered[usize::from(append.partition)].load(Ordering::Relaxed);
+            let in_flight = Box::new(InFlight { batch: Arc::clone(&shared), at, low });
+            let mut record = BaseRecord::with_opaque_to(&self.core.topic, in_flight)
+                .partition(i32::from(append.partition))
+                .key(append.key)
+                .payload(append.bytes);
+            record.headers = headers(self.core.contents, append.bytes);
+            loop {
+                match producer.send(record) {
+                    Ok(()) => break,
+                    // Whoever sends waits with us: nothing grows.
+                    Err((error, unsent))
+                        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) =>
+                    {
+                        thread::sleep(PAUSE);
+                        record = unsent;
+                    }
+                    Err((why, unsent)) => {
+                        let InFlight { batch, at, .. } = *unsent.delivery_opaque;
+                        batch.settle(at, Err(Doubt { at, sought: None, why }), unsettled);
+                        break;
+                    }
+                }
+            }
+        }
+        ticket
+    }
+}
+
+/// The log is not the one that was opened.
+fn replaced(error: ReadError) -> AppendError {
+    match error {
+        ReadError::Replaced { .. } => AppendError::Refused(error.to_string()),
+        error => AppendError::Unavailable {
+            action: "send it again when the brokers answer".to_owned(),
+            source: Some(Arc::new(io::Error::other(error))),
+        },
+    }
+}
+
+impl Drop for Appending {
+    fn drop(&mut self) {
+        if let Some(producer) = self.producer.take() {
+            if producer.flush(FLUSH).is_err() {
+                tracing::warn!(topic = %self.core.topic, "records were still under way when the log was closed");
+            }
+            drop(producer);
+        }
+        if self.settling.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("a thread of the Kafka log panicked");
+        }
+    }
+}
+
+/// Finds out what became of records without an offset, until nobody sends any more.
+fn settle(core: &Core, unsettled: &Receiver<Unsettled>) {
+    for Unsettled { mut offsets, doubts, completer } in unsettled {
+        let records = offsets.len();
+        let (mut never, mut unknown) = (Vec::new(), Vec::new());
+        for Doubt { at, sought, why } in doubts {
+            let found = match &sought {
+                None => None,
+                Some((partition, bytes, low)) => match find(core, *partition, *low, bytes) {
+                    Ok(found) => found,
+                    Err(error) => {
+                        tracing::info!(partition, %error, "what became of a record cannot be looked up now");
+                        None
+                    }
+                },
+            };
+            match found {
+                Some(offset) => offsets[at] = offset,
+                None if sought.is_none() => never.push(why),
+                None => unknown.push(why),
+            }
+        }
+        let source = |why: &KafkaError| Some(Arc::new(io::Error::other(why.clone())));
+        completer.complete(match (never.first(), unknown.first()) {
+            (None, None) => Ok(offsets),
+            (Some(why), None) if never.len() == records => Err(AppendError::Unavailable {
+                action: format!("send it again when {} takes records", core.place()),
+                source: source(why),
+            }),
+            (Some(why), _) | (_, Some(why)) => Err(AppendError::Unknown {
+                action: "records that may be stored are found by their event ids: send the batch again, what is stored is \
+                         known then"
+                    .to_owned(),
+                source: source(why),
+            }),
+        });
+    }
+}
+
+/// Where these bytes stand in a partition, at `low` or after it.
+fn find(core: &Core, partition: u16, low: u64, bytes: &[u8]) -> Result<Option<u64>, ReadError> {
+    let mut reader = Reader::new(core, partition, low)?;
+    while let Some(batch) = reader.next_batch(READ_BYTES)? {
+        if let Some(record) = batch.iter().find(|record| record.bytes == bytes) {
+            return Ok(Some(record.offset));
+        }
+    }
+    Ok(None)
+}
