@@ -1,14 +1,14 @@
 //! One broker or three, for as long as a test wants them.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, Write},
     ops::Deref,
     path::{Path, PathBuf},
     process::{self, Output},
     sync::{
         OnceLock,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -71,7 +71,6 @@ pub struct Cluster {
     nodes: Vec<Node>,
     proxies: Vec<Proxy>,
     run: Run,
-    keep_logs: AtomicBool,
 }
 
 impl Cluster {
@@ -128,8 +127,7 @@ impl Cluster {
         let controllers: Vec<_> = (1..=count).zip(&ports).map(|(id, ports)| (id, ports[1])).collect();
         let cluster_id = random_id();
         // Made first, so that whatever fails from here on is cleaned up.
-        let mut cluster =
-            Self { nodes: Vec::new(), proxies: Vec::new(), run, keep_logs: AtomicBool::new(false) };
+        let mut cluster = Self { nodes: Vec::new(), proxies: Vec::new(), run };
         for (id, ports) in (1..=count).zip(&ports) {
             let proxied = options.proxied.then_some(Listener { port: ports[2], advertised: ports[3] });
             let broker = Broker {
@@ -239,10 +237,16 @@ impl Cluster {
 
     /// Lets the logs stay when the cluster is gone. A test that panics does so by itself.
     pub fn keep_logs(&self) {
-        self.keep_logs.store(true, Ordering::Relaxed);
-        for node in &self.nodes {
-            node.mark_failed();
-        }
+        // For supervisors, too: they clean up if this process doesn't. Without room for an empty file, logs are lost as well.
+        let _ = File::create(self.failed_mark());
+    }
+
+    fn logs_are_kept(&self) -> bool {
+        self.failed_mark().exists()
+    }
+
+    fn failed_mark(&self) -> PathBuf {
+        self.run.folder.join("failed")
     }
 }
 
@@ -252,7 +256,7 @@ impl Drop for Cluster {
             // Its supervisor ends it if this can't.
             let _ = node.kill();
         }
-        if (thread::panicking() || *self.keep_logs.get_mut()) && move_logs(&self.run).is_ok() {
+        if (thread::panicking() || self.logs_are_kept()) && move_logs(&self.run).is_ok() {
             say_where_logs_are(&self.run.kept);
         }
         // What stays is swept by a later run.
@@ -275,7 +279,7 @@ impl Deref for Shared {
 impl Drop for Shared {
     /// The cluster itself is never dropped: its supervisors keep the logs when the process ends, if a test failed.
     fn drop(&mut self) {
-        if thread::panicking() && !self.0.keep_logs.load(Ordering::Relaxed) {
+        if thread::panicking() && !self.0.logs_are_kept() {
             self.0.keep_logs();
             say_where_logs_are(&self.0.run.kept);
         }

@@ -221,14 +221,6 @@ impl Node {
         }
     }
 
-    /// The logs are to be kept whichever way this process ends.
-    pub(crate) fn mark_failed(&self) {
-        if let Some(process) = self.process().as_mut() {
-            // A supervisor that is gone has nothing to keep.
-            let _ = process.words.write_all(b"failed\n");
-        }
-    }
-
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
         // What it guards is whole at every step: a test that panicked meanwhile is no reason not to clean up.
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
