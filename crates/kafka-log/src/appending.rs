@@ -12,24 +12,15 @@ use std::{
 };
 
 use event_log::{Append, AppendError, Completer, PartitionReader, ReadError, Ticket};
-use rdkafka::{
-    ClientContext, Message,
-    config::{FromClientConfigAndContext, RDKafkaLogLevel},
-    error::{KafkaError, RDKafkaErrorCode},
-    message::DeliveryResult,
-    producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer},
-};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::{
-    context::Context,
     core::Core,
     headers::headers,
-    native::{Bound, was_not_stored},
+    native::{Bound, Fate, Outgoing, Producer, Sent},
     reader::Reader,
 };
 
-/// While the client's own queue is full.
-const PAUSE: Duration = Duration::from_millis(2);
 /// What is under way when a log is closed is waited for; what the client itself gives up after comes first.
 const FLUSH: Duration = Duration::from_secs(90);
 const READ_BYTES: usize = 1 << 20;
@@ -37,17 +28,16 @@ const READ_BYTES: usize = 1 << 20;
 /// A producer, and a thread that finds out what became of records whose fate nobody told.
 pub(crate) struct Appending {
     /// Before the thread: what is given up when it goes still wants to be settled.
-    producer: Option<ThreadedProducer<Deliveries>>,
+    producer: Option<Producer<InFlight>>,
     settling: Option<JoinHandle<()>>,
-    /// Behind the last record of each partition that was delivered: nothing that is under way stands before it.
-    delivered: Arc<[AtomicU64]>,
+    told: Option<Arc<Told>>,
     core: Arc<Core>,
 }
 
-/// Hears what became of each record.
-struct Deliveries {
-    context: Context,
-    delivered: Arc<[AtomicU64]>,
+/// Where it is noted what became of records.
+struct Told {
+    /// Behind the last record of each partition that was delivered: nothing that is under way stands before it.
+    delivered: Vec<AtomicU64>,
     unsettled: Sender<Unsettled>,
 }
 
@@ -58,6 +48,7 @@ struct InFlight {
     at: usize,
     /// It cannot stand before this offset.
     low: u64,
+    told: Arc<Told>,
 }
 
 struct Batch(Mutex<State>);
@@ -107,49 +98,28 @@ impl Batch {
     }
 }
 
-impl ClientContext for Deliveries {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.context.log(level, facility, line);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.context.error(error, reason);
-    }
-}
-
-impl ProducerContext for Deliveries {
-    type DeliveryOpaque = Box<InFlight>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, in_flight: Box<InFlight>) {
-        let InFlight { batch, at, low } = *in_flight;
-        let fate = match result {
-            Ok(message) => match u64::try_from(message.offset()) {
-                Ok(offset) => {
-                    let place = usize::try_from(message.partition()).unwrap_or(usize::MAX);
-                    if let Some(delivered) = self.delivered.get(place) {
-                        delivered.fetch_max(offset + 1, Ordering::Relaxed);
-                    }
-                    Ok(offset)
+impl Sent for InFlight {
+    fn told(self: Box<Self>, fate: Fate<'_>) {
+        let InFlight { batch, at, low, told } = *self;
+        let outcome = match fate.offset {
+            Ok(Some(offset)) => {
+                if let Some(delivered) = told.delivered.get(usize::from(fate.partition)) {
+                    delivered.fetch_max(offset + 1, Ordering::Relaxed);
                 }
-                // The broker had it already from a try before, and does not say where.
-                Err(_) => {
-                    let why = KafkaError::MessageProduction(RDKafkaErrorCode::DuplicateSequenceNumber);
-                    Err(doubt(message, at, low, why))
-                }
-            },
-            Err((why, message)) if was_not_stored(message) => {
-                Err(Doubt { at, sought: None, why: why.clone() })
+                Ok(offset)
             }
-            Err((why, message)) => Err(doubt(message, at, low, why.clone())),
+            // The broker had it already from a try before, and does not say where.
+            Ok(None) => {
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::DuplicateSequenceNumber), false))
+            }
+            Err(why) => Err((why, fate.is_not_stored)),
         };
-        batch.settle(at, fate, &self.unsettled);
+        let outcome = outcome.map_err(|(why, is_not_stored)| {
+            let sought = (!is_not_stored).then(|| (fate.partition, fate.bytes.to_vec(), low));
+            Doubt { at, sought, why }
+        });
+        batch.settle(at, outcome, &told.unsettled);
     }
-}
-
-fn doubt(message: &impl Message, at: usize, low: u64, why: KafkaError) -> Doubt {
-    let partition = u16::try_from(message.partition()).unwrap_or(u16::MAX);
-    let bytes = message.payload().unwrap_or_default().to_vec();
-    Doubt { at, sought: Some((partition, bytes, low)), why }
 }
 
 impl Appending {
@@ -162,12 +132,9 @@ impl Appending {
         core.still_the_same(crate::core::PATIENCE).map_err(replaced)?;
         let ends =
             core.offsets(&core.all(), Bound::High).map_err(|error| unavailable(io::Error::other(error)))?;
-        let delivered: Arc<[AtomicU64]> = ends.into_iter().map(AtomicU64::new).collect();
         let (unsettled, doubts) = channel();
-        let context =
-            Deliveries { context: Context::default(), delivered: Arc::clone(&delivered), unsettled };
-        let config = core.settings.for_appending(&core.address);
-        let producer = ThreadedProducer::from_config_and_context(&config, context)
+        let told = Told { delivered: ends.into_iter().map(AtomicU64::new).collect(), unsettled };
+        let producer = Producer::new(&core.settings.for_appending(&core.address), &core.topic)
             .map_err(|error| unavailable(io::Error::other(error)))?;
         let searched = Arc::clone(core);
         let settling = thread::Builder::new()
@@ -177,14 +144,14 @@ impl Appending {
         Ok(Appending {
             producer: Some(producer),
             settling: Some(settling),
-            delivered,
+            told: Some(Arc::new(told)),
             core: Arc::clone(core),
         })
     }
 
     /// The producer cannot be used any more; what is under way is still told.
     pub(crate) fn is_broken(&self) -> bool {
-        self.producer.as_ref().is_none_or(|producer| producer.client().fatal_error().is_some())
+        self.producer.as_ref().is_none_or(Producer::is_broken)
     }
 
     pub(crate) fn append(&self, batch: &[Append<'_>]) -> Ticket {
@@ -200,33 +167,12 @@ impl Appending {
             completer: Some(completer),
         };
         let shared = Arc::new(Batch(Mutex::new(state)));
-        let Some(producer) = &self.producer else { return ticket };
-        let unsettled = &producer.context().unsettled;
-        for (at, append) in batch.iter().enumerate() {
-            let low = self.delivered[usize::from(append.partition)].load(Ordering::Relaxed);
-            let in_flight = Box::new(InFlight { batch: Arc::clone(&shared), at, low });
-            let mut record = BaseRecord::with_opaque_to(&self.core.topic, in_flight)
-                .partition(i32::from(append.partition))
-                .key(append.key)
-                .payload(append.bytes);
-            record.headers = headers(self.core.contents, append.bytes);
-            loop {
-                match producer.send(record) {
-                    Ok(()) => break,
-                    // Whoever sends waits with us: nothing grows.
-                    Err((error, unsent))
-                        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) =>
-                    {
-                        thread::sleep(PAUSE);
-                        record = unsent;
-                    }
-                    Err((why, unsent)) => {
-                        let InFlight { batch, at, .. } = *unsent.delivery_opaque;
-                        batch.settle(at, Err(Doubt { at, sought: None, why }), unsettled);
-                        break;
-                    }
-                }
-            }
+        let (Some(producer), Some(told)) = (&self.producer, &self.told) else { return ticket };
+        for (at, Append { partition, key, bytes }) in batch.iter().enumerate() {
+            let low = told.delivered[usize::from(*partition)].load(Ordering::Relaxed);
+            let in_flight = InFlight { batch: Arc::clone(&shared), at, low, told: Arc::clone(told) };
+            let outgoing = Outgoing { partition: *partition, key, value: bytes };
+            producer.send(&outgoing, headers(self.core.contents, bytes), Box::new(in_flight));
         }
         ticket
     }
@@ -246,11 +192,12 @@ fn replaced(error: ReadError) -> AppendError {
 impl Drop for Appending {
     fn drop(&mut self) {
         if let Some(producer) = self.producer.take() {
-            if producer.flush(FLUSH).is_err() {
+            if !producer.flush(FLUSH) {
                 tracing::warn!(topic = %self.core.topic, "records were still under way when the log was closed");
             }
-            drop(producer);
         }
+        // With the last of it the settling ends.
+        self.told = None;
         if self.settling.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("a thread of the Kafka log panicked");
         }

@@ -40,7 +40,10 @@ pub(crate) struct Core {
 const IDLE_MAX: usize = 4;
 
 /// Asks until there is an answer, or `patience` ends.
-fn ask<T>(patience: Duration, mut question: impl FnMut(Duration) -> KafkaResult<T>) -> KafkaResult<T> {
+pub(crate) fn ask<T>(
+    patience: Duration,
+    mut question: impl FnMut(Duration) -> KafkaResult<T>,
+) -> KafkaResult<T> {
     let deadline = Instant::now() + patience;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());

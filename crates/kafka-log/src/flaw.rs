@@ -1,11 +1,9 @@
 //! What is wrong with a record around its bytes.
 
-use std::ffi::CStr;
-
 use contract::{EventView, Subject};
 use event_log::{Flaw, RECORD_BYTES_MAX, partition_of};
 
-use crate::native::Message;
+use crate::{headers::REQUIRED, native::Message};
 
 /// What a topic holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +13,6 @@ pub enum Contents {
     /// Records that are only bytes.
     Bytes,
 }
-
-/// Without these a record is no CloudEvent.
-const REQUIRED: [&CStr; 4] = [c"ce_specversion", c"ce_id", c"ce_source", c"ce_type"];
 
 impl Contents {
     /// What is wrong with a record of a partition, if anything is.
@@ -42,12 +37,9 @@ impl Contents {
 
 /// Whom an encoded event is about.
 fn subject_of(event: &[u8]) -> Option<Subject> {
-    // Its first two fields, as every encoder writes them: event_id and subject, sixteen bytes each.
-    match event {
-        [0x0a, 16, rest @ ..] => match rest.get(16..)? {
-            [0x12, 16, rest @ ..] => rest.first_chunk().copied().map(Subject),
-            _ => EventView::parse(event).ok().map(|view| view.subject),
-        },
-        _ => EventView::parse(event).ok().map(|view| view.subject),
+    // The first two fields as every encoder writes them, event_id and subject, sixteen bytes each.
+    if let ([0x0a, 16], [0x12, 16]) = (event.get(..2)?, event.get(18..20)?) {
+        return event[20..].first_chunk().copied().map(Subject);
     }
+    EventView::parse(event).ok().map(|view| view.subject)
 }

@@ -1,47 +1,45 @@
 //! An event's attributes as headers of its record: CloudEvents 1.0, binary mode.
 
-use std::fmt::Write;
+use std::{ffi::CStr, fmt::Write};
 
 use contract::{EventId, EventView};
-use rdkafka::message::{Header, OwnedHeaders};
 
-use crate::Contents;
+use crate::{Contents, native::Headers};
 
-/// The headers of a record; none where the bytes are no event.
-pub(crate) fn headers(contents: Contents, bytes: &[u8]) -> Option<OwnedHeaders> {
-    match contents {
-        Contents::Bytes => Some(header(OwnedHeaders::new_with_capacity(1), "content-type", CONTENT_TYPE)),
-        Contents::Events => EventView::parse(bytes).ok().map(|view| of_event(&view)),
-    }
-}
+const CONTENT_TYPE: &CStr = c"content-type";
+/// Without these a record is no CloudEvent.
+pub(crate) const REQUIRED: [&CStr; 4] = [SPEC_VERSION, ID, SOURCE, TYPE];
+const SPEC_VERSION: &CStr = c"ce_specversion";
+const ID: &CStr = c"ce_id";
+const SOURCE: &CStr = c"ce_source";
+const TYPE: &CStr = c"ce_type";
+const TIME: &CStr = c"ce_time";
 
-const CONTENT_TYPE: &str = "application/protobuf";
-
-fn of_event(event: &EventView<'_>) -> OwnedHeaders {
+/// The headers of a record; none where the bytes are no event. The subject is the record's key, and not said again.
+pub(crate) fn headers(contents: Contents, bytes: &[u8]) -> Option<Headers> {
+    let event = match contents {
+        Contents::Bytes => None,
+        Contents::Events => Some(EventView::parse(bytes).ok()?),
+    };
+    let mut headers = Headers::with_capacity(6);
+    headers.add(CONTENT_TYPE, "application/protobuf");
+    let Some(event) = event else { return Some(headers) };
     let mut text = String::with_capacity(64);
-    let mut headers = OwnedHeaders::new_with_capacity(7);
-    headers = header(headers, "content-type", CONTENT_TYPE);
-    headers = header(headers, "ce_specversion", "1.0");
+    headers.add(SPEC_VERSION, "1.0");
     put_uuid(&mut text, event.event_id);
-    headers = header(headers, "ce_id", &text);
+    headers.add(ID, &text);
     text.clear();
     put_source(&mut text, event.emitter.as_str());
-    headers = header(headers, "ce_source", &text);
+    headers.add(SOURCE, &text);
     text.clear();
     text.push_str("vertebra.v1.");
     text.push_str(event.kind.name());
-    headers = header(headers, "ce_type", &text);
+    headers.add(TYPE, &text);
     text.clear();
     // A text takes whatever is written into it.
     let _ = write!(text, "{}", event.occurred_at);
-    headers = header(headers, "ce_time", &text);
-    text.clear();
-    let _ = write!(text, "{}", event.subject);
-    header(headers, "ce_subject", &text)
-}
-
-fn header(headers: OwnedHeaders, key: &str, value: &str) -> OwnedHeaders {
-    headers.insert(Header { key, value: Some(value) })
+    headers.add(TIME, &text);
+    Some(headers)
 }
 
 /// As RFC 9562 writes it.

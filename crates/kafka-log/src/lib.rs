@@ -28,6 +28,7 @@ mod headers;
 mod logs;
 mod native;
 mod reader;
+mod topics;
 mod trouble;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,6 +42,7 @@ pub use address::Address;
 pub use config::{Settings, SettingsError};
 pub use flaw::Contents;
 pub use logs::KafkaLogs;
+pub use topics::{Finding, Plan, Roles, Topics};
 
 use self::{
     appending::Appending,
