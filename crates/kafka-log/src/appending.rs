@@ -191,10 +191,8 @@ fn replaced(error: ReadError) -> AppendError {
 
 impl Drop for Appending {
     fn drop(&mut self) {
-        if let Some(producer) = self.producer.take() {
-            if !producer.flush(FLUSH) {
-                tracing::warn!(topic = %self.core.topic, "records were still under way when the log was closed");
-            }
+        if self.producer.take().is_some_and(|producer| !producer.flush(FLUSH)) {
+            tracing::warn!(topic = %self.core.topic, "records were still under way when the log was closed");
         }
         // With the last of it the settling ends.
         self.told = None;

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
+use rdkafka::{ClientConfig, config::RDKafkaLogLevel, error::KafkaError, types::RDKafkaConfRes};
 
 use crate::Address;
 
@@ -196,9 +196,7 @@ fn is_known(name: &str, value: &str) -> Result<(), String> {
     config.set(name, value);
     match config.create_native_config() {
         Ok(_) => Ok(()),
-        Err(rdkafka::error::KafkaError::ClientConfig(result, ..))
-            if result == rdkafka::types::RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN =>
-        {
+        Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => {
             Err(format!(
                 "{name} is no setting of the Kafka client (librdkafka's names, as security.protocol)"
             ))

@@ -194,10 +194,9 @@ impl Follower for Following<'_> {
             }
             if self.looked.elapsed() >= EVERY {
                 self.looked = Instant::now();
-                match self.core.still_the_same(EVERY) {
-                    Err(replaced @ ReadError::Replaced { .. }) => return Err(replaced),
-                    // Brokers that do not answer now are waited for.
-                    _ => {}
+                // Brokers that do not answer now are waited for.
+                if let Err(replaced @ ReadError::Replaced { .. }) = self.core.still_the_same(EVERY) {
+                    return Err(replaced);
                 }
             }
             let left = deadline.saturating_duration_since(Instant::now());

@@ -76,11 +76,10 @@ pub(crate) fn verdict(
         }),
         RDKafkaErrorCode::UnknownTopic
         | RDKafkaErrorCode::UnknownPartition
-        | RDKafkaErrorCode::UnknownTopicOrPartition => match core.still_the_same(PATIENCE) {
+        | RDKafkaErrorCode::UnknownTopicOrPartition => {
             // A topic that was just made is not known everywhere.
-            Ok(()) => None,
-            Err(error) => Some(error),
-        },
+            core.still_the_same(PATIENCE).err()
+        }
         code if passes(code) => None,
         code => {
             tracing::info!(partition, ?code, why, "a partition cannot be read");
