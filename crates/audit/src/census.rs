@@ -214,13 +214,13 @@ fn count_bytes(
             }
             books.records += 1;
             if let Some(reason) = aside.get(&record.offset) {
-                if is_sound(record.bytes) {
+                if record.flaw.is_none() && is_sound(record.bytes) {
                     let offset = record.offset;
                     findings.push(format!("offset {offset} is a sound event, but was set aside: {reason}"));
                 }
                 continue;
             }
-            match event_of(record.bytes) {
+            match event_of(record.bytes).filter(|_| record.flaw.is_none()) {
                 Some(event) if seen.insert(event) => books.events += 1,
                 Some(_) => books.copies += 1,
                 None => findings.push(format!(

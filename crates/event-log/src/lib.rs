@@ -94,6 +94,11 @@ pub trait EventLog: Send + Sync {
     /// The next offset of each partition: everything before it is durable and can be read now.
     fn ends(&self) -> Result<Vec<u64>, ReadError>;
 
+    /// The first offset of each partition that the log still has: 0, unless somebody deleted records from its head.
+    fn begins(&self) -> Result<Vec<u64>, ReadError> {
+        Ok(vec![0; usize::from(self.partitions())])
+    }
+
     /// A reader of one partition, whose first record will be the one at offset `from`. `from` may be the partition's end,
     /// not past it: a store that is ahead of its log has another log's positions, or the log has lost its end.
     fn reader(&self, partition: u16, from: u64) -> Result<Box<dyn PartitionReader + '_>, ReadError>;

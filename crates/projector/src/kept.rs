@@ -62,7 +62,7 @@ impl Kept {
         let loaded = Partition::load(only, &self.store, self.files.as_ref(), &self.generation)?;
         let loaded = loaded.into_iter().next().expect("one was asked for");
         let at_least = self.at_least.get(usize::from(partition)).copied().unwrap_or_default();
-        let ends = loaded.histories.next_offset;
+        let ends = loaded.histories.checkpoint.next;
         if ends < at_least {
             return Err(StoreError::Corrupt(Corrupt::new(
                 &self.generation.store(),

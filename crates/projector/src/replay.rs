@@ -38,7 +38,7 @@ pub fn replay_partition(
     let mut gathered = Gathered::default();
     let stopped = gathered.read(log, partition, until, &mut |_| {}).err().map(|error| error.to_string());
     let mut replayed =
-        Replayed { partition, next_offset: gathered.next_offset, stopped, ..Replayed::default() };
+        Replayed { partition, next_offset: gathered.checkpoint.next, stopped, ..Replayed::default() };
     gathered.for_each_person(|person| {
         replayed.facts += person.history.facts().len() as u64;
         replayed.copies += person.copies as u64;

@@ -5,7 +5,6 @@ use std::io::Write;
 use ::audit::{ReplayReport, replay};
 use clap::{Args, Subcommand};
 use contract::Millis;
-use event_log::EventLog;
 use projector::hex;
 use query::Desk;
 
@@ -70,7 +69,7 @@ impl Replay {
     fn run(self, place: &Place) -> anyhow::Result<Exit> {
         let folder = data::open_under_its_rules(place)?;
         let log = folder.log()?;
-        let desk = data::open_desk(&folder, &log)?;
+        let desk = data::open_desk(&folder, &*log)?;
         let (positions, time) = match self.until {
             None => {
                 let positions = desk.reader().manifest().positions();
@@ -81,13 +80,13 @@ impl Replay {
             }
             Some(Until::Positions(Positions(positions))) => (Some(positions), None),
             Some(Until::Moment(time)) => {
-                (Some(desk.reader().known_at(&log, time, data::now())?.positions), Some(time))
+                (Some(desk.reader().known_at(&*log, time, data::now())?.positions), Some(time))
             }
         };
         let digest = bundle_digest(&desk, time)?;
         let bundle = desk.bundle(&digest)?;
         let watched = Watched::new("replaying", "records");
-        let report = replay(&log, &bundle, positions.as_deref(), Some(desk.reader()), &|progress| {
+        let report = replay(&*log, &bundle, positions.as_deref(), Some(desk.reader()), &|progress| {
             watched.at(progress.done, progress.total);
         })?;
         drop(watched);

@@ -5,7 +5,6 @@ use std::{io::Write, sync::Arc};
 use ::audit::{Census, Weights, census, weigh};
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use event_log::EventLog;
 use intake::{Intake, keys};
 use projector::{Manifest, Reader, StoreError, hex};
 use query::DataFolder;
@@ -100,7 +99,7 @@ impl Doctor {
     }
 
     fn census(&self, folder: &DataFolder, manifest: Option<&Manifest>) -> anyhow::Result<Exit> {
-        let counted = census(&folder.log()?, manifest)?;
+        let counted = census(&*folder.log()?, manifest)?;
         let mut out = output::stdout();
         if self.json {
             writeln!(out, "{}", serde_json::to_string(&counted)?)?;

@@ -102,7 +102,7 @@ impl Cat {
         let ends = log.ends()?;
         let mut out = output::stdout();
         for partition in partitions {
-            self.cat(&log, partition, ends[usize::from(partition)], &mut out)?;
+            self.cat(&*log, partition, ends[usize::from(partition)], &mut out)?;
         }
         out.flush()?;
         Ok(Exit::Ok)

@@ -44,7 +44,7 @@ impl Verify {
         let folder = data::open_under_its_rules(place)?;
         let log = folder.log()?;
         let verified =
-            data::open_desk(&folder, &log)?.verify(&receipt, table.as_ref()).map_err(
+            data::open_desk(&folder, &*log)?.verify(&receipt, table.as_ref()).map_err(
                 |error| match error {
                     // Nobody asked it here: the receipt did.
                     QueryError::Question(what) => {
