@@ -38,7 +38,9 @@ impl LogPlace {
     fn parse(named: &str, beside: &Path) -> Result<LogPlace, Failure> {
         let is_address = named.contains("://");
         if named.is_empty() || is_address {
-            return Err(Failure::Usage(format!("logs stand in a folder of this machine, not at \"{named}\"")));
+            return Err(Failure::Usage(format!(
+                "logs stand in a folder of this machine, not at \"{named}\""
+            )));
         }
         Ok(LogPlace::Folder(beside.join(named)))
     }

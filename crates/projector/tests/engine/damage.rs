@@ -58,7 +58,7 @@ fn tell_about_the_first(log: &EmbeddedLog, copies: usize) {
 }
 
 /// Follows the log until `wait` has seen what it waits for, one thing after the other.
-fn follow(projector: &mut Projector<'_>, wait: &[(&str, &(dyn Fn() -> bool + Sync))]) {
+pub(crate) fn follow(projector: &mut Projector<'_>, wait: &[(&str, &(dyn Fn() -> bool + Sync))]) {
     let shutdown = AtomicBool::new(false);
     let missing = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {

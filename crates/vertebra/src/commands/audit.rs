@@ -73,7 +73,7 @@ impl Replay {
         let (positions, time) = match self.until {
             None => {
                 let positions = desk.reader().manifest().positions();
-                if let Some(what) = lost_end(&positions, &log.ends()?) {
+                if let Some(what) = lost_ends(&positions, &log.ends()?).next() {
                     return Err(Failure::CheckFailed(what).into());
                 }
                 (None, None)
@@ -103,13 +103,14 @@ impl Replay {
     }
 }
 
-/// What to say where the log does not go as far as the figures; `None`: it does.
-pub(crate) fn lost_end(positions: &[u64], ends: &[u64]) -> Option<String> {
-    let partition = positions.iter().zip(ends).position(|(at, end)| at > end)?;
-    Some(format!(
-        "the figures stand at offset {} of partition {partition}, the log ends at {}: the log lost its end or is an older copy; bring it back",
-        positions[partition], ends[partition]
-    ))
+/// What to say of each partition in which the log does not go as far as the figures.
+pub(crate) fn lost_ends(positions: &[u64], ends: &[u64]) -> impl Iterator<Item = String> {
+    let partitions = positions.iter().zip(ends).enumerate();
+    partitions.filter(|(_, (at, end))| at > end).map(|(partition, (at, end))| {
+        format!(
+            "the figures stand at offset {at} of partition {partition}, the log ends at {end}: the log lost its end or is an older copy; bring it back"
+        )
+    })
 }
 
 /// The bundle that was active at a moment, or the one that the figures stand on.
