@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests: a panic is how they fail")]
 
 use contract::{Day, Millis};
-use event_log::{Append, EventLog, files::RealFiles};
+use event_log::{Append, files::RealFiles};
 use projector::{Options, Projector};
 use query::{ClaimsQuestion, Column, DataFolder, Desk, Standpoint, Value};
 use simulator::{Config, records};
@@ -19,7 +19,10 @@ const PARTITIONS: u16 = 3;
 /// What the reading door says of a log, as known before each of `moments`.
 fn served(log: &Log, bench: &Bench, moments: &[Millis]) -> Vec<Claims> {
     let dir = TempDir::new().unwrap();
-    let folder = DataFolder::create(dir.path(), RealFiles::shared(), PARTITIONS, "key", Millis(0)).unwrap();
+    let logs = DataFolder::own_logs(dir.path(), &RealFiles::shared());
+    let folder =
+        DataFolder::create(dir.path(), RealFiles::shared(), logs, Some(PARTITIONS), "key", Millis(0))
+            .unwrap();
     folder.activate_bundle(bench.bundle.files(), Millis(0)).unwrap();
     let writer = folder.log_for_writing().unwrap();
     for (partition, records) in (0..).zip(log) {
@@ -30,11 +33,11 @@ fn served(log: &Log, bench: &Bench, moments: &[Millis]) -> Vec<Claims> {
     drop(writer);
     let log = folder.log().unwrap();
     let (mut projector, _) =
-        Projector::open(&folder.projector(), RealFiles::shared(), &log, &bench.bundle, Options::default())
+        Projector::open(&folder.projector(), RealFiles::shared(), &*log, &bench.bundle, Options::default())
             .unwrap();
     projector.catch_up(&|_| {}).unwrap();
     drop(projector);
-    let desk = Desk::open(&folder, &log, Millis(i64::MAX)).unwrap();
+    let desk = Desk::open(&folder, &*log, Millis(i64::MAX)).unwrap();
     let totals = |moment: &Millis| {
         let question = ClaimsQuestion {
             from: Day::new_year(1900),

@@ -1,14 +1,22 @@
 //! The books of the log: records = distinct events + copies + set aside, counted twice by different code.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use contract::{EventId, Subject, v1::event::Body};
-use event_log::{EventLog, ReadError};
+use event_log::{Checkpoint, EventLog, ReadError};
 use history::{Resolver, SetAside};
-use projector::{Manifest, Options, PartitionState, Replayed, StoreError, in_parallel, replay_partition};
+use projector::{
+    Manifest, Options, PartitionState, Reader, Replayed, StoreError, in_parallel, replay_partition,
+};
 use serde::Serialize;
 
-use crate::replay::AuditError;
+use crate::{
+    lost::{Held, Lost},
+    replay::AuditError,
+};
 
 /// How much of the log is asked for at once.
 const READ_BYTES: usize = 4 << 20;
@@ -27,6 +35,8 @@ pub struct Census {
 pub struct PartitionCensus {
     /// Which.
     pub partition: u16,
+    /// Where the log begins: past 0, records were deleted.
+    pub begin: u64,
     /// Where the log ends.
     pub end: u64,
     /// Records read, each at the offset after the last one's.
@@ -47,6 +57,8 @@ pub struct PartitionCensus {
     pub quarantined: Vec<(String, u64)>,
     /// Why the partition cannot be read further.
     pub stopped: Option<String>,
+    /// Events that histories hold and the log does not, looked for where something does not balance.
+    pub lost: Option<Lost>,
 }
 
 impl Census {
@@ -58,16 +70,18 @@ impl Census {
 }
 
 /// Counts the records of the log, by the bytes alone and as histories have them, and compares both with each other and with
-/// what the last snapshot says (`manifest`).
+/// what the last snapshot says, and where they differ with the histories it stands on (`stored`).
 ///
 /// # Errors
-/// When the log cannot be read at all.
-pub fn census(log: &dyn EventLog, manifest: Option<&Manifest>) -> Result<Census, AuditError> {
-    let ends = log.ends()?;
+/// When the log cannot be read at all, or a stored history.
+pub fn census(log: &dyn EventLog, stored: Option<&Reader>) -> Result<Census, AuditError> {
+    let manifest = stored.map(Reader::manifest);
+    let (begins, ends) = (log.begins()?, log.ends()?);
     let numbers: Vec<u16> = (0..log.partitions()).collect();
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let counted = in_parallel(workers, &numbers, Vec::new, |counted, partition| {
-        counted.push(count(log, *partition, ends[usize::from(*partition)], manifest)?);
+        let at = usize::from(*partition);
+        counted.push(count(log, *partition, begins[at]..ends[at], manifest)?);
         Ok(())
     })?;
     let mut counted: Vec<(PartitionCensus, Vec<String>)> = counted.into_iter().flatten().collect();
@@ -86,8 +100,15 @@ pub fn census(log: &dyn EventLog, manifest: Option<&Manifest>) -> Result<Census,
             census.findings.push(format!("the figures are of {figures} partitions, the log has {has}"));
         }
     }
-    for (partition, findings) in counted {
+    let is_of_another = !census.findings.is_empty();
+    let mut held = None;
+    for (mut partition, mut findings) in counted {
         let number = partition.partition;
+        if let Some(stored) = stored.filter(|_| is_of_another || !findings.is_empty()) {
+            let held = held.get_or_insert_with(|| Held::by(stored));
+            partition.lost = held.lost(log, number, partition.begin, partition.end)?;
+            findings.extend(partition.lost.as_ref().map(lost_in_words));
+        }
         census.findings.extend(findings.into_iter().map(|finding| format!("partition {number}: {finding}")));
         census.partitions.push(partition);
     }
@@ -97,14 +118,14 @@ pub fn census(log: &dyn EventLog, manifest: Option<&Manifest>) -> Result<Census,
 fn count(
     log: &dyn EventLog,
     partition: u16,
-    end: u64,
+    Range { start: begin, end }: Range<u64>,
     manifest: Option<&Manifest>,
 ) -> Result<(PartitionCensus, Vec<String>), StoreError> {
     let state = manifest.and_then(|manifest| manifest.partitions.get(usize::from(partition)));
     let long = Options::default().quarantine_facts;
     let (mut conflicts, mut circles, mut quarantined) = (Vec::new(), Vec::new(), Vec::new());
     let mut resolver = Resolver::new();
-    let engine = replay_partition(log, partition, end, |subject, history| {
+    let engine = replay_partition(log, partition, begin..end, |subject, history| {
         let facts = history.facts().len();
         if facts > long {
             quarantined.push((subject.to_string(), facts as u64));
@@ -124,6 +145,7 @@ fn count(
     circles.sort_unstable();
     let mut books = PartitionCensus {
         partition,
+        begin,
         end,
         projected: state.map(|state| state.next_offset),
         set_aside: engine.set_aside.clone(),
@@ -133,10 +155,15 @@ fn count(
         ..PartitionCensus::default()
     };
     let mut findings = Vec::new();
-    if let Err(error) = count_bytes(log, &mut books, &mut findings) {
+    if begin > 0 {
+        findings
+            .push(format!("the log begins at offset {begin}: what stood at 0 to {} was deleted", begin - 1));
+    }
+    let last = state.and_then(|state| Some((state.next_offset.checked_sub(1)?, state.last_hash.as_deref()?)));
+    if let Err(error) = count_bytes(log, &mut books, last, &mut findings) {
         findings.push(error.to_string());
         books.stopped = Some(error.to_string());
-    } else if books.records != end {
+    } else if begin + books.records != end {
         findings.push(format!("the log says it ends at {end}, {} records could be read", books.records));
     }
     check_engine(&books, &engine, &mut findings);
@@ -149,10 +176,11 @@ fn count(
 /// What became of the records as the engine reads them, against what the bytes say.
 fn check_engine(books: &PartitionCensus, engine: &Replayed, findings: &mut Vec<String>) {
     let aside = engine.set_aside.len() as u64;
-    if engine.facts + aside != engine.next_offset || engine.next_offset != books.records {
+    let read = engine.next_offset - books.begin;
+    if engine.facts + aside != read || read != books.records {
         findings.push(format!(
-            "of {} records {} were read, {} became facts and {aside} were set aside",
-            books.records, engine.next_offset, engine.facts
+            "of {} records {read} were read, {} became facts and {aside} were set aside",
+            books.records, engine.facts
         ));
     }
     if engine.copies != books.copies {
@@ -170,8 +198,9 @@ fn check_state(
     let at = state.next_offset;
     if at > books.end {
         findings.push(format!(
-            "the figures stand at offset {at}, the log ends at {}: it lost its end",
-            books.end
+            "the figures stand at offset {at}, the log ends at {end}: it lost its end, what stood at {end} to {}",
+            at - 1,
+            end = books.end,
         ));
     }
     let aside = state.set_aside.len() as u64;
@@ -182,13 +211,14 @@ fn check_state(
         ));
     }
     let before: Vec<&(u64, String)> = engine.set_aside.iter().filter(|(offset, _)| *offset < at).collect();
-    if !before.iter().map(|(offset, _)| offset).eq(state.set_aside.iter().map(|(offset, _)| offset)) {
+    let still_there = state.set_aside.iter().filter(|(offset, _)| *offset >= books.begin);
+    if !before.iter().map(|(offset, _)| offset).eq(still_there.map(|(offset, _)| offset)) {
         findings.push(format!(
             "the figures set {aside} records aside, the log gives {} before offset {at}",
             before.len()
         ));
     }
-    if at == books.records && state.copies != books.copies {
+    if books.begin == 0 && at == books.records && state.copies != books.copies {
         findings.push(format!("the figures hold {} copies, the log {}", state.copies, books.copies));
     }
     if let Some(why) = &state.stopped {
@@ -196,31 +226,61 @@ fn check_state(
     }
 }
 
-/// Reads the partition record by record, counts what is not set aside, and looks at what is.
+fn lost_in_words(lost: &Lost) -> String {
+    const SHOWN_MAX: usize = 20;
+    let Lost { from, until, events, ids, bases_only } = lost;
+    let shown = ids.len().min(SHOWN_MAX);
+    let more = match events - shown as u64 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let only =
+        bases_only.as_ref().map(|why| format!("; only base files were looked at: {why}")).unwrap_or_default();
+    format!(
+        "histories hold {events} events of offsets {from} to {} that the log does not give; the hashes of their ids: {}{more}{only}",
+        until - 1,
+        ids[..shown].join(", ")
+    )
+}
+
+/// Reads the partition record by record, counts what is not set aside, and looks at what is. `last`: where the figures'
+/// last record stands, and its hash.
 fn count_bytes(
     log: &dyn EventLog,
     books: &mut PartitionCensus,
+    last: Option<(u64, &str)>,
     findings: &mut Vec<String>,
 ) -> Result<(), ReadError> {
     let mut seen: HashSet<(Subject, EventId)> = HashSet::new();
     let aside: HashMap<u64, &str> =
         books.set_aside.iter().map(|(offset, reason)| (*offset, reason.as_str())).collect();
-    let mut reader = log.reader(books.partition, 0)?;
-    while books.records < books.end {
+    let mut reader = log.reader(books.partition, books.begin)?;
+    while books.begin + books.records < books.end {
         let Some(batch) = reader.next_batch(READ_BYTES)? else { break };
         for record in batch.iter().take_while(|record| record.offset < books.end) {
-            if record.offset != books.records {
-                findings.push(format!("offset {} stands where {} should", record.offset, books.records));
+            let expected = books.begin + books.records;
+            if record.offset != expected {
+                findings.push(format!("offset {} stands where {expected} should", record.offset));
             }
             books.records += 1;
+            let hash =
+                |record| Checkpoint::after(record, None).last.map(|last| format!("{:016x}", last.hash));
+            if let Some((offset, known)) = last
+                && offset == record.offset
+                && hash(&record).as_deref() != Some(known)
+            {
+                findings.push(format!(
+                    "the record at offset {offset} is another than the figures stand on: the log was rewritten or replaced"
+                ));
+            }
             if let Some(reason) = aside.get(&record.offset) {
-                if is_sound(record.bytes) {
+                if record.flaw.is_none() && is_sound(record.bytes) {
                     let offset = record.offset;
                     findings.push(format!("offset {offset} is a sound event, but was set aside: {reason}"));
                 }
                 continue;
             }
-            match event_of(record.bytes) {
+            match event_of(record.bytes).filter(|_| record.flaw.is_none()) {
                 Some(event) if seen.insert(event) => books.events += 1,
                 Some(_) => books.copies += 1,
                 None => findings.push(format!(
@@ -292,7 +352,7 @@ mod tests {
         let set_aside = (0..3).map(|offset| (offset, "planted".to_owned())).collect();
         let mut books = PartitionCensus { end: 3, set_aside, ..PartitionCensus::default() };
         let mut findings = Vec::new();
-        count_bytes(&log, &mut books, &mut findings).expect("a log that can be read");
+        count_bytes(&log, &mut books, None, &mut findings).expect("a log that can be read");
         assert_eq!(findings, ["offset 0 is a sound event, but was set aside: planted"]);
     }
 }

@@ -41,15 +41,22 @@ pub struct Weights {
     pub partition_records_min: u64,
 }
 
-/// Weighs the folder of a deployment, whose log holds `log_records`.
+/// Weighs the folder of a deployment, whose log holds `log_records`. `logs`: the folder that its logs stand in; `None`: they
+/// stand on no disk of this machine, and weigh nothing here.
 ///
 /// # Errors
 /// When a folder cannot be read.
-pub fn weigh(root: &Path, log_records: u64, manifest: Option<&Manifest>) -> io::Result<Weights> {
+pub fn weigh(
+    root: &Path,
+    logs: Option<&Path>,
+    log_records: u64,
+    manifest: Option<&Manifest>,
+) -> io::Result<Weights> {
+    let of_log = |name| logs.map_or(Ok(0), |logs| bytes_of(&logs.join(name)));
     let mut weights = Weights {
         log_records,
-        log_bytes: bytes_of(&root.join("log"))?,
-        control_bytes: bytes_of(&root.join("control"))?,
+        log_bytes: of_log("log")?,
+        control_bytes: of_log("control")?,
         keys_bytes: bytes_of(&root.join("keys"))?,
         intake_bytes: bytes_of(&root.join("intake"))?,
         projector_bytes: bytes_of(&root.join("projector"))?,
@@ -67,7 +74,7 @@ pub fn weigh(root: &Path, log_records: u64, manifest: Option<&Manifest>) -> io::
     weights.partition_records_max = records().max().unwrap_or(0);
     weights.partition_records_min = records().min().unwrap_or(0);
     let mean = |bytes: u64, count: u64| (bytes * 100).checked_div(count);
-    weights.log_bytes_per_record_hundredths = mean(weights.log_bytes, log_records);
+    weights.log_bytes_per_record_hundredths = mean(weights.log_bytes, log_records).filter(|_| logs.is_some());
     weights.projector_bytes_per_fact_hundredths = mean(weights.projector_bytes, weights.facts);
     Ok(weights)
 }

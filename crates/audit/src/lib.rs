@@ -5,8 +5,10 @@
 
 mod census;
 mod doctor;
+mod lost;
 mod replay;
 
 pub use census::{Census, PartitionCensus, census};
 pub use doctor::{Weights, weigh};
+pub use lost::Lost;
 pub use replay::{AuditError, PersonDifference, ReplayReport, Stored, replay};

@@ -218,7 +218,7 @@ impl Folded {
         self.people.clear();
         let (figures, resolver, people) = (&mut self.figures, &mut self.resolver, &mut self.people);
         let mut subjects = 0;
-        let replayed = replay_partition(log, partition, until, |subject, history| {
+        let replayed = replay_partition(log, partition, 0..until, |subject, history| {
             subjects += 1;
             figures.add(subject, &resolver.view(history, None), bundle);
             if stored.is_some() {
@@ -430,7 +430,7 @@ fn name_difference(
 ) -> Result<PersonDifference, StoreError> {
     let mut of_log = Vec::new();
     let mut kind = None;
-    replay_partition(log, partition, until, |other, history| {
+    replay_partition(log, partition, 0..until, |other, history| {
         if other == subject {
             of_log = facts_of(history, None);
             kind = Some(history.kind());

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
     sync::LazyLock,
@@ -149,7 +150,7 @@ fn a_skipped_event_is_found_with_whom_and_where() {
     let part = replay(&log, &BUNDLE, Some(&half), Some(&reader), &|_| {}).unwrap();
     assert_eq!(part.stored.unwrap().person.unwrap().offset, Some(offset as u64), "in a part of the log too");
 
-    let books = census(&log, Some(reader.manifest())).unwrap();
+    let books = census(&log, Some(&reader)).unwrap();
     assert!(
         books.findings.iter().any(|finding| finding.contains("set 1 records aside, the log gives 0")),
         "{books:?}"
@@ -259,7 +260,7 @@ fn the_books_of_the_log_balance() {
     with_garbage[0].push(again);
     let log = twins.log("log", &with_garbage);
     let reader = twins.project("figures", &log);
-    let books = census(&log, Some(reader.manifest())).unwrap();
+    let books = census(&log, Some(&reader)).unwrap();
     assert!(books.is_clean(), "{:?}", books.findings);
     for (partition, records) in books.partitions.iter().zip(&with_garbage) {
         assert_eq!(partition.records, records.len() as u64);
@@ -274,11 +275,31 @@ fn the_books_of_the_log_balance() {
 
     let mut shorter = with_garbage.clone();
     shorter[1].truncate(10);
-    let lost = census(&twins.log("shorter", &shorter), Some(reader.manifest())).unwrap();
+    let lost = census(&twins.log("shorter", &shorter), Some(&reader)).unwrap();
     assert!(lost.findings.iter().any(|finding| finding.contains("it lost its end")), "{:?}", lost.findings);
+    // What it lost is named by what histories know.
+    let whole = &with_garbage[1];
+    let lost = lost.partitions[1].lost.as_ref().unwrap();
+    assert_eq!((lost.from, lost.until, &lost.bases_only), (10, whole.len() as u64, &None));
+    let whose = |bytes: &Vec<u8>| {
+        let event = contract::decode(bytes).unwrap();
+        let id = match event.body {
+            Some(v1::event::Body::CarriedEvent(carried)) => {
+                contract::decode(&carried.event).unwrap().event_id
+            }
+            _ => event.event_id,
+        };
+        (event.subject, format!("{:016x}", contract::EventId(id.try_into().unwrap()).hash().0))
+    };
+    let mut there: HashSet<_> = whole[..10].iter().map(whose).collect();
+    let gone: Vec<_> = whole[10..].iter().map(whose).filter(|event| there.insert(event.clone())).collect();
+    let ids: Vec<&String> = gone.iter().map(|(_, id)| id).take(100).collect();
+    assert_eq!((lost.events, lost.ids.iter().collect::<Vec<_>>()), (gone.len() as u64, ids));
     let other = EmbeddedLog::create(&twins.path("other"), PARTITIONS).unwrap();
-    let strange = census(&other, Some(reader.manifest())).unwrap();
+    let strange = census(&other, Some(&reader)).unwrap();
     assert!(strange.findings[0].starts_with("the figures are of the log"), "{:?}", strange.findings);
+    let lost = strange.partitions[1].lost.as_ref().unwrap();
+    assert_eq!((lost.from, lost.until), (0, whole.len() as u64), "all of it");
 }
 
 #[test]
@@ -313,7 +334,7 @@ fn a_deployment_is_weighed() {
     let twins = Twins::new();
     let log = twins.log("log", &RECORDS);
     let reader = twins.project("projector", &log);
-    let weights = weigh(twins.dir.path(), 1_000, Some(reader.manifest())).unwrap();
+    let weights = weigh(twins.dir.path(), Some(twins.dir.path()), 1_000, Some(reader.manifest())).unwrap();
     let records = RECORDS.iter().map(|partition| partition.len() as u64).sum::<u64>();
     assert_eq!((weights.records, weights.facts), (records, records));
     assert!(weights.log_bytes > records * 100 && weights.projector_bytes > 0);
@@ -321,7 +342,7 @@ fn a_deployment_is_weighed() {
     assert_eq!(weights.log_bytes_per_record_hundredths, Some(weights.log_bytes * 100 / 1_000));
     assert_eq!((weights.control_bytes, weights.intake_bytes, weights.keys_bytes), (0, 0, 0));
     assert_eq!((weights.log_records, weights.stopped), (1_000, 0));
-    let nothing = weigh(&twins.path("nowhere"), 0, None).unwrap();
+    let nothing = weigh(&twins.path("nowhere"), None, 0, None).unwrap();
     assert_eq!(nothing.log_bytes_per_record_hundredths, None);
 }
 

@@ -55,6 +55,16 @@ pub const PARTITIONS_MAX: u16 = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LogId(pub [u8; 16]);
 
+impl LogId {
+    /// Reads what [`Display`](std::fmt::Display) writes: 32 digits of hex.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<LogId> {
+        let is_hex = text.len() == 32 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let number = u128::from_str_radix(text, 16).ok().filter(|_| is_hex)?;
+        Some(LogId(number.to_be_bytes()))
+    }
+}
+
 impl std::fmt::Display for LogId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -93,6 +103,11 @@ pub trait EventLog: Send + Sync {
 
     /// The next offset of each partition: everything before it is durable and can be read now.
     fn ends(&self) -> Result<Vec<u64>, ReadError>;
+
+    /// The first offset of each partition that the log still has: 0, unless somebody deleted records from its head.
+    fn begins(&self) -> Result<Vec<u64>, ReadError> {
+        Ok(vec![0; usize::from(self.partitions())])
+    }
 
     /// A reader of one partition, whose first record will be the one at offset `from`. `from` may be the partition's end,
     /// not past it: a store that is ahead of its log has another log's positions, or the log has lost its end.

@@ -294,7 +294,8 @@ impl Index {
             }
             let mut reader = log.reader(partition, from)?;
             while let Some(batch) = reader.next_batch(CATCH_UP_BYTES)? {
-                for record in batch {
+                // What somebody else wrote is no event that was taken in here.
+                for record in batch.iter().filter(|record| record.flaw.is_none()) {
                     let position = Position { partition, offset: record.offset };
                     self.learn(&mut pending, seen.as_mut(), position, record.bytes)?;
                 }
@@ -320,7 +321,7 @@ impl Index {
             }
             let mut reader = log.reader(partition, from)?;
             while let Some(batch) = reader.next_batch(CATCH_UP_BYTES)? {
-                for record in batch {
+                for record in batch.iter().filter(|record| record.flaw.is_none()) {
                     // What cannot be read cannot be opened with any key; what was carried is sealed where it came from.
                     let Ok(event) = contract::decode(record.bytes) else { continue };
                     if (event.person.is_some() || event.restricted.is_some())

@@ -20,14 +20,19 @@ use contract::{
     v1::SubjectKind,
     varint::{put, take, take_array, take_bytes},
 };
-use event_log::files::{Access, FileHandle, Files, SequentialWriter, read_exact_at, temporary_path};
+use event_log::{
+    Checkpoint,
+    files::{Access, FileHandle, Files, SequentialWriter, read_exact_at, temporary_path},
+};
 use history::{CodeIndex, Dictionary, History};
 
 use crate::{
     error::{Corrupt, StoreError},
     gather::GatheredPerson,
     known::KnownTimes,
-    stored::{SetAsideRecord, VERSION, decode_facts, put_set_aside, take_set_aside},
+    stored::{
+        SetAsideRecord, VERSION, decode_facts, put_checkpoint, put_set_aside, take_checkpoint, take_set_aside,
+    },
 };
 
 const MAGIC: &[u8; 8] = b"vtbase01";
@@ -43,8 +48,8 @@ const SECTION_BYTES_MAX: u64 = 1 << 30;
 pub(crate) struct Summary {
     /// Which partition.
     pub partition: u16,
-    /// It holds every record before this offset.
-    pub next_offset: u64,
+    /// It holds every record before this one's offset.
+    pub checkpoint: Checkpoint,
     /// How many subjects.
     pub people: u64,
     /// How many facts, copies of one event each counted.
@@ -160,13 +165,13 @@ impl BaseWriter {
     /// Writes the rest, syncs, and gives the file its name. `copies`: how many facts are a further copy of an event.
     pub(crate) fn finish(
         self,
-        next_offset: u64,
+        checkpoint: Checkpoint,
         copies: u64,
         known: &KnownTimes,
         set_aside: &[SetAsideRecord],
     ) -> Result<Summary, StoreError> {
         let files = Arc::clone(&self.files);
-        let unsynced = self.write_rest(next_offset, copies, known, set_aside)?;
+        let unsynced = self.write_rest(checkpoint, copies, known, set_aside)?;
         let folder = unsynced.path.parent().unwrap_or(Path::new(".")).to_owned();
         let summary = unsynced.sync()?;
         files.sync_dir(&folder).map_err(|source| StoreError::io(&folder, source))?;
@@ -176,19 +181,19 @@ impl BaseWriter {
     /// As [`BaseWriter::finish`], but what takes waiting is left to do, and may be done beside other work.
     pub(crate) fn write_rest(
         mut self,
-        next_offset: u64,
+        checkpoint: Checkpoint,
         copies: u64,
         known: &KnownTimes,
         set_aside: &[SetAsideRecord],
     ) -> Result<Unsynced, StoreError> {
         self.end_block()?;
-        (self.summary.next_offset, self.summary.copies) = (next_offset, copies);
+        (self.summary.checkpoint, self.summary.copies) = (checkpoint, copies);
         let mut meta = Vec::with_capacity(self.index.len() * 32 + 4096);
         meta.extend_from_slice(&VERSION.to_le_bytes());
         let summary = &self.summary;
-        for count in
-            [u64::from(summary.partition), next_offset, summary.people, summary.facts, summary.copies]
-        {
+        put(&mut meta, u64::from(summary.partition));
+        put_checkpoint(&mut meta, checkpoint);
+        for count in [summary.people, summary.facts, summary.copies] {
             put(&mut meta, count);
         }
         let codes = self.dictionary.codes();
@@ -303,7 +308,7 @@ impl Base {
     fn read_meta(&mut self, meta: &[u8], meta_at: u64) -> Option<()> {
         let bytes = &mut &meta[4..];
         self.summary.partition = u16::try_from(take(bytes)?).ok()?;
-        self.summary.next_offset = take(bytes)?;
+        self.summary.checkpoint = take_checkpoint(bytes)?;
         self.summary.people = take(bytes)?;
         self.summary.facts = take(bytes)?;
         self.summary.copies = take(bytes)?;

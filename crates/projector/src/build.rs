@@ -8,7 +8,7 @@ use std::{
     thread::ScopedJoinHandle,
 };
 
-use event_log::files::Files;
+use event_log::{Checkpoint, files::Files};
 use history::Resolver;
 
 use crate::{
@@ -154,9 +154,9 @@ impl Build<'_> {
     ) -> Result<(Unsynced, Option<Stopped>), StoreError> {
         let Reading { log, bundle, options } = self.reading;
         let Worker { figures, gathered, resolver, .. } = worker;
-        gathered.begin(0);
+        gathered.begin(Checkpoint::default());
         let read = gathered.read(log, number, self.ends[usize::from(number)], &mut |records| report(records));
-        let stopped = read.err().map(|error| Stopped::new(number, gathered.next_offset, &error, options));
+        let stopped = read.err().map(|error| Stopped::new(number, gathered.checkpoint.next, &error, options));
         let mut writer = BaseWriter::create(self.files, &self.generation.base_path(number, 1), number)?;
         let mut copies = 0;
         gathered.for_each_person(|person| {
@@ -167,7 +167,7 @@ impl Build<'_> {
         })?;
         writer.dictionary = std::mem::take(&mut gathered.dictionary);
         let unsynced =
-            writer.write_rest(gathered.next_offset, copies, &gathered.known, &gathered.set_aside)?;
+            writer.write_rest(gathered.checkpoint, copies, &gathered.known, &gathered.set_aside)?;
         Ok((unsynced, stopped))
     }
 

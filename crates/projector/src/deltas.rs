@@ -7,13 +7,16 @@ use contract::{
     v1::SubjectKind,
     varint::{put, take, take_array, take_bytes},
 };
+use event_log::Checkpoint;
 use history::{CodeIndex, Dictionary, History};
 use rustc_hash::FxHashMap;
 
 use crate::{
     gather::GatheredPerson,
     known::KnownTimes,
-    stored::{SetAsideRecord, VERSION, decode_facts, put_set_aside, take_set_aside},
+    stored::{
+        SetAsideRecord, VERSION, decode_facts, put_checkpoint, put_set_aside, take_checkpoint, take_set_aside,
+    },
 };
 
 /// Pending facts by person.
@@ -109,16 +112,16 @@ impl Row {
         person.append_facts(&mut self.people);
     }
 
-    /// The row's bytes: checksum, first and next offset, copies, codes, known times, set aside, people.
+    /// The row's bytes: checksum, first offset, checkpoint, copies, codes, known times, set aside, people.
     pub(crate) fn finish(
         self,
-        next_offset: u64,
+        checkpoint: Checkpoint,
         known: &KnownTimes,
         set_aside: &[SetAsideRecord],
     ) -> Vec<u8> {
         let mut out = vec![0; 4];
         put(&mut out, self.from);
-        put(&mut out, next_offset);
+        put_checkpoint(&mut out, checkpoint);
         put(&mut out, self.copies);
         let codes = self.dictionary.codes();
         put(&mut out, codes.len() as u64);
@@ -138,7 +141,7 @@ fn row_crc(row: &[u8]) -> u32 {
     crc32c::crc32c_append(VERSION, row)
 }
 
-/// Adds a row's content to what was loaded before it, up to the offset `next`, and gives the offset after it; `None`: the
+/// Adds a row's content to what was loaded before it, up to the offset `next`, and gives the checkpoint after it; `None`: the
 /// row is damaged, or not the one that comes next.
 pub(crate) fn load_row(
     row: &[u8],
@@ -146,14 +149,14 @@ pub(crate) fn load_row(
     deltas: &mut Deltas,
     known: &mut KnownTimes,
     set_aside: &mut Vec<SetAsideRecord>,
-) -> Option<u64> {
+) -> Option<Checkpoint> {
     let (crc, mut bytes) = row.split_first_chunk()?;
     if row_crc(bytes) != u32::from_le_bytes(*crc) {
         return None;
     }
     let bytes = &mut bytes;
     let from = take(bytes)?;
-    let next_offset = take(bytes).filter(|_| from == next)?;
+    let checkpoint = take_checkpoint(bytes).filter(|_| from == next)?;
     deltas.copies += take(bytes)?;
     let mut codes = Vec::new();
     for _ in 0..take(bytes)? {
@@ -171,5 +174,5 @@ pub(crate) fn load_row(
         decode_facts(count, take_bytes(bytes, length)?, &codes, u64::MAX, &mut history)?;
         deltas.add(subject, &history);
     }
-    bytes.is_empty().then_some(next_offset)
+    bytes.is_empty().then_some(checkpoint)
 }

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use contract::{EventView, Subject, v1::SubjectKind};
-use event_log::{EventLog, ReadError, Record};
+use event_log::{Checkpoint, EventLog, ReadError, Record, RecordBatch};
 use history::{Dictionary, Fact, FactError, History, append_short};
 
 use crate::{error::StoreError, known::KnownTimes, stored::SetAsideRecord};
@@ -17,7 +17,7 @@ const BUCKET_FACTS: u64 = 6000;
 /// At most 256 buckets.
 const BUCKET_BITS_MAX: u32 = 8;
 /// How much of the log is asked for at once: what stays beside the processor until its events are facts.
-const READ_BYTES: usize = 256 << 10;
+pub(crate) const READ_BYTES: usize = 256 << 10;
 
 /// Facts of a stretch of a partition.
 pub(crate) struct Gathered {
@@ -28,7 +28,8 @@ pub(crate) struct Gathered {
     pub(crate) dictionary: Dictionary,
     pub(crate) known: KnownTimes,
     pub(crate) set_aside: Vec<SetAsideRecord>,
-    pub(crate) next_offset: u64,
+    /// Behind what was read last.
+    pub(crate) checkpoint: Checkpoint,
     scratch: History,
     /// Memory for one person after the other.
     visited: History,
@@ -95,7 +96,7 @@ impl GatheredPerson<'_> {
 impl fmt::Debug for Gathered {
     // Never the facts: they are about people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gathered").field("next_offset", &self.next_offset).finish_non_exhaustive()
+        f.debug_struct("Gathered").field("checkpoint", &self.checkpoint).finish_non_exhaustive()
     }
 }
 
@@ -107,7 +108,7 @@ impl Default for Gathered {
             dictionary: Dictionary::default(),
             known: KnownTimes::default(),
             set_aside: Vec::new(),
-            next_offset: 0,
+            checkpoint: Checkpoint::default(),
             scratch: History::new(),
             visited: History::new(),
             in_order: InOrder::default(),
@@ -117,16 +118,17 @@ impl Default for Gathered {
 
 impl Gathered {
     /// Begins a stretch with the memory of the last.
-    pub(crate) fn begin(&mut self, from: u64) {
+    pub(crate) fn begin(&mut self, from: Checkpoint) {
         self.go_on(from, KnownTimes::default(), Dictionary::default());
     }
 
     /// The same, with codes and known times that stand already.
-    pub(crate) fn go_on(&mut self, from: u64, known: KnownTimes, dictionary: Dictionary) {
+    pub(crate) fn go_on(&mut self, from: Checkpoint, known: KnownTimes, dictionary: Dictionary) {
         // Left full only by a visit that failed.
         self.buckets.iter_mut().for_each(Vec::clear);
-        (self.known, self.dictionary, self.next_offset) = (known, dictionary, from);
+        (self.known, self.dictionary, self.checkpoint) = (known, dictionary, from);
         self.set_aside.clear();
+        self.bucket_bits = 0;
     }
 
     /// Reads `partition` of `log` from where the stretch begins to before `until`; calls `progress` with the number of
@@ -138,24 +140,47 @@ impl Gathered {
         until: u64,
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), ReadError> {
-        let buckets = (until.saturating_sub(self.next_offset) / BUCKET_FACTS).min(1 << BUCKET_BITS_MAX);
+        let buckets = (until.saturating_sub(self.checkpoint.next) / BUCKET_FACTS).min(1 << BUCKET_BITS_MAX);
         self.bucket_bits = buckets.next_power_of_two().trailing_zeros();
-        let mut reader = log.reader(partition, self.next_offset)?;
-        while self.next_offset < until {
+        let mut reader = log.reader(partition, self.checkpoint.next)?;
+        while self.checkpoint.next < until {
             let Some(batch) = reader.next_batch(READ_BYTES)? else { break };
-            let before = self.next_offset;
-            for record in batch.iter().take_while(|record| record.offset < until) {
-                self.push(record);
-            }
-            progress(self.next_offset - before);
+            progress(self.take(partition, batch, until)?);
         }
         Ok(())
     }
 
+    /// Takes the records of `batch` before `until`. Says how many.
+    ///
+    /// # Errors
+    /// [`ReadError::Missing`] when they don't follow what was taken last: nothing is passed over, whatever the log says.
+    pub(crate) fn take(
+        &mut self,
+        partition: u16,
+        batch: RecordBatch<'_>,
+        until: u64,
+    ) -> Result<u64, ReadError> {
+        let (from, found) = (self.checkpoint.next, batch.first_offset());
+        if found != from {
+            let why = "the log gave the record at the second offset where the first was asked for".to_owned();
+            return Err(ReadError::Missing { partition, from, until: found, why });
+        }
+        if batch.next_offset() <= until {
+            batch.iter().for_each(|record| self.push(record));
+            self.checkpoint = batch.checkpoint();
+        } else {
+            for record in batch.iter().take_while(|record| record.offset < until) {
+                self.push(record);
+                self.checkpoint = Checkpoint::after(&record, None);
+            }
+        }
+        Ok(self.checkpoint.next - from)
+    }
+
     #[inline]
-    pub(crate) fn push(&mut self, record: Record<'_>) {
-        self.next_offset = record.offset + 1;
-        if let Some(view) = EventView::parse_straight(record.bytes)
+    fn push(&mut self, record: Record<'_>) {
+        if record.flaw.is_none()
+            && let Some(view) = EventView::parse_straight(record.bytes)
             && self.push_event(&view, record.offset).is_ok()
         {
             return;
@@ -166,13 +191,14 @@ impl Gathered {
     /// An event that looks like few others, or is broken.
     #[cold]
     fn push_unusual(&mut self, record: Record<'_>) {
-        let read = match EventView::parse(record.bytes) {
-            Ok(view) => self.push_event(&view, record.offset),
-            Err(error) => Err(error.into()),
+        let read = match (record.flaw, EventView::parse(record.bytes)) {
+            (Some(flaw), _) => Err(flaw.to_string()),
+            (None, Ok(view)) => self.push_event(&view, record.offset).map_err(|error| error.to_string()),
+            (None, Err(error)) => Err(FactError::from(error).to_string()),
         };
-        if let Err(error) = read {
+        if let Err(reason) = read {
             self.known.push(record.offset, None);
-            self.set_aside.push(SetAsideRecord { offset: record.offset, reason: error.to_string() });
+            self.set_aside.push(SetAsideRecord { offset: record.offset, reason });
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use contract::{EventView, Millis, Subject};
-use event_log::{EventLog, files::Files};
+use event_log::{Checkpoint, EventLog, ReadError, files::Files};
 use history::History;
 
 use crate::{
@@ -22,7 +22,8 @@ pub(crate) struct Histories {
     /// What a running merge is folding into the next base.
     pub(crate) merging: Option<Arc<Deltas>>,
     pub(crate) deltas: Deltas,
-    pub(crate) next_offset: u64,
+    /// How far the log is in these.
+    pub(crate) checkpoint: Checkpoint,
     pub(crate) known: KnownTimes,
     pub(crate) set_aside: Vec<SetAsideRecord>,
 }
@@ -31,7 +32,7 @@ impl Histories {
     /// Those of a base file alone.
     pub(crate) fn of(base: Base) -> Histories {
         Histories {
-            next_offset: base.summary.next_offset,
+            checkpoint: base.summary.checkpoint,
             known: base.known.clone(),
             set_aside: base.set_aside.clone(),
             base: Some(Arc::new(base)),
@@ -82,18 +83,22 @@ impl Histories {
         partition: u16,
         until: u64,
     ) -> Result<(), StoreError> {
-        if self.next_offset >= until {
+        if self.checkpoint.next >= until {
             return Ok(());
         }
         let mut gathered = Gathered::default();
-        gathered.go_on(self.next_offset, std::mem::take(&mut self.known), history::Dictionary::default());
+        gathered.go_on(self.checkpoint, std::mem::take(&mut self.known), history::Dictionary::default());
         gathered.read(log, partition, until, &mut |_| {})?;
+        if gathered.checkpoint.next < until {
+            let end = gathered.checkpoint.next;
+            return Err(ReadError::OutOfRange { partition, offset: until, end }.into());
+        }
         let deltas = &mut self.deltas;
         gathered.for_each_person(|person| {
             deltas.add(person.subject, person.history);
             Ok(())
         })?;
-        self.next_offset = gathered.next_offset;
+        self.checkpoint = gathered.checkpoint;
         self.known = gathered.known;
         self.set_aside.append(&mut gathered.set_aside);
         Ok(())
@@ -140,9 +145,9 @@ impl Histories {
         until: u64,
         mut visit: impl FnMut(Subject, &History, Option<u64>) -> Result<(), StoreError>,
     ) -> Result<u64, StoreError> {
-        let stored = self.next_offset;
+        let stored = self.checkpoint.next;
         self.read_on(log, partition, until)?;
-        let as_of = (self.next_offset > until).then_some(until);
+        let as_of = (self.checkpoint.next > until).then_some(until);
         self.for_each(as_of, |subject, history| visit(subject, history, as_of))?;
         Ok(stored.min(until))
     }
@@ -159,7 +164,9 @@ impl Histories {
         let mut reader = log.reader(partition, offset)?;
         while let Some(batch) = reader.next_batch(64 << 10)? {
             for record in batch.iter() {
-                if let Ok(view) = EventView::parse(record.bytes) {
+                if record.flaw.is_none()
+                    && let Ok(view) = EventView::parse(record.bytes)
+                {
                     latest = latest.max(view.recorded_at.0);
                 }
                 if latest >= time.0 {
@@ -208,7 +215,7 @@ pub(crate) fn merge(
         scratch.push(histories, new, &mut writer)?;
     }
     let (_, copies) = histories.counts();
-    writer.finish(histories.next_offset, copies, &histories.known, &histories.set_aside)
+    writer.finish(histories.checkpoint, copies, &histories.known, &histories.set_aside)
 }
 
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::Arc, time::Instant};
 
 use contract::{IdHash, Subject};
-use event_log::{EventLog, ReadError, files::Files};
+use event_log::{Checkpoint, EventLog, ReadError, files::Files, verify};
 use history::{History, Resolver};
 use policy::Bundle;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -38,6 +38,8 @@ pub(crate) struct Partition {
     uncommitted: Option<Row>,
     /// Set: the log could not be read further.
     pub(crate) stopped: Option<Stopped>,
+    /// What was read last was found in the log again, since this was loaded.
+    compared: bool,
     quarantined: FxHashMap<Subject, Quarantined>,
 }
 
@@ -47,6 +49,8 @@ pub(crate) struct Stopped {
     pub(crate) why: String,
     /// The storage did not answer, and is asked again then; never where the log itself is damaged.
     again: Option<Instant>,
+    /// It was asked again.
+    asked: bool,
 }
 
 impl Stopped {
@@ -54,16 +58,40 @@ impl Stopped {
     pub(crate) fn new(partition: u16, offset: u64, error: &ReadError, options: &Options) -> Stopped {
         let unavailable = matches!(error, ReadError::Unavailable { .. });
         let again = unavailable.then(|| Instant::now() + options.ask_again_after);
-        tracing::error!(partition, offset, %error, for_now = unavailable, "the partition stopped");
-        // The cause too: who reads this in a snapshot has no error to ask for it.
-        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        Stopped { why: format!("{error}{cause}"), again }
+        let why = match error {
+            ReadError::OutOfRange { offset: at, end, .. } if at > end => {
+                let last = at - 1;
+                format!(
+                    "the log ends at offset {end}, the figures stand at {at} and hold what stood at {end} to {last}: the log \
+                     lost its end or is an older copy; bring it back, or remove the projector's folder to build the figures \
+                     from what the log holds now"
+                )
+            }
+            // The cause too: who reads this in a snapshot has no error to ask for it.
+            error => match std::error::Error::source(error) {
+                Some(cause) => format!("{error}: {cause}"),
+                None => error.to_string(),
+            },
+        };
+        tracing::error!(partition, offset, why, for_now = unavailable, "the partition stopped");
+        Stopped { why, again, asked: false }
     }
 
     /// Whether it is only until the storage answers.
     pub(crate) fn for_now(&self) -> bool {
         self.again.is_some()
     }
+}
+
+/// What becomes of a partition whose storage did not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// It is not time, or it stands still for good, or not at all.
+    NotNow,
+    /// It is asked now.
+    Now,
+    /// It was asked, and has not complained since.
+    GoesOn,
 }
 
 /// A history so long that a single fold of it costs as much as a thousand others: what comes is not folded with each few
@@ -91,10 +119,16 @@ impl Quarantined {
     }
 }
 
-/// Memory that is kept from person to person.
+/// Memory that is kept from partition to partition.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     gathered: Gathered,
+    pub(crate) folding: Folding,
+}
+
+/// Memory that is kept from person to person.
+#[derive(Debug, Default)]
+pub(crate) struct Folding {
     history: History,
     resolver: Resolver,
     last: LastBlock,
@@ -109,6 +143,7 @@ impl Partition {
             base_number: 0,
             uncommitted: None,
             stopped: None,
+            compared: false,
             quarantined: FxHashMap::default(),
         }
     }
@@ -130,8 +165,8 @@ impl Partition {
         let mut partitions = numbers.clone().map(load_base).collect::<Result<Vec<_>, _>>()?;
         store.for_each_row(numbers.clone(), |number, row| {
             let partition = &mut partitions[usize::from(number - numbers.start)];
-            let Histories { deltas, known, set_aside, next_offset, .. } = &mut partition.histories;
-            *next_offset = load_row(row, *next_offset, deltas, known, set_aside)?;
+            let Histories { deltas, known, set_aside, checkpoint, .. } = &mut partition.histories;
+            *checkpoint = load_row(row, checkpoint.next, deltas, known, set_aside)?;
             Some(())
         })?;
         Ok(partitions)
@@ -154,30 +189,86 @@ impl Partition {
         Ok(Partition { base_number: manifest.number, histories, ..Partition::new(number) })
     }
 
-    /// Reads the log on to before `until` and takes what it changes into `figures`. Returns how many records it read.
-    /// The new facts wait for [`Partition::commit`].
+    /// Reads the log on to before `until`, which is not past its end, and takes what it changes into `figures`. Returns how
+    /// many records it read. The new facts wait for [`Partition::commit`].
     ///
-    /// A log that cannot be read further stops the partition, for good or until the storage is asked again: what stands
-    /// before is taken in. Any other error leaves `figures` in between, to be folded anew.
-    pub(crate) fn apply(
+    /// A log that cannot be read further, or does not hold any more what was read, stops the partition, for good or until
+    /// the storage is asked again: what stands before is taken in. Any other error leaves `figures` in between, to be folded
+    /// anew.
+    pub(crate) fn drain(
         &mut self,
-        Reading { log, bundle, options }: Reading<'_>,
+        reading: Reading<'_>,
         until: u64,
         figures: &mut impl Fold,
         scratch: &mut Scratch,
     ) -> Result<u64, StoreError> {
-        let from = self.histories.next_offset;
-        if until <= from || self.stands_still() {
+        let Reading { log, bundle, options } = reading;
+        let from = self.histories.checkpoint;
+        if self.stands_still() {
             return Ok(0);
         }
-        let (histories, quarantined) = (&mut self.histories, &mut self.quarantined);
-        let begin = || Row::begin(from, &histories.known, histories.set_aside.len());
-        let mut row = self.uncommitted.take().unwrap_or_else(begin);
-        let Scratch { gathered, history, resolver, last } = scratch;
-        gathered.go_on(from, std::mem::take(&mut histories.known), std::mem::take(&mut row.dictionary));
+        if let Err(error) = self.compare(log, until) {
+            self.stop(from.next, &error, options);
+            return Ok(0);
+        }
+        if until <= from.next {
+            self.stopped = None;
+            return Ok(0);
+        }
+        let Scratch { gathered, folding } = scratch;
+        self.begin(gathered);
         let read = gathered.read(log, self.number, until, &mut |_| {});
-        let until = gathered.next_offset;
-        self.stopped = read.err().map(|error| Stopped::new(self.number, until, &error, options));
+        self.stopped = None;
+        if let Err(error) = read {
+            self.stop(gathered.checkpoint.next, &error, options);
+        }
+        self.fold(gathered, bundle, options, figures, folding)
+    }
+
+    /// Looks, the first time, whether the log that ends at `end` still has what was read last.
+    fn compare(&mut self, log: &dyn EventLog, end: u64) -> Result<(), ReadError> {
+        let Checkpoint { next, .. } = self.histories.checkpoint;
+        if next > end {
+            return Err(ReadError::OutOfRange { partition: self.number, offset: next, end });
+        }
+        if !self.compared {
+            verify(log, self.number, &self.histories.checkpoint)?;
+            self.compared = true;
+        }
+        Ok(())
+    }
+
+    /// Whether there is nothing to drain from a log that ends at `end`, and nothing to compare.
+    pub(crate) fn is_at(&self, end: u64) -> bool {
+        self.stands_still() || self.compared && self.histories.checkpoint.next == end
+    }
+
+    /// Stops at `offset`, for good or until the storage is asked again.
+    pub(crate) fn stop(&mut self, offset: u64, error: &ReadError, options: &Options) {
+        self.stopped = Some(Stopped::new(self.number, offset, error, options));
+    }
+
+    /// Begins to gather what comes next into `gathered`: [`Partition::fold`] ends it, and nothing may be committed or merged
+    /// in between.
+    pub(crate) fn begin(&mut self, gathered: &mut Gathered) {
+        let Histories { checkpoint, known, set_aside, .. } = &mut self.histories;
+        let begin = || Row::begin(checkpoint.next, known, set_aside.len());
+        let row = self.uncommitted.get_or_insert_with(begin);
+        gathered.go_on(*checkpoint, std::mem::take(known), std::mem::take(&mut row.dictionary));
+    }
+
+    /// Takes what was gathered into the histories and what it changes into `figures`. Returns how many records it is.
+    pub(crate) fn fold(
+        &mut self,
+        gathered: &mut Gathered,
+        bundle: &Bundle,
+        options: &Options,
+        figures: &mut impl Fold,
+        Folding { history, resolver, last }: &mut Folding,
+    ) -> Result<u64, StoreError> {
+        let (histories, quarantined) = (&mut self.histories, &mut self.quarantined);
+        let mut row = self.uncommitted.take().expect("it was begun with what is gathered");
+        let (from, until) = (histories.checkpoint.next, gathered.checkpoint.next);
         gathered.for_each_person(|person| {
             let copies = match quarantined.get_mut(&person.subject) {
                 Some(quarantined) => quarantined.wait(person.history),
@@ -205,7 +296,7 @@ impl Partition {
         })?;
         histories.known = std::mem::take(&mut gathered.known);
         row.dictionary = std::mem::take(&mut gathered.dictionary);
-        histories.next_offset = until;
+        histories.checkpoint = gathered.checkpoint;
         histories.set_aside.append(&mut gathered.set_aside);
         self.uncommitted = Some(row);
         Ok(until - from)
@@ -217,19 +308,35 @@ impl Partition {
         self.stopped.as_ref().is_some_and(still)
     }
 
+    /// Whether the storage is to be asked again now; the next time it is, nothing having been heard meanwhile, the partition
+    /// goes on.
+    pub(crate) fn ask_again(&mut self, options: &Options) -> Asked {
+        let due = |again: &Instant| Instant::now() >= *again;
+        let Some(stopped) = self.stopped.as_mut().filter(|stopped| stopped.again.as_ref().is_some_and(due))
+        else {
+            return Asked::NotNow;
+        };
+        if stopped.asked {
+            self.stopped = None;
+            return Asked::GoesOn;
+        }
+        (stopped.asked, stopped.again) = (true, Some(Instant::now() + options.ask_again_after));
+        Asked::Now
+    }
+
     /// Folds the quarantined histories to which facts came.
     pub(crate) fn refold(
         &mut self,
         bundle: &Bundle,
         figures: &mut impl Fold,
-        scratch: &mut Scratch,
+        folding: &mut Folding,
     ) -> Result<(), StoreError> {
-        let Scratch { history, resolver, last, .. } = scratch;
+        let Folding { history, resolver, last } = folding;
         for (subject, quarantined) in self.quarantined.iter_mut().filter(|(_, waiting)| waiting.stale) {
             self.histories.get(*subject, history, last)?;
             figures.subtract(*subject, &resolver.view(history, Some(quarantined.folded_until)), bundle);
             figures.add(*subject, &resolver.view(history, None), bundle);
-            (quarantined.folded_until, quarantined.stale) = (self.histories.next_offset, false);
+            (quarantined.folded_until, quarantined.stale) = (self.histories.checkpoint.next, false);
         }
         Ok(())
     }
@@ -244,12 +351,23 @@ impl Partition {
         figures: &mut impl Fold,
         scratch: &mut Scratch,
     ) -> Result<(), StoreError> {
-        let Scratch { gathered, history, resolver, last } = scratch;
-        if from >= self.histories.next_offset {
+        let Scratch { gathered, folding: Folding { history, resolver, last } } = scratch;
+        let (partition, Checkpoint { next, last: known }) = (self.number, self.histories.checkpoint);
+        if from >= next {
             return Ok(());
         }
-        gathered.begin(from);
-        gathered.read(log, self.number, self.histories.next_offset, &mut |_| {})?;
+        gathered.begin(Checkpoint::at(from));
+        gathered.read(log, partition, next, &mut |_| {})?;
+        let read = gathered.checkpoint;
+        if read.next < next {
+            return Err(ReadError::OutOfRange { partition, offset: next, end: read.next }.into());
+        }
+        if let (Some(known), Some(read)) = (known, read.last)
+            && known.hash != read.hash
+        {
+            let why = "people of the stretch before it cannot be looked up in the log".to_owned();
+            return Err(ReadError::Rewritten { partition, offset: next - 1, why }.into());
+        }
         gathered.for_each_person(|person| {
             self.histories.get(person.subject, history, last)?;
             figures.subtract(person.subject, &resolver.view(history, Some(from)), bundle);
@@ -260,11 +378,11 @@ impl Partition {
 
     /// Hands what came since the last commit to the store, as one row. Durable after [`Store::sync`].
     pub(crate) fn commit(&mut self, store: &Store) -> Result<(), StoreError> {
-        let Histories { known, set_aside, next_offset, .. } = &self.histories;
+        let Histories { known, set_aside, checkpoint, .. } = &self.histories;
         // One for which nothing was read stays begun.
-        if let Some(row) = self.uncommitted.take_if(|row| row.from < *next_offset) {
+        if let Some(row) = self.uncommitted.take_if(|row| row.from < checkpoint.next) {
             let from = row.from;
-            store.commit(self.number, from, &row.finish(*next_offset, known, set_aside))?;
+            store.commit(self.number, from, &row.finish(*checkpoint, known, set_aside))?;
         }
         Ok(())
     }
@@ -293,7 +411,7 @@ impl Partition {
             histories: Histories {
                 base: self.histories.base.clone(),
                 merging: Some(frozen),
-                next_offset: self.histories.next_offset,
+                checkpoint: self.histories.checkpoint,
                 known: self.histories.known.clone(),
                 set_aside: self.histories.set_aside.clone(),
                 ..Histories::default()
@@ -340,5 +458,5 @@ impl MergeWork {
 
 /// What the store says of base number `number` of a partition.
 fn manifest_of(number: u64, base: &Base) -> Manifest {
-    Manifest { number, digest: base.summary.digest, next_offset: base.summary.next_offset }
+    Manifest { number, digest: base.summary.digest, next_offset: base.summary.checkpoint.next }
 }

@@ -1,6 +1,7 @@
 //! The runner: keeps histories and figures up with the log.
 
 mod beside;
+mod live;
 
 use std::{
     path::{Path, PathBuf},
@@ -17,13 +18,16 @@ use event_log::{
 };
 use policy::Bundle;
 
-use self::beside::{Merges, Snapshots};
+use self::{
+    beside::{Merges, Snapshots},
+    live::Live,
+};
 use crate::{
     build::Progress,
     error::StoreError,
     figures::{Digests, Figures},
     options::Options,
-    partition::{Partition, Reading, Scratch, Stopped},
+    partition::{Folding, Partition, Reading, Stopped},
     serving::{Opened, Serving},
     snapshot::Manifest,
 };
@@ -36,7 +40,8 @@ pub struct Projector<'a> {
     bundle: &'a Bundle,
     options: Options,
     serving: Serving,
-    scratch: Scratch,
+    live: Live,
+    folding: Folding,
     merges: Merges,
     uncommitted_events: u64,
     committed_at: Instant,
@@ -76,7 +81,8 @@ impl<'a> Projector<'a> {
             bundle,
             options,
             serving,
-            scratch: Scratch::default(),
+            live: Live::default(),
+            folding: Folding::default(),
             merges,
             uncommitted_events: 0,
             committed_at: Instant::now(),
@@ -89,7 +95,7 @@ impl<'a> Projector<'a> {
     /// The next offset of each partition.
     #[must_use]
     pub fn positions(&self) -> Vec<u64> {
-        self.serving.partitions.iter().map(|partition| partition.histories.next_offset).collect()
+        self.serving.partitions.iter().map(|partition| partition.histories.checkpoint.next).collect()
     }
 
     /// The figures.
@@ -169,15 +175,14 @@ impl<'a> Projector<'a> {
 
     fn read_on_store(&mut self, progress: &(dyn Fn(Progress) + Sync)) -> Result<u64, StoreError> {
         let ends = self.log.ends()?;
-        let behind: u64 = ends.iter().zip(self.positions()).map(|(end, at)| end.saturating_sub(at)).sum();
-        if behind == 0 {
+        let stood = self.stood();
+        if self.serving.partitions.iter().zip(&ends).all(|(partition, end)| partition.is_at(*end)) {
             return Ok(0);
         }
         // A base that stands already is never replaced under its own name: a crash would leave a manifest that names another.
         let is_new = |partition: &Partition| {
-            partition.histories.next_offset == 0 && partition.histories.base.is_none()
+            partition.histories.checkpoint.next == 0 && partition.histories.base.is_none()
         };
-        self.snapshots.stale = true;
         let reading = Reading { log: self.log, bundle: self.bundle, options: &self.options };
         if self.serving.partitions.iter().all(is_new) {
             self.serving.build(reading, &self.files, &ends, progress)?;
@@ -185,7 +190,16 @@ impl<'a> Projector<'a> {
             self.serving.drain(reading, &ends, progress)?;
         }
         self.refold()?;
-        Ok(behind)
+        let stands = self.stood();
+        self.snapshots.stale |= stands != stood;
+        Ok(stands.iter().zip(&stood).map(|((at, _), (before, _))| at - before).sum())
+    }
+
+    /// How far each partition is, and whether it stands still.
+    fn stood(&self) -> Vec<(u64, bool)> {
+        let stood =
+            |partition: &Partition| (partition.histories.checkpoint.next, partition.stopped.is_some());
+        self.serving.partitions.iter().map(stood).collect()
     }
 
     /// Follows the log until `shutdown`: figures change at once, the store commits every so often, base files are merged
@@ -219,21 +233,13 @@ impl<'a> Projector<'a> {
             self.end_snapshot(true)?;
             self.begin_snapshot(Instant::now())?;
         }
-        let mut ends = self.log.ends()?;
+        let log = self.log;
+        let mut follower = log.follow(&self.assignment())?;
         while !shutdown.load(Ordering::Relaxed) {
-            let mut positions = self.positions();
-            for (at, end) in ends.iter().enumerate() {
-                // One that stands still waits for nothing more: the others go on, and nobody spins.
-                if self.serving.partitions[at].stands_still() {
-                    positions[at] = positions[at].max(*end);
-                }
-            }
-            if ends.iter().zip(&positions).all(|(end, at)| end <= at) {
-                let patience = self.options.commit_every.saturating_sub(self.committed_at.elapsed());
-                let patience = if self.uncommitted_events > 0 { patience } else { self.options.commit_every };
-                ends = self.log.wait(&positions, patience.max(Duration::from_millis(1)))?;
-            }
-            self.apply_live(&ends, observe)?;
+            let patience = self.options.commit_every.saturating_sub(self.committed_at.elapsed());
+            let patience = if self.uncommitted_events > 0 { patience } else { self.options.commit_every };
+            self.take_ready(follower.as_mut(), patience.max(Duration::from_millis(1)))?;
+            self.ask_again(follower.as_mut());
             self.commit_if_due(observe)?;
             self.end_merges(false)?;
             self.try_merges_again()?;
@@ -244,7 +250,6 @@ impl<'a> Projector<'a> {
                 self.refold()?;
                 self.begin_snapshot(begun_at)?;
             }
-            ends = self.log.ends()?;
         }
         self.commit(observe)?;
         self.refold()?;
@@ -252,27 +257,10 @@ impl<'a> Projector<'a> {
         self.write_snapshot()
     }
 
-    fn apply_live(&mut self, ends: &[u64], observe: &mut dyn FnMut(Commit)) -> Result<(), StoreError> {
-        for (at, end) in ends.iter().enumerate() {
-            let Serving { partitions, figures, .. } = &mut self.serving;
-            let partition = &mut partitions[at];
-            let reading = Reading { log: self.log, bundle: self.bundle, options: &self.options };
-            let stood_still = partition.stopped.is_some();
-            let read = partition.apply(reading, *end, figures, &mut self.scratch)?;
-            // Readers learn from the snapshot that a partition stands still, and that it goes on.
-            self.snapshots.stale |= read > 0 || partition.stopped.is_some() != stood_still;
-            if read > 0 {
-                self.uncommitted_events += read;
-                self.commit_if_due(observe)?;
-            }
-        }
-        Ok(())
-    }
-
     fn refold(&mut self) -> Result<(), StoreError> {
         let Serving { partitions, figures, .. } = &mut self.serving;
         let mut partitions = partitions.iter_mut();
-        partitions.try_for_each(|partition| partition.refold(self.bundle, figures, &mut self.scratch))
+        partitions.try_for_each(|partition| partition.refold(self.bundle, figures, &mut self.folding))
     }
 
     /// Whether it is only until the storage answers that partitions stand still: trying again may help.
@@ -331,7 +319,7 @@ impl<'a> Projector<'a> {
             .partitions
             .iter()
             .zip(&positions)
-            .find(|(partition, at)| partition.histories.next_offset < **at);
+            .find(|(partition, at)| partition.histories.checkpoint.next < **at);
         if let Some((Partition { number, stopped, .. }, at)) = short {
             // What serves may be the only whole copy of what the log has lost.
             let why = stopped.as_ref().map_or("it ends before that", |stopped| &stopped.why).to_owned();

@@ -9,7 +9,7 @@ use std::{
 };
 
 use contract::{Day, Millis, Subject};
-use event_log::{EventLog, files::Files, partition_of};
+use event_log::{EventLog, LogId, files::Files, partition_of};
 use history::{History, PersonView, Resolver};
 
 use crate::{
@@ -202,7 +202,30 @@ impl Reader {
     /// [`StoreError::Locked`] when somebody projects, [`StoreError::Io`] where the folder cannot be written; and when the
     /// store cannot be read.
     pub fn kept(&self, log: &dyn EventLog) -> Result<Kept, StoreError> {
-        Kept::open(&self.root, Arc::clone(&self.files), log)
+        Kept::open(&self.root, Arc::clone(&self.files), log.id(), log.partitions())
+    }
+
+    /// The same of the log that the snapshot was computed from, though another one may stand in its place now.
+    ///
+    /// # Errors
+    /// As [`Reader::kept`].
+    pub fn stored(&self) -> Result<Kept, StoreError> {
+        let unknown = || StoreError::Refused("the snapshot names no log".to_owned());
+        let log = LogId::from_hex(&self.manifest.log).ok_or_else(unknown)?;
+        let partitions = u16::try_from(self.manifest.partitions.len()).map_err(|_| unknown())?;
+        Kept::open(&self.root, Arc::clone(&self.files), log, partitions)
+    }
+
+    /// Visits everybody's sorted history in one partition as the snapshot's base has it; the log is not read.
+    ///
+    /// # Errors
+    /// When the base cannot be read, and those of `visit`.
+    pub fn visit_base(
+        &self,
+        partition: u16,
+        mut visit: impl FnMut(Subject, &History) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.histories(partition)?.for_each(None, |subject, history| visit(subject, history))
     }
 
     /// The positions of all that was recorded before `time`. A partition in which nothing later was seen is safe only

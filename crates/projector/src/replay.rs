@@ -2,8 +2,10 @@
 //!
 //! What the projector keeps is checked against this: no base file, no delta row and no snapshot is opened here.
 
+use std::ops::Range;
+
 use contract::Subject;
-use event_log::EventLog;
+use event_log::{Checkpoint, EventLog};
 use history::History;
 
 use crate::{error::StoreError, gather::Gathered};
@@ -13,7 +15,7 @@ use crate::{error::StoreError, gather::Gathered};
 pub struct Replayed {
     /// Which partition.
     pub partition: u16,
-    /// Every record before this offset was read.
+    /// Every record before this offset was read, from the first one asked for.
     pub next_offset: u64,
     /// Facts, further copies of one event each counted.
     pub facts: u64,
@@ -25,20 +27,22 @@ pub struct Replayed {
     pub stopped: Option<String>,
 }
 
-/// Reads `partition` of `log` to before `until` and visits everybody's sorted history once, in the order of subjects.
+/// Reads `offsets` of `partition` of `log` and visits everybody's sorted history once, in the order of subjects.
 ///
 /// # Errors
 /// Those of `visit`. A log that cannot be read further is told by [`Replayed::stopped`].
 pub fn replay_partition(
     log: &dyn EventLog,
     partition: u16,
-    until: u64,
+    offsets: Range<u64>,
     mut visit: impl FnMut(Subject, &History) -> Result<(), StoreError>,
 ) -> Result<Replayed, StoreError> {
     let mut gathered = Gathered::default();
-    let stopped = gathered.read(log, partition, until, &mut |_| {}).err().map(|error| error.to_string());
+    gathered.begin(Checkpoint::at(offsets.start));
+    let stopped =
+        gathered.read(log, partition, offsets.end, &mut |_| {}).err().map(|error| error.to_string());
     let mut replayed =
-        Replayed { partition, next_offset: gathered.next_offset, stopped, ..Replayed::default() };
+        Replayed { partition, next_offset: gathered.checkpoint.next, stopped, ..Replayed::default() };
     gathered.for_each_person(|person| {
         replayed.facts += person.history.facts().len() as u64;
         replayed.copies += person.copies as u64;

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use event_log::{EventLog, files::Files};
+use event_log::{EventLog, ReadError, files::Files};
 use policy::Bundle;
 
 use crate::{
@@ -65,7 +65,7 @@ impl Serving {
             return Ok((serving, Opened::Empty));
         };
         current.make(files.as_ref())?;
-        match Serving::load(&current, root, files, log, bundle, options) {
+        match Serving::load(&current, files, log, bundle, options) {
             Err(error @ (StoreError::Corrupt(_) | StoreError::OtherVersion { .. })) => {
                 tracing::warn!(%error, "the store is thrown away and built again from the log");
                 let serving = Serving::next(root, files, log, Some(&current), options)?;
@@ -109,7 +109,6 @@ impl Serving {
 
     fn load(
         generation: &Generation,
-        root: &Path,
         files: &Arc<dyn Files>,
         log: &dyn EventLog,
         bundle: &Bundle,
@@ -117,8 +116,8 @@ impl Serving {
     ) -> Result<(Serving, Opened), StoreError> {
         let Options { store_file_bytes, workers, .. } = *options;
         let store = Store::open(&generation.store(), files, log.id(), log.partitions(), store_file_bytes)?;
-        let partitions = Partition::load(0..log.partitions(), &store, files.as_ref(), generation)?;
-        refuse_to_run_ahead(root, log, &partitions)?;
+        let mut partitions = Partition::load(0..log.partitions(), &store, files.as_ref(), generation)?;
+        stop_what_runs_ahead(log, &mut partitions, options)?;
         refuse_lost_bases(generation, files.as_ref(), &partitions)?;
         let read = match snapshot::read(files.as_ref(), &generation.snapshot()) {
             Err(error @ (StoreError::Corrupt(_) | StoreError::OtherVersion { .. })) => Err(error.to_string()),
@@ -140,7 +139,7 @@ impl Serving {
         };
         let (figures, opened) = match renewed {
             Ok(figures) => (figures, Opened::Snapshot),
-            Err(_) if partitions.iter().all(|partition| partition.histories.next_offset == 0) => {
+            Err(_) if partitions.iter().all(|partition| partition.histories.checkpoint.next == 0) => {
                 (Figures::default(), Opened::Empty)
             }
             Err(why) => (fold(&partitions, bundle, workers)?, Opened::Folded { why }),
@@ -177,13 +176,13 @@ impl Serving {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<(), StoreError> {
         let left = |partition: &Partition| {
-            ends[usize::from(partition.number)].saturating_sub(partition.histories.next_offset)
+            ends[usize::from(partition.number)].saturating_sub(partition.histories.checkpoint.next)
         };
         let (store, total) = (&self.store, self.partitions.iter().map(left).sum());
         let done = AtomicU64::new(0);
         let apply = |partition: &mut Partition, figures: &mut Part<'_, '_>, scratch: &mut Scratch| {
             let until = ends[usize::from(partition.number)];
-            let read = partition.apply(reading, until, figures, scratch)?;
+            let read = partition.drain(reading, until, figures, scratch)?;
             partition.commit(store)?;
             let done = done.fetch_add(read, Ordering::Relaxed) + read;
             progress(Progress { done, total });
@@ -216,7 +215,9 @@ fn state_of(partition: &Partition) -> PartitionState {
     let histories = &partition.histories;
     let (facts, copies) = histories.counts();
     PartitionState {
-        next_offset: histories.next_offset,
+        next_offset: histories.checkpoint.next,
+        last_hash: histories.checkpoint.last.map(|last| format!("{:016x}", last.hash)),
+        leader_epoch: histories.checkpoint.last.and_then(|last| last.epoch),
         facts,
         copies,
         set_aside: histories.set_aside.iter().map(|record| (record.offset, record.reason.clone())).collect(),
@@ -225,21 +226,22 @@ fn state_of(partition: &Partition) -> PartitionState {
         base: histories.base.as_ref().map(|base| BaseState {
             number: partition.base_number,
             digest: hex(&base.summary.digest),
-            next_offset: base.summary.next_offset,
+            next_offset: base.summary.checkpoint.next,
         }),
     }
 }
 
-/// Positions past the log's end are another log's, or the log lost its end.
-fn refuse_to_run_ahead(root: &Path, log: &dyn EventLog, partitions: &[Partition]) -> Result<(), StoreError> {
-    for (partition, end) in partitions.iter().zip(log.ends()?) {
-        let at = partition.histories.next_offset;
+/// A log that ends before what was read of it lost its end, or is an older copy: nothing more is read of these partitions,
+/// and their figures go on serving.
+fn stop_what_runs_ahead(
+    log: &dyn EventLog,
+    partitions: &mut [Partition],
+    options: &Options,
+) -> Result<(), StoreError> {
+    for (partition, end) in partitions.iter_mut().zip(log.ends()?) {
+        let (number, at) = (partition.number, partition.histories.checkpoint.next);
         if at > end {
-            return Err(StoreError::Refused(format!(
-                "the figures in {} stand at offset {at} of partition {}, the log ends at {end}: the log lost its end or is an older copy; bring it back, or project into an empty folder",
-                root.display(),
-                partition.number
-            )));
+            partition.stop(at, &ReadError::OutOfRange { partition: number, offset: at, end }, options);
         }
     }
     Ok(())
@@ -285,7 +287,7 @@ fn usable(
         return Err("the snapshot is of other projections".to_owned());
     }
     let positions = manifest.positions();
-    let ahead = |(partition, at): (&Partition, &u64)| partition.histories.next_offset < *at;
+    let ahead = |(partition, at): (&Partition, &u64)| partition.histories.checkpoint.next < *at;
     if positions.len() != partitions.len() || partitions.iter().zip(&positions).any(ahead) {
         return Err("the snapshot is ahead of the store".to_owned());
     }

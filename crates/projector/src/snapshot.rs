@@ -50,6 +50,13 @@ pub struct ProjectionVersion {
 pub struct PartitionState {
     /// The next offset: every record before it is in the figures or set aside.
     pub next_offset: u64,
+    /// Hash of the last record before it (XXH3 of its bytes, 16 digits of hex), where it is known: another record that stands
+    /// there later is another log's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_hash: Option<String>,
+    /// Under which leader of its partition that record was written, where the log has such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader_epoch: Option<u32>,
     /// Facts, further copies of one event each counted.
     pub facts: u64,
     /// How many facts are a further copy.

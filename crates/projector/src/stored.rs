@@ -1,11 +1,12 @@
 //! What base files and delta rows have in common: how facts lie in them, and what gave none.
 
-use contract::varint::{put, take, take_bytes};
+use contract::varint::{put, take, take_array, take_bytes};
+use event_log::{Checkpoint, LastRecord};
 use history::{CodeIndex, History};
 
 /// Changes with what a fact says, and with the shape of one, of a block or of the meta: histories of another version are built
 /// anew.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 
 /// A record of the log that gave no fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,34 @@ pub(crate) fn decode_facts(
         history.decode_before(until, &mut facts, codes).ok()?;
     }
     facts.is_empty().then_some(())
+}
+
+/// A checkpoint: next offset n | 0: the last record is not known, 1: its hash 8, 2: hash 8 and epoch n.
+pub(crate) fn put_checkpoint(out: &mut Vec<u8>, checkpoint: Checkpoint) {
+    put(out, checkpoint.next);
+    match checkpoint.last {
+        None => out.push(0),
+        Some(LastRecord { hash, epoch }) => {
+            out.push(1 + u8::from(epoch.is_some()));
+            out.extend_from_slice(&hash.to_le_bytes());
+            epoch.inspect(|epoch| put(out, u64::from(*epoch)));
+        }
+    }
+}
+
+pub(crate) fn take_checkpoint(bytes: &mut &[u8]) -> Option<Checkpoint> {
+    let next = take(bytes)?;
+    let [known] = take_array(bytes)?;
+    let last = match known {
+        0 => None,
+        1 | 2 => {
+            let hash = u64::from_le_bytes(take_array(bytes)?);
+            let epoch = if known == 2 { Some(u32::try_from(take(bytes)?).ok()?) } else { None };
+            Some(LastRecord { hash, epoch })
+        }
+        _ => return None,
+    };
+    Some(Checkpoint { next, last })
 }
 
 pub(crate) fn put_set_aside(out: &mut Vec<u8>, set_aside: &[SetAsideRecord]) {

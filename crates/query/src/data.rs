@@ -19,7 +19,7 @@ use contract::{
     v1::{self, control_record::Body},
 };
 use event_log::{
-    Append, EmbeddedLog, EventLog,
+    Append, EmbeddedLogs, EventLog, Logs,
     files::{Files, make_folder},
 };
 use policy::Bundle;
@@ -31,14 +31,17 @@ use crate::{
     error::QueryError,
 };
 
+/// Into how many partitions an event log is cut unless somebody says otherwise.
+pub const PARTITIONS: u16 = 64;
 /// The most files a bundle may have.
 const BUNDLE_FILES_MAX: usize = 256;
 
-/// The folder of a deployment: `--data DIR`.
+/// The folder of a deployment: `--data DIR`. Its two logs may stand elsewhere.
 #[derive(Debug, Clone)]
 pub struct DataFolder {
     root: PathBuf,
     files: Arc<dyn Files>,
+    logs: Arc<dyn Logs>,
 }
 
 /// What the control log says.
@@ -68,42 +71,58 @@ pub struct Activation {
 }
 
 impl DataFolder {
-    /// Makes the folder: an empty event log of `partitions`, and a control log that says under which key (`key_id`)
-    /// subjects are made. A folder that was made in part is finished.
+    /// The logs of a deployment that stand in its folder `root`: where they are unless somebody says otherwise.
+    #[must_use]
+    pub fn own_logs(root: &Path, files: &Arc<dyn Files>) -> Arc<dyn Logs> {
+        Arc::new(EmbeddedLogs::new(root, Arc::clone(files)))
+    }
+
+    /// Makes the folder: an empty event log of `partitions`, or of [`PARTITIONS`] where none are asked for, and a control log
+    /// that says under which key (`key_id`) subjects are made. What was made in part is finished: empty logs that stand in
+    /// `logs` already are taken, the event log with as many partitions as it has where none are asked for.
     ///
     /// # Errors
-    /// When there is a deployment already, or one begun with another number of partitions, or the disk refuses.
+    /// When there is a deployment already, or an event log with events or another number of partitions, or the disk refuses.
     pub fn create(
         root: &Path,
         files: Arc<dyn Files>,
-        partitions: u16,
+        logs: Arc<dyn Logs>,
+        partitions: Option<u16>,
         key_id: &str,
         now: Millis,
     ) -> Result<DataFolder, QueryError> {
-        let folder = DataFolder { root: root.to_owned(), files };
+        let folder = DataFolder { root: root.to_owned(), files, logs };
         make_folder(folder.files.as_ref(), root).map_err(|source| QueryError::io(root, source))?;
-        if !folder.has_log("log")? {
-            drop(folder.create_log("log", partitions)?);
-        }
-        let control = if folder.has_log("control")? {
-            EmbeddedLog::open_with(Arc::clone(&folder.files), &folder.path("control"), Default::default())?
-        } else {
-            folder.create_log("control", 1)?
+        let log = match folder.logs.open("log")? {
+            Some(log) => log,
+            None => folder.logs.create("log", partitions.unwrap_or(PARTITIONS))?,
+        };
+        let (has, is_empty) = (log.partitions(), log.ends()?.iter().all(|end| *end == 0));
+        drop(log);
+        let control = match folder.logs.open("control")? {
+            Some(_) => folder.logs.open_for_writing("control")?,
+            None => folder.logs.create("control", 1)?,
         };
         if control.ends()? != [0] {
             let what =
                 format!("{} holds a deployment already: use it, or name another folder", root.display());
             return Err(QueryError::Refused(what));
         }
-        let has = folder.log()?.partitions();
-        if has != partitions {
+        if partitions.is_some_and(|partitions| has != partitions) {
             return Err(QueryError::Refused(format!(
                 "{} was begun with {has} partitions: ask for as many, or name another folder",
                 root.display()
             )));
         }
-        let created = v1::DeploymentCreated { key_id: key_id.to_owned(), partitions: partitions.into() };
-        append(&control, &[Body::DeploymentCreated(created)], now)?;
+        if !is_empty {
+            return Err(QueryError::Refused(format!(
+                "the event log of {} holds events, but its control log says nothing of them: bring the control log back, or \
+                 name another log",
+                root.display()
+            )));
+        }
+        let created = v1::DeploymentCreated { key_id: key_id.to_owned(), partitions: has.into() };
+        append(control.as_ref(), &[Body::DeploymentCreated(created)], now)?;
         Ok(folder)
     }
 
@@ -111,9 +130,9 @@ impl DataFolder {
     ///
     /// # Errors
     /// When there is no deployment in it.
-    pub fn open(root: &Path, files: Arc<dyn Files>) -> Result<DataFolder, QueryError> {
-        let folder = DataFolder { root: root.to_owned(), files };
-        if folder.has_log("log")? && folder.has_log("control")? && folder.control_log()?.ends()? != [0] {
+    pub fn open(root: &Path, files: Arc<dyn Files>, logs: Arc<dyn Logs>) -> Result<DataFolder, QueryError> {
+        let folder = DataFolder { root: root.to_owned(), files, logs };
+        if folder.control_says()? == Some(true) {
             return Ok(folder);
         }
         let what = "there is no data in {}: make it with `vertebra simulate`, `vertebra import` or `vertebra append`";
@@ -125,36 +144,25 @@ impl DataFolder {
     ///
     /// # Errors
     /// When a log cannot be opened: another process may be making it.
-    pub fn is_made(root: &Path, files: Arc<dyn Files>) -> Result<bool, QueryError> {
-        let folder = DataFolder { root: root.to_owned(), files };
-        if !folder.has_log("log")? || !folder.has_log("control")? {
-            return Ok(false);
-        }
-        if folder.control_log()?.ends()? != [0] {
-            return Ok(true);
-        }
-        // The record may be there, and its maker was stopped before readers could know that it is durable.
-        let files = Arc::clone(&folder.files);
-        let control = EmbeddedLog::open_with(files, &folder.path("control"), Default::default())?;
-        Ok(control.ends()? != [0])
+    pub fn is_made(root: &Path, files: Arc<dyn Files>, logs: Arc<dyn Logs>) -> Result<bool, QueryError> {
+        let folder = DataFolder { root: root.to_owned(), files, logs };
+        Ok(match folder.control_says()? {
+            None => false,
+            Some(true) => true,
+            // The record may be there, and its maker was stopped before readers could know that it is durable.
+            Some(false) => folder.logs.open_for_writing("control")?.ends()? != [0],
+        })
+    }
+
+    /// Whether readers see a record in the control log; `None`: one of the logs is not there.
+    fn control_says(&self) -> Result<Option<bool>, QueryError> {
+        let (log, control) = (self.logs.open("log")?, self.logs.open("control")?);
+        let Some(control) = control.filter(|_| log.is_some()) else { return Ok(None) };
+        Ok(Some(control.ends()? != [0]))
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
-    }
-
-    fn has_log(&self, name: &str) -> Result<bool, QueryError> {
-        let path = self.path(name);
-        match self.files.list(&path) {
-            Ok(names) => Ok(names.iter().any(|name| name == "meta")),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(source) => Err(QueryError::io(&path, source)),
-        }
-    }
-
-    fn create_log(&self, name: &str, partitions: u16) -> Result<EmbeddedLog, QueryError> {
-        let files = Arc::clone(&self.files);
-        Ok(EmbeddedLog::create_with(files, &self.path(name), partitions, Default::default())?)
     }
 
     /// The folder itself.
@@ -191,16 +199,24 @@ impl DataFolder {
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn log(&self) -> Result<EmbeddedLog, QueryError> {
-        Ok(EmbeddedLog::open_reader_with(Arc::clone(&self.files), &self.path("log"))?)
+    pub fn log(&self) -> Result<Box<dyn EventLog>, QueryError> {
+        self.log_named("log")
+    }
+
+    fn log_named(&self, name: &str) -> Result<Box<dyn EventLog>, QueryError> {
+        let gone = || {
+            let data = self.root.display();
+            QueryError::Refused(format!("the {name} of {data} is not where it was: bring it back"))
+        };
+        self.logs.open(name)?.ok_or_else(gone)
     }
 
     /// The event log, for writing: one process at a time.
     ///
     /// # Errors
     /// When another process writes, or it cannot be opened.
-    pub fn log_for_writing(&self) -> Result<EmbeddedLog, QueryError> {
-        Ok(EmbeddedLog::open_with(Arc::clone(&self.files), &self.path("log"), Default::default())?)
+    pub fn log_for_writing(&self) -> Result<Box<dyn EventLog>, QueryError> {
+        Ok(self.logs.open_for_writing("log")?)
     }
 
     /// Reads the control log.
@@ -208,12 +224,7 @@ impl DataFolder {
     /// # Errors
     /// When it cannot be read, or holds what it cannot hold.
     pub fn control(&self) -> Result<Control, QueryError> {
-        Control::read(&self.control_log()?)
-    }
-
-    /// The control log, to be read.
-    fn control_log(&self) -> Result<EmbeddedLog, QueryError> {
-        Ok(EmbeddedLog::open_reader_with(Arc::clone(&self.files), &self.path("control"))?)
+        Control::read(self.log_named("control")?.as_ref())
     }
 
     /// Makes `files` (by their paths as `policy/route.toml`) the bundle that figures stand on: those of them that no bundle
@@ -235,8 +246,8 @@ impl DataFolder {
             let what = format!("a bundle of {} files; the most is {BUNDLE_FILES_MAX}", bundle.files().len());
             return Err(QueryError::Refused(what));
         }
-        let log = EmbeddedLog::open_with(Arc::clone(&self.files), &self.path("control"), Default::default())?;
-        let control = Control::read(&log)?;
+        let log = self.logs.open_for_writing("control")?;
+        let control = Control::read(log.as_ref())?;
         if control.activations.last().is_some_and(|last| last.digest == bundle.digest()) {
             return Ok((bundle, false));
         }
@@ -260,7 +271,7 @@ impl DataFolder {
             digest: bundle.digest().to_vec(),
             files: listed,
         }));
-        append(&log, &records, now)?;
+        append(log.as_ref(), &records, now)?;
         Ok((bundle, true))
     }
 
@@ -290,7 +301,7 @@ impl DataFolder {
 }
 
 /// Appends records in as many batches as their bytes need.
-fn append(log: &EmbeddedLog, bodies: &[Body], now: Millis) -> Result<(), QueryError> {
+fn append(log: &dyn EventLog, bodies: &[Body], now: Millis) -> Result<(), QueryError> {
     let encode = |body: &Body| {
         v1::ControlRecord { recorded_at: Some(now.to_timestamp()), body: Some(body.clone()) }.encode_to_vec()
     };

@@ -23,7 +23,7 @@ mod verify;
 pub use answer::{Answer, Column, ColumnKind, Stand, Table, Value, show_money};
 pub use bundle_files::{BUNDLE_FILE_BYTES_MAX, bundle_folder};
 pub use claims::{CLAIM_DIMENSIONS, ClaimsAnswer, ClaimsAsked, ClaimsQuestion};
-pub use data::{Activation, Control, DataFolder};
+pub use data::{Activation, Control, DataFolder, PARTITIONS};
 pub use desk::Desk;
 pub use difference::{Cause, Difference};
 pub use dimension::dimensions;

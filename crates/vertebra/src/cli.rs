@@ -17,8 +17,9 @@ Exit codes:
   5  stored bytes are damaged
 
 Environment:
-  VERTEBRA_DATA  the data folder, as --data
-  VERTEBRA_LOG   what is logged to stderr: error, warn (the default), info, debug";
+  VERTEBRA_DATA   the data folder, as --data
+  VERTEBRA_LOG    where the logs stand, as --log
+  VERTEBRA_TRACE  what is told on stderr: error, warn (the default), info, debug";
 
 const EXAMPLES: &str = "\
 Begin here, with a city that was invented:
@@ -45,12 +46,15 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Where the data stands, and what replaces the reference and the policy.
+/// Where the data and the logs stand, and what replaces the reference and the policy.
 #[derive(Debug, Args)]
 pub(crate) struct Place {
     /// The data folder: log, keys, bundles and everything computed from them
     #[arg(long, global = true, env = "VERTEBRA_DATA", default_value = "data", value_name = "DIR", help_heading = PLACE)]
     pub(crate) data: PathBuf,
+    /// Where the event log and the control log stand: a folder [default: what the data folder says, or the data folder]
+    #[arg(long, global = true, env = "VERTEBRA_LOG", value_name = "PLACE", help_heading = PLACE)]
+    pub(crate) log: Option<String>,
     /// Reference data from this folder [default: the data folder's, ./reference, or the built-in]
     #[arg(long, global = true, value_name = "DIR", help_heading = PLACE)]
     pub(crate) reference: Option<PathBuf>,

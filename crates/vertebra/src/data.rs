@@ -10,17 +10,18 @@ use std::{
 use anyhow::Context;
 use contract::{Day, DeploymentKey, Millis};
 use event_log::{
-    EmbeddedLog, EventLog,
+    EventLog,
     files::{Files, RealFiles},
 };
 use intake::{Intake, keys};
 use policy::Bundle;
 use query::{Control, DataFolder, Desk};
 
-use crate::{cli::Place, failure::Failure};
-
-/// Into how many partitions a log is cut unless somebody says otherwise.
-pub(crate) const PARTITIONS: u16 = 64;
+use crate::{
+    cli::Place,
+    failure::Failure,
+    place::{self, LogPlace},
+};
 
 /// The wall clock.
 pub(crate) fn now() -> Millis {
@@ -31,7 +32,12 @@ pub(crate) fn now() -> Millis {
 /// A folder that was made before.
 pub(crate) fn open(place: &Place) -> anyhow::Result<DataFolder> {
     refuse_unfinished(place)?;
-    Ok(DataFolder::open(&place.data, RealFiles::shared())?)
+    Ok(DataFolder::open(&place.data, RealFiles::shared(), LogPlace::of(place)?.logs()?)?)
+}
+
+/// Whether a data folder was made.
+pub(crate) fn is_made(place: &Place) -> anyhow::Result<bool> {
+    Ok(DataFolder::is_made(&place.data, RealFiles::shared(), LogPlace::of(place)?.logs()?)?)
 }
 
 /// A folder that was made before, for a command that takes the rules from there and no others.
@@ -54,7 +60,7 @@ impl Unfinished {
     pub(crate) fn begin(place: &Place) -> anyhow::Result<Unfinished> {
         refuse_unfinished(place)?;
         let path = place.data.join(Self::NAME);
-        if !DataFolder::is_made(&place.data, RealFiles::shared())? {
+        if !is_made(place)? {
             let cannot = || format!("cannot write to {}", place.data.display());
             fs::create_dir_all(&place.data).with_context(cannot)?;
             File::create(&path).and_then(|file| file.sync_all()).with_context(cannot)?;
@@ -80,15 +86,18 @@ fn refuse_unfinished(place: &Place) -> Result<(), Failure> {
     )))
 }
 
-/// Makes the folder: its key with this secret, or a random one, its logs, and its first bundle.
+/// Makes the folder: its key with this secret, or a random one, its logs, of which the event log is cut into `partitions` or
+/// as many as are usual, and its first bundle.
 pub(crate) fn create(
     place: &Place,
-    partitions: u16,
+    partitions: Option<u16>,
     secret: Option<&[u8; 32]>,
 ) -> anyhow::Result<(DataFolder, DeploymentKey)> {
     // A broken bundle is found before anything is made.
     let found = place.sources().find(None)?;
     found.parse()?;
+    let logs = LogPlace::of(place)?.logs()?;
+    place::remember(place)?;
     let key_path = Intake::deployment_key_path(&place.data);
     let key = match secret {
         Some(secret) => match keys::read_deployment_key(&key_path)? {
@@ -97,7 +106,7 @@ pub(crate) fn create(
         },
         None => keys::open_deployment_key(&key_path)?,
     };
-    let folder = DataFolder::create(&place.data, RealFiles::shared(), partitions, key.id(), now())?;
+    let folder = DataFolder::create(&place.data, RealFiles::shared(), logs, partitions, key.id(), now())?;
     folder.activate_bundle(&found.files, now())?;
     Ok((folder, key))
 }
@@ -105,7 +114,7 @@ pub(crate) fn create(
 /// The front door; a folder is made where there is none. `into_simulated`: also that of a simulated city.
 pub(crate) fn open_intake(place: &Place, into_simulated: bool) -> anyhow::Result<Intake> {
     refuse_unfinished(place)?;
-    let folder = if DataFolder::is_made(&place.data, RealFiles::shared())? {
+    let folder = if is_made(place)? {
         let folder = open(place)?;
         if place.sources().are_named() && folder.control()?.active().is_some() {
             let what = "taking in changes no rules: leave out --reference and --policy; \
@@ -124,9 +133,9 @@ pub(crate) fn open_intake(place: &Place, into_simulated: bool) -> anyhow::Result
         activate_named(place, &folder)?;
         folder
     } else {
-        create(place, PARTITIONS, None)?.0
+        create(place, None, None)?.0
     };
-    let log: Arc<dyn EventLog> = Arc::new(folder.log_for_writing()?);
+    let log: Arc<dyn EventLog> = Arc::from(folder.log_for_writing()?);
     Ok(Intake::open(&place.data, log)?)
 }
 
@@ -148,12 +157,12 @@ pub(crate) fn active_bundle(control: &Control) -> anyhow::Result<Option<Bundle>>
 }
 
 /// The log, to be read beside whoever writes it.
-pub(crate) fn open_log(place: &Place) -> anyhow::Result<EmbeddedLog> {
+pub(crate) fn open_log(place: &Place) -> anyhow::Result<Box<dyn EventLog>> {
     Ok(open_under_its_rules(place)?.log()?)
 }
 
 /// Opens a desk on `log`, the folder's own.
-pub(crate) fn open_desk<'a>(folder: &DataFolder, log: &'a EmbeddedLog) -> anyhow::Result<Desk<'a>> {
+pub(crate) fn open_desk<'a>(folder: &DataFolder, log: &'a dyn EventLog) -> anyhow::Result<Desk<'a>> {
     Ok(Desk::open(folder, log, now())?)
 }
 

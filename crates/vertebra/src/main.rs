@@ -9,6 +9,7 @@ mod commands;
 mod data;
 mod failure;
 mod output;
+mod place;
 mod progress;
 
 use std::{io::Write, process::ExitCode};
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
             return if said.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
         }
     };
-    let filter = EnvFilter::try_from_env("VERTEBRA_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_env("VERTEBRA_TRACE").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
     match commands::run(cli) {
         Ok(exit) => exit.into(),

@@ -266,5 +266,5 @@ pub(super) fn read<T>(
     let mut reader = log.reader(position.partition, position.offset)?;
     let batch = reader.next_batch(1)?;
     let record = batch.and_then(|batch| batch.into_iter().next());
-    Ok(record.and_then(|record| of(record.bytes)))
+    Ok(record.filter(|record| record.flaw.is_none()).and_then(|record| of(record.bytes)))
 }

@@ -24,7 +24,7 @@ fn base() -> Base {
     for number in (0..PEOPLE).filter(|number| number % 3 == 0) {
         writer.push(subject(number), kind(number), 0, &[]).unwrap();
     }
-    writer.finish(1, 0, &KnownTimes::default(), &[]).unwrap();
+    writer.finish(Checkpoint::at(1), 0, &KnownTimes::default(), &[]).unwrap();
     Base::open(files.as_ref(), path).unwrap()
 }
 

@@ -9,7 +9,8 @@ use std::{
 
 use contract::EventView;
 use event_log::{
-    Append, AppendError, EmbeddedLog, EventLog, LogId, PartitionReader, ReadError, Ticket, files::RealFiles,
+    Append, AppendError, Checkpoint, EmbeddedLog, EventLog, Followed, Follower, LogId, PartitionReader,
+    ReadError, Ticket, files::RealFiles,
 };
 use projector::{Opened, Options, Projector, Reader, StoreError};
 use tempfile::TempDir;
@@ -57,7 +58,7 @@ fn tell_about_the_first(log: &EmbeddedLog, copies: usize) {
 }
 
 /// Follows the log until `wait` has seen what it waits for, one thing after the other.
-fn follow(projector: &mut Projector<'_>, wait: &[(&str, &(dyn Fn() -> bool + Sync))]) {
+pub(crate) fn follow(projector: &mut Projector<'_>, wait: &[(&str, &(dyn Fn() -> bool + Sync))]) {
     let shutdown = AtomicBool::new(false);
     let missing = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
@@ -260,7 +261,6 @@ impl EventLog for Broken<'_> {
     }
 
     fn ends(&self) -> Result<Vec<u64>, ReadError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
         self.log.ends()
     }
 
@@ -271,8 +271,34 @@ impl EventLog for Broken<'_> {
         self.log.reader(partition, from)
     }
 
-    fn wait(&self, seen: &[u64], timeout: Duration) -> Result<Vec<u64>, ReadError> {
-        self.log.wait(seen, timeout)
+    fn follow(&self, from: &[(u16, Checkpoint)]) -> Result<Box<dyn Follower + '_>, ReadError> {
+        Ok(Box::new(BrokenFollower { log: self, inner: self.log.follow(from)?, told: false }))
+    }
+}
+
+/// Tells once that the first partition cannot be read, and then nothing of it.
+struct BrokenFollower<'a> {
+    log: &'a Broken<'a>,
+    inner: Box<dyn Follower + 'a>,
+    told: bool,
+}
+
+impl Follower for BrokenFollower<'_> {
+    fn next(&mut self, max_bytes: usize, patience: Duration) -> Result<Option<Followed<'_>>, ReadError> {
+        self.log.asked.fetch_add(1, Ordering::Relaxed);
+        let mended = self.log.mended.load(Ordering::Relaxed);
+        match self.inner.next(max_bytes, patience)? {
+            Some((0, Ok(batch))) if !mended && batch.first_offset() >= self.log.from => {
+                let told = std::mem::replace(&mut self.told, true);
+                Ok((!told).then(|| (0, Err((self.log.says)()))))
+            }
+            followed => Ok(followed),
+        }
+    }
+
+    fn resume(&mut self, partition: u16, from: Checkpoint) {
+        self.told = false;
+        self.inner.resume(partition, from);
     }
 }
 
@@ -306,8 +332,10 @@ fn a_partition_whose_storage_does_not_answer_is_asked_again_and_readers_know_of_
     open(&root, &log).unwrap().0.catch_up(&|_| {}).unwrap();
     let stood = log.ends().unwrap()[0];
     let mut broken = Broken::new(&log, stood);
-    broken.says =
-        || ReadError::Unavailable { path: "the file".into(), source: std::io::Error::other("no answer") };
+    broken.says = || ReadError::Unavailable {
+        place: "the file".to_owned().into(),
+        source: std::io::Error::other("no answer"),
+    };
     tell_about_the_first(&log, 3);
 
     // Who only catches up says so, and what else there is gets in.

@@ -1,6 +1,7 @@
 //! Whatever way the figures were come by, they are the same, to the byte.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod another;
 mod damage;
 
 use std::{

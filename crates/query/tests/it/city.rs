@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 
 use contract::{Day, DeploymentKey, Millis};
-use event_log::{EmbeddedLog, EventLog, files::RealFiles};
+use event_log::{EventLog, files::RealFiles};
 use projector::{Options, Projector};
 use query::{DataFolder, Desk};
 use simulator::{City, Config, Places, simulate};
@@ -15,7 +15,7 @@ pub(crate) const SECOND_BUNDLE: &str = "2026-06-30";
 
 pub(crate) struct Projected {
     pub(crate) folder: DataFolder,
-    pub(crate) log: EmbeddedLog,
+    pub(crate) log: Box<dyn EventLog>,
     _dir: TempDir,
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn city() -> &'static Projected {
 
 impl Projected {
     pub(crate) fn desk(&self) -> Desk<'_> {
-        Desk::open(&self.folder, &self.log, end_of("2027-12-31")).unwrap()
+        Desk::open(&self.folder, self.log.as_ref(), end_of("2027-12-31")).unwrap()
     }
 }
 
@@ -59,19 +59,21 @@ pub(crate) fn other_bundle() -> BTreeMap<String, Vec<u8>> {
 fn projected(people: u64) -> Projected {
     let dir = TempDir::new().unwrap();
     let root = dir.path().join("data");
-    let folder = DataFolder::create(&root, RealFiles::shared(), PARTITIONS, "key", Millis(0)).unwrap();
+    let logs = DataFolder::own_logs(&root, &RealFiles::shared());
+    let folder =
+        DataFolder::create(&root, RealFiles::shared(), logs, Some(PARTITIONS), "key", Millis(0)).unwrap();
     folder.activate_bundle(&bundle_files(), Millis(0)).unwrap();
     folder.activate_bundle(&other_bundle(), end_of(SECOND_BUNDLE)).unwrap();
     let bundle = folder.active_bundle().unwrap();
     let log = folder.log_for_writing().unwrap();
     let places = Places::of(&bundle.reference, Day::new_year(2026)).unwrap();
     let city = City::new(Config::adversarial(11, people), places);
-    simulate(&city, &DeploymentKey::new(&[7; 32]), &log, 2, &mut |_, _| {}, &mut |_| {}).unwrap();
+    simulate(&city, &DeploymentKey::new(&[7; 32]), log.as_ref(), 2, &mut |_, _| {}, &mut |_| {}).unwrap();
     drop(log);
     let log = folder.log().unwrap();
     let options = Options { workers: 2, ..Options::default() };
     let (mut projector, _) =
-        Projector::open(&folder.projector(), RealFiles::shared(), &log, &bundle, options).unwrap();
+        Projector::open(&folder.projector(), RealFiles::shared(), log.as_ref(), &bundle, options).unwrap();
     projector.catch_up(&|_| {}).unwrap();
     assert!(log.ends().unwrap().iter().sum::<u64>() > 1_000, "the city has events to ask about");
     drop(projector);

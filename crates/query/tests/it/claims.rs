@@ -1,5 +1,5 @@
 use contract::{EventId, Millis, Subject, v1};
-use event_log::{Append, EventLog, files::RealFiles, partition_of};
+use event_log::{Append, files::RealFiles, partition_of};
 use projector::{Options, Projector};
 use query::{ClaimsQuestion, DataFolder, Desk, Filter, QueryError, Question, Standpoint, Table, Value};
 use tempfile::TempDir;
@@ -104,7 +104,9 @@ fn taken_back(id: u8, target: &v1::Event, record_key: &str) -> v1::Event {
 #[test]
 fn a_claim_whose_person_was_corrected_is_not_withdrawn() {
     let dir = TempDir::new().unwrap();
-    let folder = DataFolder::create(dir.path(), RealFiles::shared(), 2, "key", Millis(0)).unwrap();
+    let logs = DataFolder::own_logs(dir.path(), &RealFiles::shared());
+    let folder =
+        DataFolder::create(dir.path(), RealFiles::shared(), logs, Some(2), "key", Millis(0)).unwrap();
     let (bundle, _) = folder.activate_bundle(&bundle_files(), Millis(0)).unwrap();
     let (moved, withdrawn) = (claim(1, 1, "A"), claim(2, 1, "B"));
     // As intake says it, and as an emitter does.
@@ -127,10 +129,10 @@ fn a_claim_whose_person_was_corrected_is_not_withdrawn() {
     let log = folder.log().unwrap();
     let options = Options { workers: 1, ..Options::default() };
     let (mut projector, _) =
-        Projector::open(&folder.projector(), RealFiles::shared(), &log, &bundle, options).unwrap();
+        Projector::open(&folder.projector(), RealFiles::shared(), &*log, &bundle, options).unwrap();
     projector.catch_up(&|_| {}).unwrap();
     drop(projector);
-    let desk = Desk::open(&folder, &log, end_of("2026-12-31")).unwrap();
+    let desk = Desk::open(&folder, &*log, end_of("2026-12-31")).unwrap();
     let table = desk.claims(&question(&[])).unwrap().table;
     assert_eq!((sum(&table, "live"), sum(&table, "withdrawn"), sum(&table, "visits")), (1, 1, 1));
 }

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use contract::Millis;
 use event_log::{EventLog, files::RealFiles};
 use query::{DataFolder, QueryError};
@@ -7,9 +9,14 @@ use crate::city::{bundle_files, end_of, other_bundle};
 
 fn folder() -> (TempDir, DataFolder) {
     let dir = TempDir::new().unwrap();
-    let folder =
-        DataFolder::create(&dir.path().join("data"), RealFiles::shared(), 4, "a key", Millis(1)).unwrap();
+    let folder = create(&dir.path().join("data"), Some(4), "a key").unwrap();
     (dir, folder)
+}
+
+fn create(root: &Path, partitions: Option<u16>, key: &str) -> Result<DataFolder, QueryError> {
+    let files = RealFiles::shared();
+    let logs = DataFolder::own_logs(root, &files);
+    DataFolder::create(root, files, logs, partitions, key, Millis(1))
 }
 
 #[test]
@@ -18,10 +25,14 @@ fn a_folder_is_made_once_and_says_what_it_is() {
     let control = folder.control().unwrap();
     assert_eq!((control.key_id.as_str(), control.partitions), ("a key", 4));
     assert_eq!(folder.log().unwrap().partitions(), 4);
-    let again = DataFolder::create(folder.root(), RealFiles::shared(), 8, "another", Millis(2));
+    let again = create(folder.root(), Some(8), "another");
     assert!(matches!(again, Err(QueryError::Refused(why)) if why.contains("holds a deployment already")));
     let nothing = TempDir::new().unwrap();
-    let none = DataFolder::open(nothing.path(), RealFiles::shared());
+    let none = DataFolder::open(
+        nothing.path(),
+        RealFiles::shared(),
+        DataFolder::own_logs(nothing.path(), &RealFiles::shared()),
+    );
     assert!(matches!(none, Err(QueryError::Refused(why)) if why.contains("vertebra simulate")));
     assert!(
         matches!(folder.active_bundle(), Err(QueryError::Refused(why)) if why.contains("vertebra project"))
@@ -101,8 +112,18 @@ fn a_table_of_more_than_a_record_holds_is_kept_in_parts() {
 fn a_folder_that_was_made_in_part_is_finished_with_as_many_partitions() {
     let dir = TempDir::new().unwrap();
     drop(event_log::EmbeddedLog::create(&dir.path().join("log"), 4).unwrap());
-    let make =
-        |partitions| DataFolder::create(dir.path(), RealFiles::shared(), partitions, "a key", Millis(1));
-    assert!(matches!(make(8), Err(QueryError::Refused(why)) if why.contains("was begun with 4 partitions")));
-    assert_eq!(make(4).unwrap().control().unwrap().partitions, 4);
+    let make = |partitions| create(dir.path(), partitions, "a key");
+    let refused = make(Some(8));
+    assert!(matches!(refused, Err(QueryError::Refused(why)) if why.contains("was begun with 4 partitions")));
+    assert_eq!(make(None).unwrap().control().unwrap().partitions, 4, "as many as it has");
+}
+
+#[test]
+fn an_event_log_without_its_control_log_is_not_taken_for_an_empty_one() {
+    let dir = TempDir::new().unwrap();
+    let log = event_log::EmbeddedLog::create(&dir.path().join("log"), 4).unwrap();
+    log.append(&[event_log::Append { partition: 1, key: &[], bytes: b"an event" }]).unwrap();
+    drop(log);
+    let refused = create(dir.path(), Some(4), "a key");
+    assert!(matches!(refused, Err(QueryError::Refused(why)) if why.contains("holds events")));
 }

@@ -101,7 +101,7 @@ fn another_moment_of_knowing_on_a_receipt_is_found() {
     let nowhen = verified(&|receipt| (receipt.known_at, receipt.provisional) = (None, true));
     assert!(nowhen.contains("names no moment of knowing"), "{nowhen}");
     // What was asked before its moment was over stands where the log ended then.
-    let early = Desk::open(&city().folder, &city().log, end_of("2026-01-01")).unwrap();
+    let early = Desk::open(&city().folder, &*city().log, end_of("2026-01-01")).unwrap();
     let early = early.figures(&question(), &Standpoint::at(end_of("2026-06-15"))).unwrap().receipt;
     assert!(early.provisional);
     assert_eq!(desk.verify(&early, None).unwrap(), Verified::Same);
@@ -146,17 +146,19 @@ fn another_machine_with_a_copy_of_log_and_control_gives_the_same_bytes() {
             std::fs::copy(file.path(), dir.path().join(folder).join(file.file_name())).unwrap();
         }
     }
-    let folder = query::DataFolder::open(dir.path(), RealFiles::shared()).unwrap();
+    let logs = query::DataFolder::own_logs(dir.path(), &RealFiles::shared());
+    let folder = query::DataFolder::open(dir.path(), RealFiles::shared(), logs).unwrap();
     let log = folder.log().unwrap();
     assert!(
-        matches!(Desk::open(&folder, &log, Millis(0)), Err(QueryError::Store(_))),
+        matches!(Desk::open(&folder, &*log, Millis(0)), Err(QueryError::Store(_))),
         "nothing was projected there"
     );
     let bundle = folder.active_bundle().unwrap();
     let (mut projector, _) =
-        Projector::open(&folder.projector(), RealFiles::shared(), &log, &bundle, Options::default()).unwrap();
+        Projector::open(&folder.projector(), RealFiles::shared(), &*log, &bundle, Options::default())
+            .unwrap();
     projector.catch_up(&|_| {}).unwrap();
-    let desk = Desk::open(&folder, &log, Millis(0)).unwrap();
+    let desk = Desk::open(&folder, &*log, Millis(0)).unwrap();
     assert_eq!(desk.verify(&answer.receipt, Some(&answer.table)).unwrap(), Verified::Same);
 }
 

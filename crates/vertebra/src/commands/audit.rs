@@ -5,7 +5,6 @@ use std::io::Write;
 use ::audit::{ReplayReport, replay};
 use clap::{Args, Subcommand};
 use contract::Millis;
-use event_log::EventLog;
 use projector::hex;
 use query::Desk;
 
@@ -70,24 +69,24 @@ impl Replay {
     fn run(self, place: &Place) -> anyhow::Result<Exit> {
         let folder = data::open_under_its_rules(place)?;
         let log = folder.log()?;
-        let desk = data::open_desk(&folder, &log)?;
+        let desk = data::open_desk(&folder, &*log)?;
         let (positions, time) = match self.until {
             None => {
                 let positions = desk.reader().manifest().positions();
-                if let Some(what) = lost_end(&positions, &log.ends()?) {
+                if let Some(what) = lost_ends(&positions, &log.ends()?).next() {
                     return Err(Failure::CheckFailed(what).into());
                 }
                 (None, None)
             }
             Some(Until::Positions(Positions(positions))) => (Some(positions), None),
             Some(Until::Moment(time)) => {
-                (Some(desk.reader().known_at(&log, time, data::now())?.positions), Some(time))
+                (Some(desk.reader().known_at(&*log, time, data::now())?.positions), Some(time))
             }
         };
         let digest = bundle_digest(&desk, time)?;
         let bundle = desk.bundle(&digest)?;
         let watched = Watched::new("replaying", "records");
-        let report = replay(&log, &bundle, positions.as_deref(), Some(desk.reader()), &|progress| {
+        let report = replay(&*log, &bundle, positions.as_deref(), Some(desk.reader()), &|progress| {
             watched.at(progress.done, progress.total);
         })?;
         drop(watched);
@@ -104,13 +103,14 @@ impl Replay {
     }
 }
 
-/// What to say where the log does not go as far as the figures; `None`: it does.
-pub(crate) fn lost_end(positions: &[u64], ends: &[u64]) -> Option<String> {
-    let partition = positions.iter().zip(ends).position(|(at, end)| at > end)?;
-    Some(format!(
-        "the figures stand at offset {} of partition {partition}, the log ends at {}: the log lost its end or is an older copy; bring it back",
-        positions[partition], ends[partition]
-    ))
+/// What to say of each partition in which the log does not go as far as the figures.
+pub(crate) fn lost_ends(positions: &[u64], ends: &[u64]) -> impl Iterator<Item = String> {
+    let partitions = positions.iter().zip(ends).enumerate();
+    partitions.filter(|(_, (at, end))| at > end).map(|(partition, (at, end))| {
+        format!(
+            "the figures stand at offset {at} of partition {partition}, the log ends at {end}: the log lost its end or is an older copy; bring it back"
+        )
+    })
 }
 
 /// The bundle that was active at a moment, or the one that the figures stand on.

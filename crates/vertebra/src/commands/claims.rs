@@ -54,7 +54,7 @@ impl Claims {
     pub(crate) fn run(self, place: &Place) -> anyhow::Result<Exit> {
         let folder = data::open(place)?;
         let log = folder.log()?;
-        let mut desk = data::open_desk(&folder, &log)?;
+        let mut desk = data::open_desk(&folder, &*log)?;
         let to = self.to.unwrap_or_else(|| data::usual_day(&desk));
         let from = self.from.unwrap_or_else(|| Day::new_year(to.year()));
         let known = self.known_at.map_or(Known::Snapshot, Known::At);

@@ -1,11 +1,10 @@
 //! `vertebra doctor`: what there is, how large, how far behind, and whether the books balance.
 
-use std::{io::Write, sync::Arc};
+use std::{io::Write, path::Path, sync::Arc};
 
 use ::audit::{Census, Weights, census, weigh};
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use event_log::EventLog;
 use intake::{Intake, keys};
 use projector::{Manifest, Reader, StoreError, hex};
 use query::DataFolder;
@@ -13,10 +12,11 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     cli::Place,
-    commands::audit::lost_end,
+    commands::audit::lost_ends,
     data,
     failure::Exit,
     output::{self, Sheet, Value, thousands},
+    place::LogPlace,
 };
 
 /// `vertebra doctor`.
@@ -53,28 +53,34 @@ impl Doctor {
     pub(crate) fn run(self, place: &Place) -> anyhow::Result<Exit> {
         let folder = data::open_under_its_rules(place)?;
         let mut complaints = Vec::new();
-        let manifest = manifest(&folder, &mut complaints)?;
+        let reader = reader(&folder, &mut complaints)?;
         match self.which {
-            None => self.report(&folder, manifest.as_ref(), complaints),
-            Some(Which::Census) => self.census(&folder, manifest.as_ref()),
+            None => {
+                let logs = LogPlace::of(place)?;
+                self.report(&folder, logs.folder(), reader.as_ref().map(Reader::manifest), complaints)
+            }
+            Some(Which::Census) => self.census(&folder, reader.as_ref()),
         }
     }
 
     fn report(
         &self,
         folder: &DataFolder,
+        logs: Option<&Path>,
         manifest: Option<&Manifest>,
         mut complaints: Vec<Complaint>,
     ) -> anyhow::Result<Exit> {
         let log = folder.log()?;
         let ends = log.ends()?;
         let records: u64 = ends.iter().sum();
-        let weights = weigh(folder.root(), records, manifest).context("cannot look into the data folder")?;
+        let weights =
+            weigh(folder.root(), logs, records, manifest).context("cannot look into the data folder")?;
         let key = key(folder, &mut complaints)?;
         let bundle = bundle(folder, &mut complaints)?;
         if let Some(manifest) = manifest {
             look_at(manifest, &ends, &mut complaints);
         }
+        complaints.extend(deleted_heads(&log.begins()?));
         let mut out = output::stdout();
         if self.json {
             let said =
@@ -99,8 +105,8 @@ impl Doctor {
         Ok(if serious { Exit::CheckFailed } else { Exit::Ok })
     }
 
-    fn census(&self, folder: &DataFolder, manifest: Option<&Manifest>) -> anyhow::Result<Exit> {
-        let counted = census(&folder.log()?, manifest)?;
+    fn census(&self, folder: &DataFolder, stored: Option<&Reader>) -> anyhow::Result<Exit> {
+        let counted = census(&*folder.log()?, stored)?;
         let mut out = output::stdout();
         if self.json {
             writeln!(out, "{}", serde_json::to_string(&counted)?)?;
@@ -112,10 +118,10 @@ impl Doctor {
     }
 }
 
-/// What the last snapshot says of itself, if there is one.
-fn manifest(folder: &DataFolder, complaints: &mut Vec<Complaint>) -> anyhow::Result<Option<Manifest>> {
+/// The last snapshot, if there is one.
+fn reader(folder: &DataFolder, complaints: &mut Vec<Complaint>) -> anyhow::Result<Option<Reader>> {
     match Reader::open(&folder.projector(), Arc::clone(folder.files())) {
-        Ok(reader) => Ok(Some(reader.manifest().clone())),
+        Ok(reader) => Ok(Some(reader)),
         Err(StoreError::Refused(what)) => {
             complaints.push(Complaint { serious: false, what });
             Ok(None)
@@ -166,9 +172,8 @@ fn bundle(folder: &DataFolder, complaints: &mut Vec<Complaint>) -> anyhow::Resul
 }
 
 fn look_at(manifest: &Manifest, ends: &[u64], complaints: &mut Vec<Complaint>) {
-    if let Some(what) = lost_end(&manifest.positions(), ends) {
-        complaints.push(Complaint { serious: true, what });
-    }
+    let positions = manifest.positions();
+    complaints.extend(lost_ends(&positions, ends).map(|what| Complaint { serious: true, what }));
     let behind: u64 = ends.iter().zip(manifest.positions()).map(|(end, at)| end.saturating_sub(at)).sum();
     if behind > 0 {
         let what =
@@ -189,6 +194,19 @@ fn look_at(manifest: &Manifest, ends: &[u64], complaints: &mut Vec<Complaint>) {
                 .push(Complaint { serious: true, what: format!("partition {number} stands still: {why}") });
         }
     }
+}
+
+/// Somebody deleted from the log what it holds for ever: figures that stand past it are whole, nothing else is.
+fn deleted_heads(begins: &[u64]) -> impl Iterator<Item = Complaint> {
+    let deleted = begins.iter().enumerate().filter(|(_, begin)| **begin > 0);
+    deleted.map(|(partition, begin)| {
+        let last = begin - 1;
+        let what = format!(
+            "partition {partition} of the log begins at offset {begin}: what stood at 0 to {last} was deleted and can not be \
+             read again; `vertebra doctor census` names what histories still hold of it; don't remove them, bring the log back"
+        );
+        Complaint { serious: true, what }
+    })
 }
 
 fn print(weights: &Weights, complaints: &[Complaint], out: &mut dyn Write) -> anyhow::Result<()> {

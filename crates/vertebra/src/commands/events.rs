@@ -5,7 +5,7 @@ use std::{io::Write, ops::Range};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use contract::{EventId, EventView, Kind, Subject};
-use event_log::EventLog;
+use event_log::{EventLog, Record};
 use serde_json::json;
 
 use crate::{
@@ -102,7 +102,7 @@ impl Cat {
         let ends = log.ends()?;
         let mut out = output::stdout();
         for partition in partitions {
-            self.cat(&log, partition, ends[usize::from(partition)], &mut out)?;
+            self.cat(&*log, partition, ends[usize::from(partition)], &mut out)?;
         }
         out.flush()?;
         Ok(Exit::Ok)
@@ -119,10 +119,10 @@ impl Cat {
         while reader.position() < before {
             let Some(batch) = reader.next_batch(READ_BYTES)? else { break };
             for record in batch.iter().take_while(|record| record.offset < before) {
-                if !self.wants(record.bytes) {
+                if !self.wants(&record) {
                     continue;
                 }
-                let (offset, line) = (record.offset, shown(partition, record.offset, record.bytes)?);
+                let (offset, line) = (record.offset, shown(partition, &record)?);
                 writeln!(out, "{line}").with_context(|| format!("cannot print offset {offset}"))?;
                 left -= 1;
                 if left == 0 {
@@ -134,21 +134,26 @@ impl Cat {
     }
 
     /// What cannot be read is of no kind, and is shown only where everything is.
-    fn wants(&self, bytes: &[u8]) -> bool {
+    fn wants(&self, record: &Record<'_>) -> bool {
         if self.kind.is_none() && self.subject.is_none() {
             return true;
         }
-        let Ok(event) = EventView::parse(bytes) else { return false };
-        self.kind.is_none_or(|kind| event.kind == kind)
+        let Ok(event) = EventView::parse(record.bytes) else { return false };
+        record.flaw.is_none()
+            && self.kind.is_none_or(|kind| event.kind == kind)
             && self.subject.is_none_or(|subject| event.subject == subject)
     }
 }
 
-fn shown(partition: u16, offset: u64, bytes: &[u8]) -> anyhow::Result<String> {
+fn shown(partition: u16, record: &Record<'_>) -> anyhow::Result<String> {
+    let offset = record.offset;
     let unreadable = |reason: String| {
         json!({ "partition": partition, "offset": offset, "unreadable": reason }).to_string()
     };
-    let event = match contract::decode(bytes) {
+    if let Some(flaw) = record.flaw {
+        return Ok(unreadable(flaw.to_string()));
+    }
+    let event = match contract::decode(record.bytes) {
         Ok(event) => event,
         Err(error) => return Ok(unreadable(error.to_string())),
     };

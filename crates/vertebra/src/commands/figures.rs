@@ -140,7 +140,7 @@ impl Figures {
     ) -> anyhow::Result<Exit> {
         let folder = data::open(place)?;
         let log = folder.log()?;
-        let mut desk = data::open_desk(&folder, &log)?;
+        let mut desk = data::open_desk(&folder, &*log)?;
         let on = self.when.on.unwrap_or_else(|| data::usual_day(&desk));
         let question = self.question(projection, usual, alternatives, on)?;
         let known = self.when.known_at.map_or(Known::Snapshot, Known::At);

@@ -55,7 +55,7 @@ impl Person {
     pub(crate) fn run(self, place: &Place) -> anyhow::Result<Exit> {
         let folder = data::open(place)?;
         let log = folder.log()?;
-        let mut desk = data::open_desk(&folder, &log)?;
+        let mut desk = data::open_desk(&folder, &*log)?;
         let key = keys::read_deployment_key(&Intake::deployment_key_path(folder.root()))?;
         let subjects = subjects_of(&self.id()?, &self.country, key.as_ref())?;
         let on = self.when.on.unwrap_or_else(|| data::usual_day(&desk));

@@ -9,9 +9,8 @@ use std::{
 use ::policy::{Bundle, Confidence};
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use event_log::files::RealFiles;
 use projector::hex;
-use query::{Activation, DataFolder};
+use query::Activation;
 use serde_json::json;
 
 use crate::{
@@ -87,7 +86,7 @@ impl Check {
     fn find(&self, place: &Place) -> anyhow::Result<Found> {
         let sources = place.sources();
         let Some(wanted) = &self.bundle else {
-            let is_made = DataFolder::is_made(&place.data, RealFiles::shared())?;
+            let is_made = data::is_made(place)?;
             let active = if is_made { data::active_bundle(&data::open(place)?.control()?)? } else { None };
             return sources.find(active.as_ref());
         };

@@ -65,7 +65,7 @@ impl Project {
         }
         let begun = Instant::now();
         let files = Arc::clone(folder.files());
-        let (mut projector, opened) = Projector::open(&folder.projector(), files, &log, &bundle, options)?;
+        let (mut projector, opened) = Projector::open(&folder.projector(), files, &*log, &bundle, options)?;
         if let Opened::Discarded { why } = &opened {
             tracing::warn!(%why, "the derived files are thrown away and built again");
         }

@@ -56,7 +56,7 @@ impl Rows {
         let Some(list) = self.list else { return show_lists(self.form) };
         let folder = data::open(place)?;
         let log = folder.log()?;
-        let mut desk = data::open_desk(&folder, &log)?;
+        let mut desk = data::open_desk(&folder, &*log)?;
         let on = self.when.on.unwrap_or_else(|| data::usual_day(&desk));
         let known = match (self.when.known_at, self.positions) {
             (Some(time), _) => Known::At(time),

@@ -40,9 +40,9 @@ pub(crate) struct Simulate {
     /// December before
     #[arg(long, value_name = "YEAR", default_value_t = 2026, value_parser = clap::value_parser!(i32).range(Config::YEARS))]
     year: i32,
-    /// Into how many partitions the log is cut, for ever
-    #[arg(long, value_name = "COUNT", default_value_t = data::PARTITIONS, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    partitions: u16,
+    /// Into how many partitions the log is cut, for ever [default: 64, or what an empty log that stands there has]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    partitions: Option<u16>,
     /// Print what was made as JSON
     #[arg(long)]
     json: bool,
@@ -82,7 +82,7 @@ impl Simulate {
         let summary = simulator::simulate(
             &city,
             &key,
-            &log,
+            &*log,
             threads,
             &mut |subject, key| keys.push(subject, key),
             &mut |progress| {

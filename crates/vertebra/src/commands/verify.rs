@@ -43,16 +43,15 @@ impl Verify {
         let (receipt, table) = parse(&self.read()?).map_err(Failure::Refused)?;
         let folder = data::open_under_its_rules(place)?;
         let log = folder.log()?;
-        let verified =
-            data::open_desk(&folder, &log)?.verify(&receipt, table.as_ref()).map_err(
-                |error| match error {
-                    // Nobody asked it here: the receipt did.
-                    QueryError::Question(what) => {
-                        Failure::Refused(format!("the receipt asks what cannot be: {what}")).into()
-                    }
-                    error => anyhow::Error::from(error),
-                },
-            )?;
+        let verified = data::open_desk(&folder, &*log)?.verify(&receipt, table.as_ref()).map_err(
+            |error| match error {
+                // Nobody asked it here: the receipt did.
+                QueryError::Question(what) => {
+                    Failure::Refused(format!("the receipt asks what cannot be: {what}")).into()
+                }
+                error => anyhow::Error::from(error),
+            },
+        )?;
         let mut out = output::stdout();
         let exit = match &verified {
             Verified::Same => Exit::Ok,

@@ -52,6 +52,24 @@ fn the_same_seed_gives_the_same_city() {
 }
 
 #[test]
+fn a_data_folder_remembers_where_its_logs_stand() {
+    let folder = Folder::new();
+    let logs = folder.path("logs");
+    let made = folder.run(&["simulate", "--people", "50", "--log", &logs]).ok();
+    assert!(std::path::Path::new(&logs).join("control").is_dir(), "{made}");
+    assert!(!std::path::Path::new(&folder.path("data/log")).exists());
+    folder.run(&["project"]).ok();
+    let weighed = folder.run(&["doctor", "--json"]).ok();
+    let weighed: serde_json::Value = serde_json::from_str(&weighed).unwrap();
+    assert!(weighed["weights"]["log_bytes"].as_u64().unwrap() > 10_000, "{weighed}");
+    folder.run(&["doctor", "census"]).ok();
+    let elsewhere = folder.run(&["doctor", "--log", "nowhere"]).fails(3);
+    assert!(elsewhere.contains("there is no data"), "what is named counts more: {elsewhere}");
+    let address = folder.run(&["doctor", "--log", "ftp://nowhere"]).fails(2);
+    assert!(address.contains("ftp://nowhere"), "{address}");
+}
+
+#[test]
 fn a_simulated_city_needs_an_empty_folder() {
     let folder = Folder::new();
     folder.run(&["simulate", "--people", "50"]).ok();

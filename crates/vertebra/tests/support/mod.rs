@@ -49,7 +49,8 @@ impl Folder {
             .args(arguments)
             .current_dir(self.0.path())
             .env_remove("VERTEBRA_DATA")
-            .env_remove("VERTEBRA_LOG");
+            .env_remove("VERTEBRA_LOG")
+            .env_remove("VERTEBRA_TRACE");
         command.stdin(Stdio::null());
         command
     }
