@@ -21,6 +21,7 @@
 pub mod files;
 
 mod checkpoint;
+mod copy;
 mod embedded;
 mod error;
 mod logs;
@@ -34,6 +35,7 @@ pub mod testing;
 use std::time::Duration;
 
 pub use checkpoint::{Checkpoint, LastRecord, verify};
+pub use copy::{Copied, CopyError, CopyOptions, copy};
 pub use embedded::{EmbeddedLog, OpenReport, Options, Sealing, TornTail};
 pub use error::{AppendError, OpenError, Place, ReadError};
 pub use logs::{EmbeddedLogs, Logs};

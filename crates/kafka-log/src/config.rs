@@ -196,11 +196,9 @@ fn is_known(name: &str, value: &str) -> Result<(), String> {
     config.set(name, value);
     match config.create_native_config() {
         Ok(_) => Ok(()),
-        Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => {
-            Err(format!(
-                "{name} is no setting of the Kafka client (librdkafka's names, as security.protocol)"
-            ))
-        }
+        Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => Err(format!(
+            "{name} is no setting of the Kafka client (librdkafka's names, as security.protocol)"
+        )),
         Err(_) => Err(format!("the value of {name} is not one that it can have")),
     }
 }

@@ -116,6 +116,10 @@ impl EventLog for KafkaLog {
         self.core.offsets(&self.core.all(), Bound::Stable)
     }
 
+    fn begins(&self) -> Result<Vec<u64>, ReadError> {
+        self.core.offsets(&self.core.all(), Bound::First)
+    }
+
     fn reader(&self, partition: u16, from: u64) -> Result<Box<dyn PartitionReader + '_>, ReadError> {
         if partition >= self.core.partitions {
             let last = self.core.partitions - 1;

@@ -19,6 +19,7 @@ Exit codes:
 Environment:
   VERTEBRA_DATA   the data folder, as --data
   VERTEBRA_LOG    where the logs stand, as --log
+  VERTEBRA_KAFKA_CONFIG  settings of the connection to the brokers, as --kafka-config
   VERTEBRA_TRACE  what is told on stderr: error, warn (the default), info, debug";
 
 const EXAMPLES: &str = "\
@@ -52,9 +53,13 @@ pub(crate) struct Place {
     /// The data folder: log, keys, bundles and everything computed from them
     #[arg(long, global = true, env = "VERTEBRA_DATA", default_value = "data", value_name = "DIR", help_heading = PLACE)]
     pub(crate) data: PathBuf,
-    /// Where the event log and the control log stand: a folder [default: what the data folder says, or the data folder]
+    /// Where the event log and the control log stand: a folder, or kafka://HOST:PORT[,HOST:PORT...][/PREFIX] [default: what
+    /// the data folder says, or the data folder]
     #[arg(long, global = true, env = "VERTEBRA_LOG", value_name = "PLACE", help_heading = PLACE)]
     pub(crate) log: Option<String>,
+    /// Settings of the connection to the brokers, as TLS and SASL: lines of name=value, by librdkafka's names
+    #[arg(long, global = true, env = "VERTEBRA_KAFKA_CONFIG", value_name = "FILE", help_heading = PLACE)]
+    pub(crate) kafka_config: Option<PathBuf>,
     /// Reference data from this folder [default: the data folder's, ./reference, or the built-in]
     #[arg(long, global = true, value_name = "DIR", help_heading = PLACE)]
     pub(crate) reference: Option<PathBuf>,
@@ -103,6 +108,13 @@ pub(crate) enum Command {
     /// Show records of the event log
     #[command(subcommand)]
     Events(commands::events::Events),
+    /// Copy the logs of a deployment to another place
+    #[command(subcommand)]
+    Log(commands::log::Log),
+    /// Make the topics of a Kafka cluster, and say what is wrong with them
+    #[cfg(feature = "kafka")]
+    #[command(subcommand)]
+    Topics(commands::topics::TopicsCommand),
     /// Read and check the reference and policy files
     #[command(subcommand)]
     Policy(commands::policy::PolicyCommand),

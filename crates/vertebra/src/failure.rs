@@ -3,7 +3,7 @@
 use std::{io, process::ExitCode};
 
 use audit::AuditError;
-use event_log::{AppendError, OpenError, ReadError};
+use event_log::{AppendError, CopyError, OpenError, ReadError};
 use intake::{IndexError, SubmitError, keys::KeyError};
 use projector::StoreError;
 use query::QueryError;
@@ -69,7 +69,11 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if let Some(error) = cause.downcast_ref::<ReadError>() {
         return Some(match error {
             ReadError::Refused(_) => Exit::Refused,
-            ReadError::Corrupt { .. } | ReadError::Gap { .. } => Exit::Corrupt,
+            ReadError::Corrupt { .. }
+            | ReadError::Gap { .. }
+            | ReadError::Missing { .. }
+            | ReadError::Replaced { .. }
+            | ReadError::Rewritten { .. } => Exit::Corrupt,
             _ => Exit::Unavailable,
         });
     }
@@ -78,6 +82,14 @@ fn known(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
             AppendError::Refused(_) => Exit::Refused,
             _ => Exit::Unavailable,
         });
+    }
+    if let Some(error) = cause.downcast_ref::<CopyError>() {
+        return match error {
+            CopyError::Refused(_) => Some(Exit::CheckFailed),
+            CopyError::Read(error) => known(error),
+            CopyError::Append(error) => known(error),
+            _ => None,
+        };
     }
     if let Some(error) = cause.downcast_ref::<QueryError>() {
         return match error {

@@ -20,35 +20,64 @@ use crate::{cli::Place, failure::Failure};
 pub(crate) enum LogPlace {
     /// A folder on this machine.
     Folder(PathBuf),
+    /// Topics of a cluster, and the file with the settings of the connection.
+    #[cfg(feature = "kafka")]
+    Kafka(kafka_log::Address, Option<PathBuf>),
 }
 
 impl LogPlace {
     /// What the command line or the environment names, or else the data folder's settings, or else the data folder.
     pub(crate) fn of(place: &Place) -> anyhow::Result<LogPlace> {
-        match &place.log {
-            Some(named) => Ok(LogPlace::parse(named, Path::new(""))?),
-            None => match Settings::read(&place.data)?.log {
-                Some(remembered) => Ok(LogPlace::parse(&remembered, &place.data)?),
-                None => Ok(LogPlace::Folder(place.data.clone())),
-            },
+        let remembered = Settings::read(&place.data)?;
+        let beside = |file: &String| place.data.join(file);
+        let kafka_config = place.kafka_config.clone().or(remembered.kafka_config.as_ref().map(beside));
+        match (&place.log, remembered.log) {
+            (Some(named), _) => Ok(LogPlace::parse(named, Path::new(""), kafka_config)?),
+            (None, Some(remembered)) => Ok(LogPlace::parse(&remembered, &place.data, kafka_config)?),
+            (None, None) => Ok(LogPlace::Folder(place.data.clone())),
         }
     }
 
     /// Reads a place; a folder is one in `beside` where it is not an absolute path.
-    fn parse(named: &str, beside: &Path) -> Result<LogPlace, Failure> {
-        let is_address = named.contains("://");
-        if named.is_empty() || is_address {
+    pub(crate) fn parse(
+        named: &str,
+        beside: &Path,
+        kafka_config: Option<PathBuf>,
+    ) -> Result<LogPlace, Failure> {
+        if named.starts_with("kafka://") {
+            return LogPlace::kafka(named, kafka_config);
+        }
+        if named.is_empty() || named.contains("://") {
             return Err(Failure::Usage(format!(
-                "logs stand in a folder of this machine, not at \"{named}\""
+                "logs stand in a folder of this machine or at kafka://HOST:PORT, not at \"{named}\""
             )));
         }
         Ok(LogPlace::Folder(beside.join(named)))
+    }
+
+    #[cfg(feature = "kafka")]
+    fn kafka(named: &str, config: Option<PathBuf>) -> Result<LogPlace, Failure> {
+        let address = named.parse().map_err(|what| Failure::Usage(format!("\"{named}\": {what}")))?;
+        Ok(LogPlace::Kafka(address, config))
+    }
+
+    #[cfg(not(feature = "kafka"))]
+    fn kafka(named: &str, _: Option<PathBuf>) -> Result<LogPlace, Failure> {
+        let what = format!(
+            "\"{named}\": this command was built without Kafka; build it with --features kafka, which needs OpenSSL's headers \
+             (Debian: apt install libssl-dev pkg-config)"
+        );
+        Err(Failure::Usage(what))
     }
 
     /// The logs there.
     pub(crate) fn logs(&self) -> anyhow::Result<Arc<dyn Logs>> {
         match self {
             LogPlace::Folder(folder) => Ok(Arc::new(EmbeddedLogs::new(folder, RealFiles::shared()))),
+            #[cfg(feature = "kafka")]
+            LogPlace::Kafka(address, config) => {
+                Ok(Arc::new(kafka_log::KafkaLogs::new(address.clone(), kafka_settings(config.as_deref())?)))
+            }
         }
     }
 
@@ -56,8 +85,22 @@ impl LogPlace {
     pub(crate) fn folder(&self) -> Option<&Path> {
         match self {
             LogPlace::Folder(folder) => Some(folder),
+            #[cfg(feature = "kafka")]
+            LogPlace::Kafka(..) => None,
         }
     }
+}
+
+/// The settings of the connection to the brokers.
+#[cfg(feature = "kafka")]
+pub(crate) fn kafka_settings(file: Option<&Path>) -> anyhow::Result<kafka_log::Settings> {
+    let refused = |error: kafka_log::SettingsError| match error {
+        error @ kafka_log::SettingsError::Line { .. } => {
+            anyhow::Error::from(Failure::Usage(error.to_string()))
+        }
+        error => anyhow::Error::from(error),
+    };
+    Ok(file.map(kafka_log::Settings::read).transpose().map_err(refused)?.unwrap_or_default())
 }
 
 /// What a data folder says of itself: `DATA/vertebra.toml`.
@@ -114,7 +157,12 @@ pub(crate) fn remember(place: &Place) -> anyhow::Result<()> {
         }
         None => named.clone(),
     };
-    let settings = Settings { log: Some(log), ..Settings::read(&place.data)? };
+    let mut settings = Settings { log: Some(log), ..Settings::read(&place.data)? };
+    if let Some(file) = &place.kafka_config {
+        let file = absolute(file).with_context(|| format!("cannot find {}", file.display()))?;
+        let not_text = || Failure::Usage(format!("{} is not a path in Unicode", file.display()));
+        settings.kafka_config = Some(file.to_str().ok_or_else(not_text)?.to_owned());
+    }
     settings.write(&place.data)
 }
 
@@ -123,7 +171,13 @@ mod tests {
     use super::*;
 
     fn place(data: &Path, log: Option<&str>) -> Place {
-        Place { data: data.to_owned(), log: log.map(str::to_owned), reference: None, policy: None }
+        Place {
+            data: data.to_owned(),
+            log: log.map(str::to_owned),
+            kafka_config: None,
+            reference: None,
+            policy: None,
+        }
     }
 
     #[test]

@@ -326,7 +326,8 @@ mod tests {
     }
 
     fn run_of(folder: &Path) -> Run {
-        let place = Place { data: folder.to_owned(), log: None, reference: None, policy: None };
+        let place =
+            Place { data: folder.to_owned(), log: None, kafka_config: None, reference: None, policy: None };
         Run {
             door: Door::Real(Box::new(data::open_intake(&place, false).unwrap())),
             report: None,

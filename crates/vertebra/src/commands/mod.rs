@@ -9,12 +9,15 @@ pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod figures;
 pub(crate) mod import;
+pub(crate) mod log;
 pub(crate) mod person;
 pub(crate) mod policy;
 pub(crate) mod project;
 pub(crate) mod report;
 pub(crate) mod rows;
 pub(crate) mod simulate;
+#[cfg(feature = "kafka")]
+pub(crate) mod topics;
 pub(crate) mod verify;
 
 use crate::{
@@ -40,6 +43,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Audit(command) => command.run(&place),
         Command::Doctor(command) => command.run(&place),
         Command::Events(command) => command.run(&place),
+        Command::Log(command) => command.run(&place),
+        #[cfg(feature = "kafka")]
+        Command::Topics(command) => command.run(&place),
         Command::Policy(command) => command.run(&place),
         Command::Completions(command) => command.run(),
     }
