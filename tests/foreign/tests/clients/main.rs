@@ -1,0 +1,212 @@
+//! Other people's clients read the events: kcat, Python with `confluent-kafka`, Java with Kafka's own. Each prints what it
+//! sees, and that is compared with what was written. `docs/guides/kafka.md` promises what stands here.
+//!
+//! Python and Java also copy what they read to a topic of as many partitions, each with its own partitioner: every record
+//! has to come out where ours stands, and the copy has to be a log in which nothing is to be found fault with.
+
+mod events;
+mod workshop;
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+use contract::{Kind, Millis, event_to_json};
+use event_log::{Append, EventLog, partition_of};
+use kafka_harness::{Cluster, Shared, required};
+use kafka_log::{Address, Contents, KafkaLog, Settings};
+use serde_json::{Value, json};
+
+use events::{Expected, all_events, missing_kinds};
+
+const PARTITIONS: u16 = 12;
+
+/// What stands in the topic, by partition and offset.
+type Written = BTreeMap<(u16, u64), Expected>;
+
+/// The topic that all clients read, written by whoever asks first.
+struct Topic {
+    address: Address,
+    written: Written,
+}
+
+fn topic(cluster: &Cluster) -> &'static Topic {
+    static TOPIC: OnceLock<Topic> = OnceLock::new();
+    TOPIC.get_or_init(|| {
+        let address: Address =
+            format!("kafka://{}/foreign", cluster.bootstrap()).parse().expect("an address");
+        create(cluster, &address.events());
+        let events = all_events();
+        assert_eq!(missing_kinds(&events), [], "each kind needs a golden event");
+        let batch: Vec<_> = events
+            .iter()
+            .map(|event| Append {
+                partition: partition_of(&event.subject, PARTITIONS),
+                key: &event.subject.0,
+                bytes: &event.bytes,
+            })
+            .collect();
+        let offsets = open(&address, &address.events()).append(&batch).expect("appended");
+        let places: Vec<_> =
+            batch.iter().zip(offsets).map(|(append, offset)| (append.partition, offset)).collect();
+        let written: Written = places.into_iter().zip(events).collect();
+        Topic { address, written }
+    })
+}
+
+fn create(cluster: &Cluster, name: &str) {
+    cluster.create_topic(name, i32::from(PARTITIONS), 1, &[("retention.ms", "-1")]).expect("a topic");
+}
+
+fn open(address: &Address, topic: &str) -> KafkaLog {
+    KafkaLog::open(address, &Settings::default(), topic, Contents::Events)
+        .expect("the cluster answers")
+        .expect("the topic is there")
+}
+
+#[test]
+fn a_kind_without_a_golden_event_is_missed() {
+    let mut events = all_events();
+    events.retain(|event| event.kind != Kind::ClaimPaid);
+    assert_eq!(missing_kinds(&events), [Kind::ClaimPaid]);
+}
+
+#[test]
+fn kcat_shows_key_headers_and_value() {
+    if !required() {
+        return;
+    }
+    if Command::new("kcat").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+        // Nobody to tell if standard error is closed.
+        let _ = writeln!(
+            io::stderr(),
+            "kcat is not installed (Debian: `apt install kcat`): what it shows of a record is left out"
+        );
+        return;
+    }
+    let cluster = Cluster::shared().expect("a broker");
+    let topic = topic(&cluster);
+    let output = Command::new("kcat")
+        .args(["-C", "-q", "-e", "-o", "beginning", "-b", &topic.address.brokers, "-t"])
+        .arg(topic.address.events())
+        .args(["-f", "%p %o %K %S %h\n%k%s\n"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("kcat runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut shown = BTreeMap::new();
+    let mut rest = &output.stdout[..];
+    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        let head = std::str::from_utf8(&rest[..end]).expect("headers are text");
+        let (numbers, headers) = head.rsplit_once(' ').expect("headers last");
+        let numbers: Vec<u64> = numbers.split(' ').map(|number| number.parse().expect("a number")).collect();
+        let [partition, offset, key, value] = numbers[..] else { panic!("four numbers: {head}") };
+        let (key, value) = (key as usize, value as usize);
+        let body = &rest[end + 1..];
+        let place = (u16::try_from(partition).expect("few"), offset);
+        shown.insert(place, (headers.to_owned(), body[..key].to_vec(), body[key..key + value].to_vec()));
+        assert_eq!(body[key + value], b'\n', "{head}");
+        rest = &body[key + value + 1..];
+    }
+    assert_eq!(rest, b"");
+    assert_eq!(shown.len(), topic.written.len());
+    for (place, expected) in &topic.written {
+        let headers: Vec<_> =
+            expected.headers().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let (shown, key, value) = &shown[place];
+        assert_eq!(*shown, headers.join(","), "{place:?}");
+        assert_eq!(key[..], expected.subject.0, "{place:?}");
+        assert!(*value == expected.bytes, "{place:?}: another value");
+    }
+}
+
+#[test]
+fn python_reads_every_kind_and_partitions_alike() {
+    if !required() {
+        return;
+    }
+    let python = workshop::python();
+    compare("python", &|| python.command());
+}
+
+#[test]
+fn java_reads_every_kind_and_partitions_alike() {
+    if !required() {
+        return;
+    }
+    let classes = workshop::java();
+    compare("java", &|| classes.command());
+}
+
+/// Has a client read the topic and copy it, and compares both with what was written.
+fn compare(client: &str, command: &dyn Fn() -> Command) {
+    let cluster: Shared = Cluster::shared().expect("a broker");
+    let Topic { address, written } = topic(&cluster);
+    let copy = format!("foreign.copy-{client}.v1");
+    create(&cluster, &copy);
+    let output = command()
+        .args([&address.brokers, &address.events(), &copy])
+        .stdin(Stdio::null())
+        .output()
+        .expect("the client runs");
+    assert!(output.status.success(), "{client}: {}", String::from_utf8_lossy(&output.stderr));
+    let mut seen = BTreeMap::new();
+    for line in String::from_utf8(output.stdout).expect("text").lines() {
+        let line: Value = serde_json::from_str(line).expect("a line of JSON");
+        let number = |name: &str| line[name].as_u64().unwrap_or_else(|| panic!("{name}: a number"));
+        let place = (u16::try_from(number("partition")).expect("few"), number("offset"));
+        assert!(seen.insert(place, line).is_none(), "{client}: {place:?} twice");
+    }
+    assert_eq!(
+        seen.keys().collect::<Vec<_>>(),
+        written.keys().collect::<Vec<_>>(),
+        "{client}: other records"
+    );
+    for ((partition, offset), expected) in written {
+        let event: Value =
+            serde_json::from_str(&event_to_json(&expected.event).expect("times in range")).expect("JSON");
+        let headers: Vec<_> =
+            expected.headers().into_iter().map(|(name, value)| json!([name, value])).collect();
+        let occurred = Millis::from_timestamp(expected.event.occurred_at.as_ref().expect("set"));
+        let line = json!({
+            "partition": partition,
+            "offset": offset,
+            "key": expected.subject.to_string(),
+            "headers": headers,
+            "time_ms": occurred.0,
+            "kind": expected.kind.name(),
+            "event_id": expected.uuid(),
+            "subject": expected.subject.to_string(),
+            "event": event,
+            "same_bytes": true,
+            "partition_of_copy": partition,
+        });
+        assert_eq!(seen[&(*partition, *offset)], line, "{client}: partition {partition}, offset {offset}");
+    }
+    nothing_is_wrong_with(&open(address, &copy), written, client);
+}
+
+/// A copy made by another client is a log like ours: each record where it was, with nothing to be found fault with.
+fn nothing_is_wrong_with(copy: &KafkaLog, written: &Written, client: &str) {
+    for partition in 0..PARTITIONS {
+        let mut copied = Vec::new();
+        let mut reader = copy.reader(partition, 0).expect("a reader");
+        while let Some(batch) = reader.next_batch(1 << 20).expect("readable") {
+            for record in batch.iter() {
+                assert_eq!(record.flaw, None, "{client}: partition {partition}, offset {}", record.offset);
+                copied.push(record.bytes.to_vec());
+            }
+        }
+        let ours: Vec<_> = written
+            .range((partition, 0)..=(partition, u64::MAX))
+            .map(|(_, event)| &event.bytes[..])
+            .collect();
+        assert!(
+            copied.iter().eq(ours.iter()),
+            "{client}: partition {partition} of the copy is not the original"
+        );
+    }
+}
