@@ -1,6 +1,6 @@
 """Reads a topic of events as any Python program would, and copies it with this client's own partitioner.
 
-    python read_events.py BOOTSTRAP TOPIC COPY
+    python read_events.py BOOTSTRAP TOPIC COPY [PARTITIONER]
 
 Prints a line of JSON for each record: what stands around the event, and what was decoded from it. COPY is a topic of as
 many partitions; each line says where its record went there. Needs the modules that protoc makes of proto/ on its path.
@@ -19,12 +19,12 @@ from vertebra.v1 import event_pb2
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-def main(bootstrap, topic, copy):
+# librdkafka's own default, consistent_random, hashes with CRC32; this one does as Java's client.
+def main(bootstrap, topic, copy, partitioner="murmur2_random"):
     copied = {}
     records = read(bootstrap, topic)
-    # The first librdkafka partitioner that does as Java's: its own default hashes with CRC32.
     producer = Producer(
-        {"bootstrap.servers": bootstrap, "enable.idempotence": True, "partitioner": "murmur2_random"}
+        {"bootstrap.servers": bootstrap, "enable.idempotence": True, "partitioner": partitioner}
     )
     for record in records:
         place = (record.partition(), record.offset())
