@@ -80,15 +80,17 @@ impl Java {
 
 /// Makes it. Fails with a sentence where this machine lacks what it needs.
 pub(crate) fn java() -> Java {
-    const LACKS: &str = "a Java compiler (javac) is missing; install it (Debian: `apt install openjdk-17-jdk-headless`), or \
-                         leave these tests out with KAFKA=skip";
+    const LACKS: &str = "a Java compiler (javac) or Maven (mvn) is missing; install them (Debian: `apt install \
+                         openjdk-17-jdk-headless maven`), or leave these tests out with KAFKA=skip";
     let pom = here().join("java/pom.xml");
     let sources = text(&here().join("java/src/main/java/vertebra/foreign/ReadEvents.java"));
     let folder = made_once("java", &[text(&pom), sources, protos()].concat(), |folder| {
         let home = env::var_os("JAVA_HOME").map(|home| PathBuf::from(home).join("bin/javac"));
         let javac = home.filter(|javac| javac.exists()).unwrap_or_else(|| PathBuf::from("javac"));
-        let version = Command::new(javac).arg("-version").stdin(Stdio::null()).output();
-        assert!(version.is_ok_and(|output| output.status.success()), "{LACKS}");
+        for program in [javac, PathBuf::from("mvn")] {
+            let version = Command::new(program).arg("-version").stdin(Stdio::null()).output();
+            assert!(version.is_ok_and(|output| output.status.success()), "{LACKS}");
+        }
         succeed(
             Command::new("mvn")
                 .args(["--quiet", "--batch-mode", "--file"])
