@@ -5,11 +5,11 @@
 //! has to come out where ours stands, and the copy has to be a log in which nothing is to be found fault with.
 
 mod events;
+mod kcat;
 mod workshop;
 
 use std::{
     collections::BTreeMap,
-    io::{self, Write},
     process::{Command, Stdio},
     sync::OnceLock,
 };
@@ -21,6 +21,7 @@ use kafka_log::{Address, Contents, KafkaLog, Settings};
 use serde_json::{Value, json};
 
 use events::{Expected, all_events, missing_kinds};
+use kcat::Shown;
 
 const PARTITIONS: u16 = 12;
 
@@ -83,51 +84,43 @@ fn every_kind_is_written_and_one_that_is_not_is_missed() {
 
 #[test]
 fn kcat_shows_key_headers_and_value() {
-    if !required() {
-        return;
-    }
-    if Command::new("kcat").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-        // Nobody to tell if standard error is closed.
-        let _ = writeln!(
-            io::stderr(),
-            "kcat is not installed (Debian: `apt install kcat`): what it shows of a record is left out"
-        );
+    if !required() || !kcat::is_installed() {
         return;
     }
     let cluster = Cluster::shared().expect("a broker");
-    let topic = topic(&cluster);
-    let output = Command::new("kcat")
-        .args(["-C", "-q", "-e", "-o", "beginning", "-b", &topic.address.brokers, "-t"])
-        .arg(topic.address.events())
-        .args(["-f", "%p %o %K %S %h\n%k%s\n"])
-        .stdin(Stdio::null())
-        .output()
-        .expect("kcat runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let mut shown = BTreeMap::new();
-    let mut rest = &output.stdout[..];
-    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-        let head = std::str::from_utf8(&rest[..end]).expect("headers are text");
-        let (numbers, headers) = head.rsplit_once(' ').expect("headers last");
-        let numbers: Vec<u64> = numbers.split(' ').map(|number| number.parse().expect("a number")).collect();
-        let [partition, offset, key, value] = numbers[..] else { panic!("four numbers: {head}") };
-        let (key, value) = (key as usize, value as usize);
-        let body = &rest[end + 1..];
-        let place = (u16::try_from(partition).expect("few"), offset);
-        shown.insert(place, (headers.to_owned(), body[..key].to_vec(), body[key..key + value].to_vec()));
-        assert_eq!(body[key + value], b'\n', "{head}");
-        rest = &body[key + value + 1..];
-    }
-    assert_eq!(rest, b"");
-    assert_eq!(shown.len(), topic.written.len());
-    for (place, expected) in &topic.written {
-        let headers: Vec<_> =
-            expected.headers().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let (shown, key, value) = &shown[place];
-        assert_eq!(*shown, headers.join(","), "{place:?}");
-        assert_eq!(key[..], expected.subject.0, "{place:?}");
+    let Topic { address, written } = topic(&cluster);
+    let shown = kcat::show(&address.brokers, &address.events());
+    assert_eq!(shown.keys().collect::<Vec<_>>(), written.keys().collect::<Vec<_>>());
+    for (place, expected) in written {
+        let headers = expected.headers().map(|(name, value)| format!("{name}={value}")).join(",");
+        let Shown { headers: shown, key, value } = &shown[place];
+        assert_eq!(*shown, headers, "{place:?}");
+        assert_eq!(key.as_deref(), Some(&expected.subject.0[..]), "{place:?}");
         assert!(*value == expected.bytes, "{place:?}: another value");
     }
+}
+
+#[test]
+fn a_control_record_says_only_that_it_is_protobuf() {
+    if !required() || !kcat::is_installed() {
+        return;
+    }
+    let cluster = Cluster::shared().expect("a broker");
+    let address: Address =
+        format!("kafka://{}/control-only", cluster.bootstrap()).parse().expect("an address");
+    cluster.create_topic(&address.control(), 1, 1, &[]).expect("a topic");
+    let log = KafkaLog::open(&address, &Settings::default(), &address.control(), Contents::Bytes)
+        .expect("the cluster answers")
+        .expect("the topic is there");
+    // A control record recorded at the beginning of 1970.
+    let bytes = b"\x0a\x00";
+    log.append(&[Append { partition: 0, key: &[], bytes }]).expect("appended");
+    let shown = kcat::show(&address.brokers, &address.control());
+    let [(place, record)] = &shown.iter().collect::<Vec<_>>()[..] else { panic!("one record") };
+    assert_eq!(**place, (0, 0));
+    assert_eq!(record.headers, "content-type=application/protobuf");
+    assert_eq!(record.key.as_deref(), Some(&[][..]));
+    assert_eq!(record.value, bytes);
 }
 
 #[test]
