@@ -1,7 +1,5 @@
 //! What tests ask of a cluster's topics, over the harness's own protocol client.
 
-use std::time::Duration;
-
 use crate::{
     Cluster, Error, Node,
     cluster::wait_for,
@@ -224,15 +222,10 @@ impl Cluster {
             request.no_tags();
             request.no_tags();
             let mut answer = connection.call(wire::DESCRIBE_QUORUM, request)?;
-            let refused = |code, message| Error::Refused {
-                request: wire::DESCRIBE_QUORUM.name,
-                about: topic.into(),
-                code,
-                message,
-            };
+            let refused = |code| refused(wire::DESCRIBE_QUORUM, topic.into(), code);
             match answer.i16()? {
                 0 => {}
-                code => return Err(refused(code, None)),
+                code => return Err(refused(code)),
             }
             // One topic with one partition was asked for.
             answer.varint()?;
@@ -241,10 +234,10 @@ impl Cluster {
             answer.i32()?;
             match answer.i16()? {
                 0 => {}
-                code => return Err(refused(code, None)),
+                code => return Err(refused(code)),
             }
             let leader = answer.i32()?;
-            u32::try_from(leader).map_err(|_| refused(LEADER_NOT_AVAILABLE, None))
+            u32::try_from(leader).map_err(|_| refused(LEADER_NOT_AVAILABLE))
         })
     }
 
@@ -267,38 +260,45 @@ impl Cluster {
     }
 
     fn offsets(&self, topic: &str, at: i64) -> Result<Vec<i64>, Error> {
-        let count = self.partitions(topic)?.len();
-        if count == 0 {
-            return Err(Error::NoPartition { topic: topic.into(), partition: 0 });
-        }
-        (0..i32::try_from(count).unwrap_or(i32::MAX))
-            .map(|partition| {
-                let mut request = || {
-                    let mut request = Request::new();
-                    request.i32(-1); // not a replica
-                    request.array(&[topic], |request, topic| {
-                        request.string(topic);
-                        request.array(&[partition], |request, partition| {
-                            request.i32(*partition);
-                            request.i64(at);
-                        });
-                    });
-                    request
-                };
-                self.of_leader(wire::LIST_OFFSETS, topic, partition, &mut request, |answer| {
-                    let partitions = answer.array(|answer| {
-                        answer.string()?;
-                        answer.array(|answer| {
-                            answer.i32()?;
-                            let code = answer.i16()?;
-                            answer.i64()?; // time
-                            Ok((code, answer.i64()?))
-                        })
-                    })?;
-                    Ok(partitions.into_iter().flatten().next().unwrap_or((NOT_THERE, 0)))
-                })
-            })
-            .collect()
+        wait_for(&format!("{} of {topic}", wire::LIST_OFFSETS.name), PATIENCE, || {
+            let partitions = self.partitions(topic)?;
+            if partitions.is_empty() {
+                return Err(Error::NoPartition { topic: topic.into(), partition: 0 });
+            }
+            let mut offsets = vec![None; partitions.len()];
+            for node in self.answering() {
+                let led = |partition: &&Partition| partition.leader == Some(node.id());
+                let led: Vec<i32> = partitions.iter().filter(led).map(|partition| partition.index).collect();
+                if led.is_empty() {
+                    continue;
+                }
+                // A leader that is going down closes its connections: there will be another.
+                let Ok(mut connection) = Connection::open(node.port()) else { return Ok(None) };
+                let request = offsets_request(topic, &led, at);
+                let Ok(mut answer) = connection.call(wire::LIST_OFFSETS, request) else { return Ok(None) };
+                let found = answer.array(|answer| {
+                    answer.string()?;
+                    answer.array(|answer| {
+                        let index = answer.i32()?;
+                        let code = answer.i16()?;
+                        answer.i64()?; // time
+                        Ok((index, code, answer.i64()?))
+                    })
+                })?;
+                for (index, code, offset) in found.into_iter().flatten() {
+                    let place = usize::try_from(index).ok().and_then(|index| offsets.get_mut(index));
+                    match (code, place) {
+                        (0, Some(place)) => *place = Some(offset),
+                        (LEADER_NOT_AVAILABLE | NOT_LEADER, _) => {}
+                        (code, _) => {
+                            return Err(refused(wire::LIST_OFFSETS, format!("{topic}-{index}"), code));
+                        }
+                    }
+                }
+            }
+            // All, or again: leadership moves.
+            Ok(offsets.into_iter().collect())
+        })
     }
 
     /// Removes a partition's records before an offset (-1: all there are), and gives the first offset that is left.
@@ -418,7 +418,7 @@ impl Cluster {
         read: impl Fn(&mut Answer) -> Result<(i16, T), Error>,
     ) -> Result<T, Error> {
         let about = format!("{topic}-{partition}");
-        wait_for(&format!("{} of {about}", api.name), Duration::from_secs(30), || {
+        wait_for(&format!("{} of {about}", api.name), PATIENCE, || {
             let Some(leader) = self.leader_of(topic, partition)? else { return Ok(None) };
             if !self.node(leader).can_answer() {
                 return Ok(None);
@@ -435,4 +435,21 @@ impl Cluster {
             }
         })
     }
+}
+
+fn offsets_request(topic: &str, partitions: &[i32], at: i64) -> Request {
+    let mut request = Request::new();
+    request.i32(-1); // not a replica
+    request.array(&[topic], |request, topic| {
+        request.string(topic);
+        request.array(partitions, |request, partition| {
+            request.i32(*partition);
+            request.i64(at);
+        });
+    });
+    request
+}
+
+fn refused(api: Api, about: String, code: i16) -> Error {
+    Error::Refused { request: api.name, about, code, message: None }
 }

@@ -13,7 +13,11 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Broker, Error, Installation, error::tail, wire::Connection};
+use crate::{
+    Broker, Error, Installation,
+    error::tail,
+    wire::{Connection, KnownBroker},
+};
 
 /// The program that outlives the test process by a moment.
 const SUPERVISE: &str = include_str!("supervise.sh");
@@ -104,7 +108,7 @@ impl Node {
         self.launch()?;
         let deadline = Instant::now() + PATIENCE;
         let id = i32::try_from(self.id()).unwrap_or(i32::MAX);
-        while !self.answers(|brokers| brokers.contains(&id)) {
+        while !self.answers(|brokers| brokers.iter().any(|broker| broker.id == id)) {
             self.check_alive()?;
             if Instant::now() > deadline {
                 return Err(late(format!("broker {} to serve", self.id())));
@@ -203,7 +207,7 @@ impl Node {
     }
 
     /// Whether it answers, and what it says of the brokers that serve satisfies `enough`.
-    pub(crate) fn answers(&self, enough: impl FnOnce(&[i32]) -> bool) -> bool {
+    pub(crate) fn answers(&self, enough: impl FnOnce(&[KnownBroker]) -> bool) -> bool {
         Connection::open(self.port())
             .and_then(|mut connection| connection.metadata(Some(&[])))
             .is_ok_and(|metadata| enough(&metadata.brokers))

@@ -42,10 +42,19 @@ pub(crate) const DESCRIBE_QUORUM: Api = Api { name: "DescribeQuorum", key: 55, v
 /// What one broker knows of its cluster.
 #[derive(Clone, Debug, Default)]
 pub struct Metadata {
-    /// The ids of the brokers that serve.
-    pub brokers: Vec<i32>,
+    /// The brokers that serve.
+    pub brokers: Vec<KnownBroker>,
     /// The topics that were asked for and are there.
     pub topics: Vec<Topic>,
+}
+
+/// One broker, as another knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownBroker {
+    /// Its id.
+    pub id: i32,
+    /// Where it tells clients of this listener to connect.
+    pub port: i32,
 }
 
 /// One topic, as a broker knows it.
@@ -111,9 +120,9 @@ impl Connection {
         let brokers = answer.array(|answer| {
             let id = answer.i32()?;
             answer.string()?; // host
-            answer.i32()?; // port
+            let port = answer.i32()?;
             answer.nullable_string()?; // rack
-            Ok(id)
+            Ok(KnownBroker { id, port })
         })?;
         answer.i32()?; // the controller: any broker, since KRaft
         let topics = answer.array(|answer| {
@@ -316,5 +325,31 @@ impl Answer {
             self.take(length)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Answer;
+    use crate::Error;
+
+    fn answer(bytes: &[u8]) -> Answer {
+        Answer { request: "Test", bytes: bytes.to_vec(), at: 0 }
+    }
+
+    #[test]
+    fn an_answer_that_ends_too_soon_is_an_error() {
+        assert_eq!(answer(&[0, 0, 0, 1, 0, 7]).array(Answer::i16).unwrap(), [7]);
+        let cut = answer(&[0x7f, 0xff, 0xff, 0xff, 0, 7]).array(Answer::i16);
+        assert!(matches!(cut, Err(Error::Answer { request: "Test", .. })));
+        assert!(answer(&[0, 9, b'a']).string().is_err());
+        assert!(answer(&[0, 1, 0xff]).string().is_err());
+        assert_eq!(answer(&[0xff, 0xff]).nullable_string().unwrap(), None);
+    }
+
+    #[test]
+    fn numbers_of_variable_length_end() {
+        assert_eq!(answer(&[0x96, 0x01]).varint().unwrap(), 150);
+        assert!(answer(&[0x80; 9]).varint().is_err());
     }
 }

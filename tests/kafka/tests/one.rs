@@ -1,8 +1,11 @@
 //! One broker: what it was told is there after it was killed.
 
+mod support;
+
 use std::time::Instant;
 
 use kafka_harness::{Cluster, Error, Nodes, required};
+use support::produce;
 
 #[test]
 fn a_killed_broker_has_its_topics_when_it_is_back() -> Result<(), Error> {
@@ -39,26 +42,5 @@ fn a_killed_broker_has_its_topics_when_it_is_back() -> Result<(), Error> {
     assert_eq!(cluster.start_offsets("events")?, [0, 0, before[2] / 2, 0]);
     cluster.delete_topic("events")?;
     assert!(cluster.partitions("events")?.is_empty());
-    Ok(())
-}
-
-/// Records with Kafka's own tool.
-fn produce(cluster: &Cluster, topic: &str, records: u32) -> Result<(), Error> {
-    let done = cluster.tool(
-        "org.apache.kafka.tools.ProducerPerformance",
-        &[
-            "--topic",
-            topic,
-            "--num-records",
-            &records.to_string(),
-            "--record-size",
-            "100",
-            "--throughput",
-            "-1",
-            "--bootstrap-server",
-            &cluster.bootstrap(),
-        ],
-    )?;
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     Ok(())
 }

@@ -26,18 +26,21 @@ fn a_process_that_is_killed_leaves_no_broker() -> Result<(), Error> {
 }
 
 #[test]
-fn a_shared_broker_ends_with_its_process_and_its_logs_stay_if_a_test_failed() -> Result<(), Error> {
+fn logs_stay_if_a_test_failed() -> Result<(), Error> {
     if !required() {
         return Ok(());
     }
-    let mut holder = Holder::start("failing");
-    // It fails as a test does, by a panic.
-    assert!(!holder.process.wait().unwrap().success());
-    holder.wait_until_all_is_gone()?;
-    let name = holder.folder.file_name().unwrap();
-    let kept = Installation::get()?.folder().join("failed").join(name);
-    assert!(fs::read_dir(&kept).unwrap().flatten().any(|file| file.file_name() == "node-1.log"));
-    fs::remove_dir_all(kept).unwrap();
+    // A broker of its own, and one that is shared, which nobody drops.
+    for role in ["failing", "failing-shared"] {
+        let mut holder = Holder::start(role);
+        // It fails as a test does, by a panic.
+        assert!(!holder.process.wait().unwrap().success());
+        holder.wait_until_all_is_gone()?;
+        let name = holder.folder.file_name().unwrap();
+        let kept = Installation::get()?.folder().join("failed").join(name);
+        assert!(kept.join("node-1.log").exists(), "{role}");
+        fs::remove_dir_all(kept).unwrap();
+    }
     Ok(())
 }
 
@@ -58,6 +61,11 @@ fn holder() -> Result<(), Error> {
             }
         }
         "failing" => {
+            let cluster = Cluster::start(Nodes::One)?;
+            announce(&cluster);
+            panic!("a test that fails");
+        }
+        "failing-shared" => {
             let cluster = Cluster::shared()?;
             announce(&cluster);
             panic!("a test that fails");

@@ -1,8 +1,11 @@
 //! Three brokers: what a fault does to them is what the harness says it does.
 
+mod support;
+
 use std::time::{Duration, Instant};
 
 use kafka_harness::{Cluster, Error, Nodes, Options, required, wait_for, wire::Connection};
+use support::produce;
 
 #[test]
 fn three_brokers_lose_one_and_take_it_back() -> Result<(), Error> {
@@ -45,7 +48,11 @@ fn three_brokers_lose_one_and_take_it_back() -> Result<(), Error> {
 
     // A proxy stands before each broker, and its cut is not the broker's death.
     let through = Connection::open(cluster.proxy(1).port())?.metadata(None)?;
-    assert_eq!(through.brokers.len(), 3);
+    // Those who come through one proxy come through the others, too.
+    let told: Vec<_> = through.brokers.iter().map(|broker| broker.port).collect();
+    for proxy in cluster.proxies() {
+        assert!(told.contains(&i32::from(proxy.port())), "{told:?}");
+    }
     cluster.proxy(1).cut();
     assert!(Connection::open(cluster.proxy(1).port()).is_err());
     assert!(Connection::open(cluster.node(1).port()).is_ok());
@@ -61,16 +68,24 @@ fn a_leader_is_forced_upon_a_partition_only_when_asked() -> Result<(), Error> {
     cluster.create_topic("events", 1, 2, &[("min.insync.replicas", "1")])?;
     let held = cluster.partitions("events")?.remove(0);
     let (first, second) = (held.replicas[0], held.replicas[1]);
-    // The second is behind: it is out when the first goes.
+    produce(&cluster, "events", 100)?;
+    // The second misses what comes next: it is out of sync when the first goes.
     cluster.node(second).kill()?;
     wait_for("the second replica to be out of sync", Duration::from_secs(30), || {
         Ok((cluster.partitions("events")?[0].in_sync == [first]).then_some(()))
     })?;
+    produce(&cluster, "events", 20)?;
+    assert_eq!(cluster.end_offsets("events")?, [120]);
     cluster.node(first).kill()?;
     cluster.node(second).start()?;
     wait_for("nobody to lead", Duration::from_secs(30), || {
         Ok(cluster.leader_of("events", 0)?.is_none().then_some(()))
     })?;
     assert_eq!(cluster.elect_unclean("events", 0)?, second);
+    assert_eq!(cluster.end_offsets("events")?, [100]);
+    // Who led before gives up what only it had.
+    cluster.node(first).start()?;
+    cluster.wait_in_sync("events")?;
+    assert_eq!(cluster.end_offsets("events")?, [100]);
     Ok(())
 }
