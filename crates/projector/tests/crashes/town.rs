@@ -85,7 +85,7 @@ fn undisturbed(log: &EmbeddedLog) -> Expected {
     let mut expected = Expected { ends, digests: projector.digests(), histories: 0, facts: 0, copies: 0 };
     for partition in 0..PARTITIONS {
         let until = expected.ends[usize::from(partition)];
-        let replayed = replay_partition(log, partition, until, |subject, history| {
+        let replayed = replay_partition(log, partition, 0..until, |subject, history| {
             expected.histories = expected.histories.wrapping_add(hash(subject, history));
             Ok(())
         });
