@@ -132,6 +132,9 @@ pub trait Follower: Send {
 
     /// Follows `partition` again, after an error, from where it stood.
     fn resume(&mut self, partition: u16, from: Checkpoint);
+
+    /// Tells those who watch the log how far its partitions are computed, durably. Nothing depends on it.
+    fn note(&mut self, _positions: &[(u16, u64)]) {}
 }
 
 /// What came of a partition that is followed.

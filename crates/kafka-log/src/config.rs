@@ -137,9 +137,11 @@ impl Settings {
     pub(crate) fn for_reading(&self, address: &Address, pace: Pace) -> ClientConfig {
         let mut config = self.client(address);
         let (fetch_bytes, queue_kilobytes, wait_ms) = match pace {
-            Pace::Bulk => (4 << 20, 32 << 10, 100),
-            Pace::Single => (64 << 10, 1 << 10, 20),
-            Pace::Live => (1 << 20, 32 << 10, 20),
+            // The broker answers at once where there is something. Whoever reads to a known end asks for nothing behind it, but
+            // the client does, and the next partition would wait for that answer.
+            Pace::Bulk => (4 << 20, 32 << 10, 5),
+            Pace::Single => (64 << 10, 1 << 10, 2),
+            Pace::Live => (1 << 20, 32 << 10, 50),
         };
         let mut ours = |name: &str, value: &str| {
             // Sizes and times an operator may have set otherwise.

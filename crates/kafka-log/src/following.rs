@@ -215,4 +215,8 @@ impl Follower for Following<'_> {
             self.stop(partition, error);
         }
     }
+
+    fn note(&mut self, positions: &[(u16, u64)]) {
+        self.lease.consumer().note(positions);
+    }
 }

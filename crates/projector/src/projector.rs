@@ -13,7 +13,7 @@ use std::{
 };
 
 use event_log::{
-    EventLog,
+    EventLog, Follower,
     files::{FileLock, Files, LockError, make_folder},
 };
 use policy::Bundle;
@@ -31,6 +31,9 @@ use crate::{
     serving::{Opened, Serving},
     snapshot::Manifest,
 };
+
+/// How often those who watch the log are told how far it is computed.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
 
 /// Histories and figures of one log under one bundle.
 pub struct Projector<'a> {
@@ -235,12 +238,17 @@ impl<'a> Projector<'a> {
         }
         let log = self.log;
         let mut follower = log.follow(&self.assignment())?;
+        let mut noted_at = Instant::now();
         while !shutdown.load(Ordering::Relaxed) {
             let patience = self.options.commit_every.saturating_sub(self.committed_at.elapsed());
             let patience = if self.uncommitted_events > 0 { patience } else { self.options.commit_every };
             self.take_ready(follower.as_mut(), patience.max(Duration::from_millis(1)))?;
             self.ask_again(follower.as_mut());
             self.commit_if_due(observe)?;
+            if self.uncommitted_events == 0 && noted_at.elapsed() >= NOTE_EVERY {
+                self.note(follower.as_mut());
+                noted_at = Instant::now();
+            }
             self.end_merges(false)?;
             self.try_merges_again()?;
             self.end_snapshot(false)?;
@@ -252,9 +260,17 @@ impl<'a> Projector<'a> {
             }
         }
         self.commit(observe)?;
+        self.note(follower.as_mut());
+        drop(follower);
         self.refold()?;
         self.end_merges(true)?;
         self.write_snapshot()
+    }
+
+    /// Tells those who watch the log how far it is computed.
+    fn note(&self, follower: &mut dyn Follower) {
+        let positions: Vec<(u16, u64)> = (0..).zip(self.positions()).collect();
+        follower.note(&positions);
     }
 
     fn refold(&mut self) -> Result<(), StoreError> {
