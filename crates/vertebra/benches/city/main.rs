@@ -7,8 +7,11 @@
 //! same, the peer is the bar that this one is held to.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and fails by panicking")]
 
+#[path = "../shared/events.rs"]
 mod events;
+#[path = "../shared/figures.rs"]
 mod figures;
+#[path = "../shared/machine.rs"]
 mod machine;
 mod stages;
 
@@ -18,6 +21,9 @@ use std::{
 };
 
 use figures::{Figure, Figures};
+
+/// What the bench of the event log measures.
+const OF_OTHERS: [&str; 2] = ["append_events_per_s", "log_read_events_per_s"];
 
 /// Which measurement a child process makes.
 const STAGE: &str = "VERTEBRA_BENCH_STAGE";
@@ -32,7 +38,7 @@ fn main() {
     }
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned();
     let lines = std::env::var_os("BENCH_JSONL").map_or(target.join("bench.jsonl"), PathBuf::from);
-    let mut figures = Figures::open(&lines);
+    let mut figures = Figures::open(&lines, |name| !OF_OTHERS.contains(&name) && !name.contains("kafka"));
     let _ = std::fs::remove_dir_all(&setting.dir);
     std::fs::create_dir_all(&setting.dir).unwrap();
     println!("a city of {} people in {}", setting.people(), setting.dir.display());
