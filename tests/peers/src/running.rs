@@ -59,6 +59,8 @@ pub struct CaughtUp {
     pub rss_mb: u64,
     /// The most it was.
     pub rss_mb_max: u64,
+    /// Time on processors since the process began, of all its threads, in seconds: what to compare where others run beside it.
+    pub cpu_s: f64,
     /// Copies of events that were known.
     pub copies: u64,
     /// Records that are no events.

@@ -55,7 +55,7 @@ pub(crate) fn person(number: u64, moved: bool) -> Life {
             main_diagnosis: "J06".into(),
             ended_at: Some(noon(Day(day)).to_timestamp()),
             lines: vec![
-                v1::ClaimLine { code: "40.123".into(), covered_cost: 12_000_00, ..Default::default() };
+                v1::ClaimLine { code: "40.123".into(), covered_cost: 1_200_000, ..Default::default() };
                 2
             ],
             ..Default::default()

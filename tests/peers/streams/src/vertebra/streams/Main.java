@@ -115,9 +115,9 @@ public final class Main {
             }
             double done = seconds();
             say("done", "\"events\":%d,\"pending\":%d,\"seconds\":%.3f,\"events_per_s\":%.0f,\"counted_s\":%.3f,\"rss_mb\":%d,"
-                            + "\"rss_mb_max\":%d,\"ready_s\":%.3f,\"copies\":%d,\"set_aside\":%d,\"sent\":%d",
+                            + "\"rss_mb_max\":%d,\"cpu_s\":%.1f,\"ready_s\":%.3f,\"copies\":%d,\"set_aside\":%d,\"sent\":%d",
                     progress.events.sum(), pending, done - ready, pending / (done - ready), counted - ready, rssMb(),
-                    statusMb("VmHWM"), ready, progress.copies.sum(), progress.setAside.sum(), progress.sent.sum());
+                    statusMb("VmHWM"), cpuSeconds(), ready, progress.copies.sum(), progress.setAside.sum(), progress.sent.sum());
             if (options.report) {
                 report(streams);
             }
@@ -144,6 +144,8 @@ public final class Main {
         ours.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, 2000);
         ours.put(StreamsConfig.LOG_SUMMARY_INTERVAL_MS_CONFIG, -1L);
         ours.put(StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
+        // A process that comes back, however it ended, is the member that it was: nobody waits for the old one's session to end.
+        ours.put(StreamsConfig.consumerPrefix(ConsumerConfig.GROUP_INSTANCE_ID_CONFIG), applicationId());
         ours.put(StreamsConfig.mainConsumerPrefix(ConsumerConfig.MAX_POLL_RECORDS_CONFIG), 10_000);
         ours.put(StreamsConfig.consumerPrefix(ConsumerConfig.FETCH_MAX_BYTES_CONFIG), 16 << 20);
         ours.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG), 1 << 20);
@@ -231,6 +233,12 @@ public final class Main {
     private static void say(String what, String fields, Object... values) {
         System.out.println("{\"what\":\"" + what + "\"," + String.format(Locale.ROOT, fields, values) + "}");
         System.out.flush();
+    }
+
+    /** Time on processors since the process began, of all its threads. */
+    private static double cpuSeconds() {
+        var system = ManagementFactory.getPlatformMXBean(com.sun.management.OperatingSystemMXBean.class);
+        return system.getProcessCpuTime() / 1e9;
     }
 
     private static long rssMb() {
