@@ -120,12 +120,26 @@ impl<'a> Bench<'a> {
         let before = self.producer_perf(events.min(3_000_000), bytes, 0);
         let appended = self.child("append");
         let after = self.producer_perf(events.min(3_000_000), bytes, 1);
-        tell(ratio("append_kafka", "append_kafka_vs_perf_test", appended, "producer perf test", before, after));
+        tell(ratio(
+            "append_kafka",
+            "append_kafka_vs_perf_test",
+            appended,
+            "producer perf test",
+            before,
+            after,
+        ));
 
         let before = self.consumer_perf(events);
         let rebuilt = self.child("rebuild");
         let after = self.consumer_perf(events);
-        tell(ratio("rebuild_kafka", "rebuild_kafka_vs_perf_test", rebuilt, "consumer perf test", before, after));
+        tell(ratio(
+            "rebuild_kafka",
+            "rebuild_kafka_vs_perf_test",
+            rebuilt,
+            "consumer perf test",
+            before,
+            after,
+        ));
 
         self.beside_streams(tell);
         tell(self.child("live"));
@@ -158,8 +172,19 @@ impl<'a> Bench<'a> {
         self.cluster.create_topic(&topic, i32::from(PARTITIONS), 1, &[]).unwrap();
         let bootstrap = format!("bootstrap.servers={}", self.cluster.bootstrap());
         let arguments = [
-            "--topic", &topic, "--num-records", &records.to_string(), "--record-size", &bytes.to_string(),
-            "--throughput", "-1", "--producer-props", &bootstrap, "acks=all", "batch.size=262144", "linger.ms=20",
+            "--topic",
+            &topic,
+            "--num-records",
+            &records.to_string(),
+            "--record-size",
+            &bytes.to_string(),
+            "--throughput",
+            "-1",
+            "--producer-props",
+            &bootstrap,
+            "acks=all",
+            "batch.size=262144",
+            "linger.ms=20",
             "compression.type=lz4",
         ];
         let said = self.tool("org.apache.kafka.tools.ProducerPerformance", &arguments);
@@ -230,7 +255,8 @@ fn beside(
     let rate_name = format!("{measured}_events_per_s");
     let rate = figures.iter().find(|figure| figure.is(&rate_name)).unwrap().value();
     for ((_, way), caught_up) in ways.iter().zip(theirs) {
-        let fact = |what: &str, value, unit| Figure::fact(&format!("{measured}_streams_{way}_{what}"), value, unit);
+        let fact =
+            |what: &str, value, unit| Figure::fact(&format!("{measured}_streams_{way}_{what}"), value, unit);
         figures.push(fact("events_per_s", caught_up.events_per_s, "events/s"));
         figures.push(fact("rss_gb", caught_up.rss_mb_max as f64 * 1048576.0 / 1e9, "GB"));
         figures.push(fact("ready_s", caught_up.ready_s, "s"));

@@ -131,7 +131,8 @@ impl Bench<'_> {
         let log = kafka();
         let begun = Instant::now();
         let mut projector = self.projector(&log, Options::default());
-        let events = if serving { projector.catch_up(&|_| ()) } else { projector.read_to_end(&|_| ()) }.unwrap();
+        let events =
+            if serving { projector.catch_up(&|_| ()) } else { projector.read_to_end(&|_| ()) }.unwrap();
         projector.digests();
         let rate = events as f64 / begun.elapsed().as_secs_f64();
         vec![
