@@ -137,12 +137,13 @@ public final class Main {
         ours.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG,
                 options.exactlyOnce ? StreamsConfig.EXACTLY_ONCE_V2 : StreamsConfig.AT_LEAST_ONCE);
         ours.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, options.number("--commit-ms", 1000));
-        ours.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, (long) options.number("--cache-mb", 256) << 20);
+        ours.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, (long) options.number("--cache-mb", 64) << 20);
         ours.put(StreamsConfig.ROCKSDB_CONFIG_SETTER_CLASS_CONFIG, RocksSettings.class);
         ours.put(RocksSettings.BLOCK_CACHE_MB, options.number("--block-cache-mb", 384));
         ours.put(RocksSettings.WRITE_BUFFERS_MB, options.number("--write-buffers-mb", 256));
         ours.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, 2000);
         ours.put(StreamsConfig.LOG_SUMMARY_INTERVAL_MS_CONFIG, -1L);
+        ours.put(StreamsConfig.ENABLE_METRICS_PUSH_CONFIG, false);
         ours.put(StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
         // A process that comes back, however it ended, is the member that it was: nobody waits for the old one's session to end.
         ours.put(StreamsConfig.consumerPrefix(ConsumerConfig.GROUP_INSTANCE_ID_CONFIG), applicationId());

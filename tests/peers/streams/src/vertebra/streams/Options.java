@@ -15,8 +15,8 @@ final class Options {
               --on YYYY-MM-DD          the day that is counted (2026-06-30)
               --until-offsets P:O,...  where to stop instead of at the ends as they are at the start
               --commit-ms N            commit interval (1000)
-              --cache-mb N             record caches (256)
-              --cache-histories yes|no whether histories have one (yes)
+              --cache-mb N             record caches (64)
+              --cache-histories yes|no whether histories have one (no)
               --block-cache-mb N       RocksDB's block cache (384)
               --write-buffers-mb N     RocksDB's write buffers (256)
               --cells N                partitions of the counts (2)
@@ -48,7 +48,7 @@ final class Options {
         cellPartitions = number("--cells", 2);
         exactlyOnce = one("--guarantee", "eos", "alo");
         combine = one("--combine", "yes", "no");
-        cacheHistories = one("--cache-histories", "yes", "no");
+        cacheHistories = !one("--cache-histories", "no", "yes");
         exit = values.containsKey("--exit-when-caught-up");
         endWithInput = values.containsKey("--end-with-input");
         report = values.containsKey("--report");
