@@ -151,7 +151,9 @@ impl<'a> Bench<'a> {
         let ways = [(Guarantee::ExactlyOnce, "exactly_once_v2"), (Guarantee::AtLeastOnce, "at_least_once")];
         let folder = |guarantee: &str| self.setting.dir.join(format!("streams-{guarantee}"));
         let run = |guarantee, name: &str| -> CaughtUp {
-            let arguments = Arguments { guarantee, ..Arguments::new(folder(name)) };
+            let application = format!("bench-{name}").replace('_', "-");
+            let more = vec!["--application-id".to_owned(), application];
+            let arguments = Arguments { guarantee, more, ..Arguments::new(folder(name)) };
             let mut running = streams.start(&self.cluster.bootstrap(), PREFIX, &arguments).unwrap();
             let caught_up = running.wait_caught_up(PATIENCE).unwrap();
             running.stop().unwrap();
