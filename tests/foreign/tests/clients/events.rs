@@ -38,7 +38,6 @@ impl Expected {
             ("ce_source", format!("/emitters/{}", self.event.emitter)),
             ("ce_type", format!("vertebra.v1.{}", self.kind)),
             ("ce_time", occurred.to_string()),
-            ("ce_subject", self.subject.to_string()),
         ]
     }
 }
