@@ -14,24 +14,21 @@ mod figures;
 #[allow(dead_code, reason = "another bench needs more of it")]
 #[path = "../shared/machine.rs"]
 mod machine;
+#[path = "../shared/setting.rs"]
+mod setting;
 mod stages;
 
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use figures::{Figure, Figures};
 use kafka_harness::{Cluster, Nodes, Options, Pace};
 use kafka_log::{Plan, Roles, Settings, Topics};
 use peers::{Arguments, CaughtUp, Guarantee, Streams};
+use setting::{STAGE, Setting};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Which measurement a child process makes.
-const STAGE: &str = "VERTEBRA_BENCH_STAGE";
 /// Where the topics are.
 const ADDRESS: &str = "VERTEBRA_BENCH_KAFKA";
 const PREFIX: &str = "bench";
@@ -40,7 +37,7 @@ const PARTITIONS: u16 = 64;
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 fn main() {
-    let setting = Setting::read();
+    let setting = Setting::read("bench-kafka");
     if let Ok(stage) = std::env::var(STAGE) {
         for figure in stages::run(&stage, &setting) {
             println!("{}", figure.to_line());
@@ -50,13 +47,12 @@ fn main() {
     if !kafka_harness::required() {
         return;
     }
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned();
-    let lines = std::env::var_os("BENCH_JSONL").map_or(target.join("bench.jsonl"), PathBuf::from);
+    let lines = Setting::lines();
     let mut figures = Figures::open(&lines, |name| name.contains("kafka"));
     let _ = std::fs::remove_dir_all(&setting.dir);
     std::fs::create_dir_all(&setting.dir).unwrap();
     let bench = Bench::begin(&setting);
-    println!("{} people on a broker at {}", setting.people(), bench.address);
+    println!("{} people on a broker at {}", people(&setting), bench.address);
     bench.measure(&mut |found: Vec<Figure>| {
         found.iter().for_each(|figure| println!("  {}", figure.to_line()));
         figures.extend(found);
@@ -67,31 +63,9 @@ fn main() {
     figures.print();
 }
 
-/// What is measured on.
-struct Setting {
-    scale: f64,
-    dir: PathBuf,
-}
-
-impl Setting {
-    fn read() -> Setting {
-        let scale = std::env::var("BENCH_SCALE")
-            .ok()
-            .map_or(1.0, |scale| scale.parse().expect("BENCH_SCALE is a number"));
-        let dir =
-            std::env::var_os("BENCH_DIR").map_or(PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
-        Setting { scale, dir: dir.join("bench-kafka") }
-    }
-
-    /// About seven events are about each.
-    fn people(&self) -> u64 {
-        self.scaled(1_420_000)
-    }
-
-    /// `number` at full scale, less on a smaller city.
-    fn scaled(&self, number: u64) -> u64 {
-        ((number as f64 * self.scale) as u64).max(1000)
-    }
+/// How many people live in the city: about seven events are about each.
+fn people(setting: &Setting) -> u64 {
+    setting.scaled(1_420_000)
 }
 
 struct Bench<'a> {
@@ -213,17 +187,7 @@ impl<'a> Bench<'a> {
     }
 
     fn child(&self, stage: &str) -> Vec<Figure> {
-        let output = Command::new(std::env::current_exe().unwrap())
-            .env(STAGE, stage)
-            .env(ADDRESS, &self.address)
-            .env("BENCH_SCALE", self.setting.scale.to_string())
-            .env("BENCH_DIR", self.setting.dir.parent().unwrap())
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "the stage {stage} failed");
-        String::from_utf8(output.stdout).unwrap().lines().map(Figure::of_line).collect()
+        self.setting.child(stage, &[(ADDRESS, &self.address)])
     }
 }
 

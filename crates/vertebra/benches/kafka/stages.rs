@@ -20,10 +20,11 @@ use projector::{Options, Projector};
 use simulator::{City, Config, Places};
 
 use crate::{
-    ADDRESS, PARTITIONS, Setting,
+    ADDRESS, PARTITIONS,
     events::{Templates, appends},
     figures::Figure,
-    machine,
+    machine, people,
+    setting::{Setting, bundle},
 };
 
 const SECRET: [u8; 32] = *b"nobody in this city exists......";
@@ -45,13 +46,6 @@ pub(crate) fn run(stage: &str, setting: &Setting) -> Vec<Figure> {
         "live" => bench.live(),
         other => panic!("no stage {other}"),
     }
-}
-
-fn bundle() -> Bundle {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let files =
-        query::DataFolder::bundle_files(&RealFiles, &root.join("reference"), &root.join("policy")).unwrap();
-    Bundle::parse(&files).expect("the repository's own bundle has no faults")
 }
 
 struct Bench<'a> {
@@ -78,7 +72,7 @@ impl Bench<'_> {
     /// The city, in a log on this machine.
     fn make(&self) -> Vec<Figure> {
         let key = DeploymentKey::new(&SECRET);
-        let config = Config::new(1, self.setting.people());
+        let config = Config::new(1, people(self.setting));
         let places = Places::of(&self.bundle.reference, Day::new_year(config.year)).unwrap();
         let log = EmbeddedLog::create(&self.source(), PARTITIONS).unwrap();
         let threads = thread::available_parallelism().map_or(1, usize::from);
