@@ -8,7 +8,7 @@ mod doctor;
 mod lost;
 mod replay;
 
-pub use census::{Census, PartitionCensus, census};
+pub use census::{Census, PartitionCensus, census, open_transaction};
 pub use doctor::{Weights, weigh};
 pub use lost::Lost;
 pub use replay::{AuditError, PersonDifference, ReplayReport, Stored, replay};

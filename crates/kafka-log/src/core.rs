@@ -124,7 +124,16 @@ impl Core {
 
     /// A bound of each of `partitions`.
     pub(crate) fn offsets(&self, partitions: &[u16], bound: Bound) -> Result<Vec<u64>, ReadError> {
-        let asked = ask(PATIENCE, |patience| self.inquiry.offsets(&self.topic, partitions, bound, patience));
+        self.offsets_within(partitions, bound, PATIENCE)
+    }
+
+    fn offsets_within(
+        &self,
+        partitions: &[u16],
+        bound: Bound,
+        patience: Duration,
+    ) -> Result<Vec<u64>, ReadError> {
+        let asked = ask(patience, |patience| self.inquiry.offsets(&self.topic, partitions, bound, patience));
         asked.map_err(|error| match self.still_the_same(Duration::ZERO) {
             Err(replaced @ ReadError::Replaced { .. }) => replaced,
             _ => self.cannot_read(error),
@@ -134,6 +143,15 @@ impl Core {
     /// A bound of one partition.
     pub(crate) fn offset(&self, partition: u16, bound: Bound) -> Result<u64, ReadError> {
         Ok(self.offsets(&[partition], bound)?[0])
+    }
+
+    /// Partitions that a transaction holds open: partition, where readers wait, and the end.
+    pub(crate) fn unstable(&self, patience: Duration) -> Result<Vec<(u16, u64, u64)>, ReadError> {
+        // The ends first: what is appended between the two questions does not look like a transaction.
+        let ends = self.offsets_within(&self.all(), Bound::High, patience)?;
+        let stable = self.offsets_within(&self.all(), Bound::Stable, patience)?;
+        let both = (0..).zip(stable).zip(ends).map(|((partition, stable), end)| (partition, stable, end));
+        Ok(both.filter(|(_, stable, end)| stable < end).collect())
     }
 
     /// The numbers of all partitions.

@@ -20,6 +20,8 @@ use crate::{
 const MESSAGES: usize = 8192;
 /// How often it is looked whether the topic is still the same.
 const EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether somebody holds a transaction open.
+const ALARM_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) struct Following<'a> {
     core: &'a Core,
@@ -30,6 +32,8 @@ pub(crate) struct Following<'a> {
     /// The partition whose records were given last: its arena is to be emptied.
     given: Option<u16>,
     looked: Instant,
+    /// When it was last looked for open transactions, and where readers waited for one.
+    alarm: (Instant, Vec<(u16, u64)>),
 }
 
 struct Part {
@@ -66,8 +70,10 @@ impl<'a> Following<'a> {
         core.still_the_same(PATIENCE)?;
         let lease = core.consumer(Pace::Live)?;
         let parts = from.iter().map(|(partition, from)| (*partition, Part::new(*from))).collect();
+        let now = Instant::now();
+        let alarm = (now, Vec::new());
         let mut following =
-            Following { core, lease, parts, ready: VecDeque::new(), given: None, looked: Instant::now() };
+            Following { core, lease, parts, ready: VecDeque::new(), given: None, looked: now, alarm };
         following.assign()?;
         Ok(following)
     }
@@ -156,6 +162,31 @@ impl<'a> Following<'a> {
         }
     }
 
+    /// Looks now and then whether somebody writes with transactions and holds one open: nobody reads past it, and nothing else
+    /// would tell.
+    fn raise_alarms(&mut self) {
+        let (raised_at, waiting) = &mut self.alarm;
+        if raised_at.elapsed() < ALARM_EVERY {
+            return;
+        }
+        *raised_at = Instant::now();
+        // Brokers that do not answer now are asked again.
+        let Ok(unstable) = self.core.unstable(EVERY) else { return };
+        for (partition, at, end) in &unstable {
+            // Twice at the same place: one that is about to end is told when its marks are met.
+            if waiting.contains(&(*partition, *at)) {
+                tracing::warn!(
+                    partition,
+                    at,
+                    end,
+                    "a transaction that was not ended holds this partition up: nothing behind it can be read; only producers \
+                     without transactions may write to the topic, see `vertebra topics check`"
+                );
+            }
+        }
+        *waiting = unstable.into_iter().map(|(partition, at, _)| (partition, at)).collect();
+    }
+
     /// Compares what is to be compared of a partition; says whether there is something to give.
     fn compare(&mut self, partition: u16) -> bool {
         let Some(part) = self.parts.get_mut(&partition) else { return false };
@@ -198,6 +229,7 @@ impl Follower for Following<'_> {
                 if let Err(replaced @ ReadError::Replaced { .. }) = self.core.still_the_same(EVERY) {
                     return Err(replaced);
                 }
+                self.raise_alarms();
             }
             let left = deadline.saturating_duration_since(Instant::now());
             self.receive(left.min(EVERY))?;

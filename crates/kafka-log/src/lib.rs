@@ -120,6 +120,10 @@ impl EventLog for KafkaLog {
         self.core.offsets(&self.core.all(), Bound::First)
     }
 
+    fn unstable(&self) -> Result<Vec<(u16, u64, u64)>, ReadError> {
+        self.core.unstable(PATIENCE)
+    }
+
     fn reader(&self, partition: u16, from: u64) -> Result<Box<dyn PartitionReader + '_>, ReadError> {
         if partition >= self.core.partitions {
             let last = self.core.partitions - 1;
