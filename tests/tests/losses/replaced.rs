@@ -61,7 +61,7 @@ fn a_topic_made_again_while_it_is_followed_gives_no_record() {
         let root = town.folder("figures");
         let opened = Projector::open(&root, RealFiles::shared(), &after, &BENCH.bundle, options());
         let Err(StoreError::Refused(said)) = opened.map(|_| ()) else { panic!("{name}: it was opened") };
-        assert!(said.contains(&was) && said.contains(&is), "{said}");
+        assert!(said.contains("computed from another log"), "{said}");
         // What it holds now is projected where nothing was.
         project(&after, &town.folder("anew")).is_of(new);
     }
