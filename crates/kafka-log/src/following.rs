@@ -103,12 +103,21 @@ impl<'a> Following<'a> {
                 part.suspected = None;
             }
         });
-        if lease.consumer().saw_another_topic() {
-            self.ready.clear();
-            core.still_the_same(PATIENCE)?;
-            // It was only thought so: with another consumer, from where everything stands.
+        let is_something = !ready.is_empty() || !obstacles.is_empty();
+        if is_something && !lease.is_of_this_topic().inspect_err(|_| ready.clear())? {
+            // With another consumer, from behind what was given.
+            for part in parts.values_mut() {
+                part.arena.begin(part.arena.first());
+            }
+            ready.clear();
+            ready.extend(
+                parts
+                    .iter()
+                    .filter(|(_, part)| part.stands.as_ref().is_some_and(Option::is_some))
+                    .map(|(at, _)| *at),
+            );
             self.lease = core.consumer(Pace::Live)?;
-            self.assign()?;
+            return self.assign();
         }
         if obstacles.is_empty() {
             return Ok(());
@@ -141,6 +150,12 @@ impl<'a> Following<'a> {
                 // A store that is ahead is told what it asked for, not what is compared before.
                 let asked = part.verify.map_or(next, |from| from.next);
                 match verdict(core, partition, next, code, &why) {
+                    // What was read last is deleted, and nothing behind it: there is nothing to compare with, and nothing lacks.
+                    Some(ReadError::Missing { until, .. }) if part.verify.is_some() && until == asked => {
+                        part.verify = None;
+                        part.arena.begin(asked);
+                        None
+                    }
                     Some(ReadError::OutOfRange { end, .. }) => {
                         Some(ReadError::OutOfRange { partition, offset: asked, end })
                     }

@@ -108,7 +108,9 @@ impl EventLog for KafkaLog {
 
     fn append_async(&self, batch: &[Append<'_>]) -> Result<Ticket, AppendError> {
         check_batch(batch, self.core.partitions)?;
-        Ok(self.appending()?.append(batch))
+        let appending = self.appending()?;
+        appending.look()?;
+        Ok(appending.append(batch))
     }
 
     fn ends(&self) -> Result<Vec<u64>, ReadError> {
