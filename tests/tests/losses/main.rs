@@ -5,8 +5,10 @@
 
 mod deleted;
 mod replaced;
+mod skipped;
 mod town;
 mod transactions;
+mod unclean;
 mod wiped;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

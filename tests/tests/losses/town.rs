@@ -62,10 +62,20 @@ pub(crate) struct Town {
 
 impl Town {
     pub(crate) fn new(cluster: &Cluster, name: &str, partitions: u16, replicas: u16) -> Town {
-        let address: Address = format!("kafka://{}/{name}", cluster.bootstrap()).parse().unwrap();
-        let town = Town { address, folder: TempDir::new().unwrap() };
+        let town = Town::at(cluster, name);
         town.make_topics(partitions, replicas);
         town
+    }
+
+    /// One whose topics are still to be made.
+    pub(crate) fn at(cluster: &Cluster, name: &str) -> Town {
+        let address = format!("kafka://{}/{name}", cluster.bootstrap()).parse().unwrap();
+        Town { address, folder: TempDir::new().unwrap() }
+    }
+
+    /// One without a cluster: folders only.
+    pub(crate) fn nowhere() -> Town {
+        Town { address: "kafka://nowhere.invalid:1".parse().unwrap(), folder: TempDir::new().unwrap() }
     }
 
     pub(crate) fn make_topics(&self, partitions: u16, replicas: u16) {
@@ -156,6 +166,17 @@ pub(crate) fn project(log: &dyn EventLog, root: &Path) -> Ended {
     Ended { digests: projector.digests(), manifest: projector.manifest(), followed: Ok(()) }
 }
 
+/// Follows a log from nothing, until so many records are counted.
+pub(crate) fn project_following(log: &dyn EventLog, root: &Path, records: u64) -> Ended {
+    let opened = Projector::open(root, RealFiles::shared(), log, &BENCH.bundle, options());
+    let (mut projector, shutdown, mut counted) = (opened.unwrap().0, AtomicBool::new(false), 0);
+    let followed = projector.follow(&shutdown, &mut |commit| {
+        counted += commit.events;
+        shutdown.store(counted >= records, Ordering::SeqCst);
+    });
+    Ended { digests: projector.digests(), manifest: projector.manifest(), followed }
+}
+
 /// The last snapshot.
 pub(crate) fn snapshot(root: &Path) -> Reader {
     Reader::open(root, RealFiles::shared()).unwrap()
@@ -204,7 +225,9 @@ impl Following {
     pub(crate) fn wait_for_stop(&self, partition: u16) -> String {
         let why = || {
             let manifest = Reader::open(&self.root, RealFiles::shared()).ok()?.manifest().clone();
-            manifest.partitions[usize::from(partition)].stopped.clone()
+            let why = manifest.partitions[usize::from(partition)].stopped.clone();
+            // Brokers that do not answer are asked again.
+            why.filter(|why| !why.starts_with("cannot read"))
         };
         self.wait_until(&format!("partition {partition} to stand still"), |_| why().is_some());
         why().unwrap()
