@@ -3,4 +3,5 @@
 pub mod bench;
 pub mod engine;
 pub mod flaws;
+pub mod kafka;
 pub mod oracle;

@@ -159,7 +159,7 @@ impl Appending {
         if looked.elapsed() < LOOK_EVERY {
             return Ok(());
         }
-        if let Err(error @ ReadError::Replaced { .. }) = self.core.still_the_same(Duration::ZERO) {
+        if let Err(error @ ReadError::Replaced { .. }) = self.core.still_the_same(LOOK_EVERY) {
             return Err(replaced(error));
         }
         // Brokers that do not answer now are waited for by what is sent.

@@ -13,15 +13,18 @@ use crate::{
     arena::Checks,
     config::Pace,
     native::{Bound, Consumer, Inquiry, Topic},
-    trouble::{cannot_read, is_passing},
+    trouble::{cannot_read, is_passing, is_unknown},
 };
 
 /// How long a question may wait for its answer, over elections and restarts.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a single request may.
 const REQUEST: Duration = Duration::from_secs(10);
+/// So long the brokers have to say that there is no topic of a name: one that was just made is not known to each of them at
+/// once, and who is asked is chance.
+const NOT_THERE: Duration = Duration::from_secs(2);
 /// Before a question is asked again.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
 /// What readers, followers and appenders of a topic share.
 pub(crate) struct Core {
@@ -54,9 +57,16 @@ pub(crate) fn ask<T>(
     }
 }
 
-/// Looks the topic up; `None`: there is none of this name.
+/// Looks the topic up; `None`: there is none of this name, by what all brokers that were asked for a while say.
 pub(crate) fn look_up(inquiry: &Inquiry, topic: &str, patience: Duration) -> KafkaResult<Option<Topic>> {
-    ask(patience, |patience| inquiry.topic(topic, patience))
+    let believed = Instant::now() + patience.min(NOT_THERE);
+    loop {
+        let found = ask(patience, |patience| inquiry.topic(topic, patience))?;
+        if found.is_some() || Instant::now() >= believed {
+            return Ok(found);
+        }
+        std::thread::sleep(PAUSE);
+    }
 }
 
 impl Core {
@@ -131,13 +141,25 @@ impl Core {
         &self,
         partitions: &[u16],
         bound: Bound,
-        patience: Duration,
+        within: Duration,
     ) -> Result<Vec<u64>, ReadError> {
-        let asked = ask(patience, |patience| self.inquiry.offsets(&self.topic, partitions, bound, patience));
-        asked.map_err(|error| match self.still_the_same(Duration::ZERO) {
-            Err(replaced @ ReadError::Replaced { .. }) => replaced,
-            _ => self.cannot_read(error),
-        })
+        let deadline = Instant::now() + within;
+        loop {
+            let asked =
+                ask(within, |patience| self.inquiry.offsets(&self.topic, partitions, bound, patience));
+            let error = match asked {
+                Ok(offsets) => return Ok(offsets),
+                Err(error) => error,
+            };
+            // A broker that doesn't know the topic yet is no broker that knows of none.
+            let is_unknown = is_unknown(&error);
+            let patience = if is_unknown { NOT_THERE } else { Duration::ZERO };
+            match self.still_the_same(patience) {
+                Err(replaced @ ReadError::Replaced { .. }) => return Err(replaced),
+                Ok(()) if is_unknown && Instant::now() < deadline => std::thread::sleep(PAUSE),
+                _ => return Err(self.cannot_read(error)),
+            }
+        }
     }
 
     /// A bound of one partition.

@@ -1,16 +1,16 @@
 //! What the topics of a deployment must be like, so that the log keeps what it promises: making them, and saying what is
 //! wrong with them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, thread, time::Instant};
 
 use event_log::{OpenError, PARTITIONS_MAX, Place};
 use rdkafka::error::KafkaError;
 
 use crate::{
     Address, Settings,
-    core::{PATIENCE, ask, look_up},
+    core::{PATIENCE, PAUSE, ask, look_up},
     native::{Inquiry, Rule},
-    trouble::cannot_open,
+    trouble::{cannot_open, is_unknown},
 };
 
 /// Room for a record of the most bytes with its key, headers and frame.
@@ -132,15 +132,19 @@ impl Topics {
             let mut settings: Vec<(&str, String)> =
                 demands(plan.replicas).into_iter().map(|demand| (demand.name, demand.value)).collect();
             settings.push(("max.message.bytes", MESSAGE_BYTES.to_string()));
-            if look_up(&self.inquiry, &topic, PATIENCE).map_err(&failed)?.is_none() {
-                ask(PATIENCE, |patience| {
+            // Only asked once: if it is there, making it says so.
+            let there = ask(PATIENCE, |patience| self.inquiry.topic(&topic, patience)).map_err(&failed)?;
+            if there.is_none() {
+                let made = ask(PATIENCE, |patience| {
                     self.inquiry.create(&topic, partitions, plan.replicas, &settings, patience)
-                })
-                .map_err(&failed)?;
+                });
+                let made = made.map_err(&failed)?;
                 self.wait_for(&topic).map_err(&failed)?;
-                let what = format!("made, with {partitions} partitions of {} replicas", plan.replicas);
-                done.push(Finding { about: topic, what });
-                continue;
+                if made {
+                    let what = format!("made, with {partitions} partitions of {} replicas", plan.replicas);
+                    done.push(Finding { about: topic, what });
+                    continue;
+                }
             }
             let found = self.settings(&topic).map_err(&failed)?;
             settings.retain(|(name, value)| !is_met(name, value, &found));
@@ -157,15 +161,20 @@ impl Topics {
 
     /// A topic that was just made is not known to every broker at once.
     fn wait_for(&self, topic: &str) -> Result<(), KafkaError> {
-        let deadline = std::time::Instant::now() + PATIENCE;
-        while look_up(&self.inquiry, topic, PATIENCE)?.is_none() && std::time::Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let deadline = Instant::now() + PATIENCE;
+        while look_up(&self.inquiry, topic, PATIENCE)?.is_none() && Instant::now() < deadline {}
         Ok(())
     }
 
+    /// The settings of a topic that is there, whether or not the broker that is asked knows it yet.
     fn settings(&self, topic: &str) -> Result<BTreeMap<String, String>, KafkaError> {
-        ask(PATIENCE, |patience| self.inquiry.settings(topic, patience))
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match ask(PATIENCE, |patience| self.inquiry.settings(topic, patience)) {
+                Err(error) if is_unknown(&error) && Instant::now() < deadline => thread::sleep(PAUSE),
+                answer => return answer,
+            }
+        }
     }
 
     /// Whether there are both topics with at least one partition each: what a deployment can begin with.

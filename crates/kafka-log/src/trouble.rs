@@ -40,6 +40,16 @@ pub(crate) fn passes(code: RDKafkaErrorCode) -> bool {
     )
 }
 
+/// Whether a broker says that it knows no such topic, or no such partition of it.
+pub(crate) fn is_unknown(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    let code = match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        error => error.rdkafka_error_code(),
+    };
+    matches!(code, Some(Code::UnknownTopic | Code::UnknownPartition | Code::UnknownTopicOrPartition))
+}
+
 fn source(error: KafkaError) -> io::Error {
     io::Error::other(error)
 }

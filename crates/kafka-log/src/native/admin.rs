@@ -87,7 +87,7 @@ impl Drop for Settings {
 }
 
 impl Inquiry {
-    /// Makes a topic.
+    /// Makes a topic; says whether it was not there already.
     pub(crate) fn create(
         &self,
         topic: &str,
@@ -95,7 +95,7 @@ impl Inquiry {
         replicas: u16,
         settings: &[(&str, String)],
         patience: Duration,
-    ) -> KafkaResult<()> {
+    ) -> KafkaResult<bool> {
         let name = c_string(topic)?;
         let mut why: Why = [0; 256];
         // SAFETY: what is made is given back below; names and values are copied; client, options and queue live.
@@ -127,7 +127,8 @@ impl Inquiry {
                 return Err(KafkaError::AdminOp(RDKafkaErrorCode::BadMessage));
             }
             match sys::rd_kafka_topic_result_error(*made) {
-                sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+                sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(true),
+                sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS => Ok(false),
                 code => {
                     let said = text(sys::rd_kafka_topic_result_error_string(*made));
                     Err(KafkaError::AdminOpCreation(format!("{}: {said}", failed(code))))
