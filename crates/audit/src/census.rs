@@ -101,6 +101,10 @@ pub fn census(log: &dyn EventLog, stored: Option<&Reader>) -> Result<Census, Aud
         }
     }
     let is_of_another = !census.findings.is_empty();
+    let unstable = log.unstable()?;
+    census
+        .findings
+        .extend(unstable.into_iter().map(|(partition, at, end)| open_transaction(partition, at, end)));
     let mut held = None;
     for (mut partition, mut findings) in counted {
         let number = partition.partition;
@@ -113,6 +117,16 @@ pub fn census(log: &dyn EventLog, stored: Option<&Reader>) -> Result<Census, Aud
         census.partitions.push(partition);
     }
     Ok(census)
+}
+
+/// A transaction that was not ended holds up a partition `at` an offset, before its `end`, in words.
+#[must_use]
+pub fn open_transaction(partition: u16, at: u64, end: u64) -> String {
+    format!(
+        "partition {partition} cannot be read past offset {at}: a transaction that was not ended holds up what stands there to {}; \
+         only producers without transactions may write to the log, see `vertebra topics check`",
+        end - 1
+    )
 }
 
 fn count(

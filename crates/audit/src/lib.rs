@@ -9,7 +9,7 @@ mod lag;
 mod lost;
 mod replay;
 
-pub use census::{Census, PartitionCensus, census};
+pub use census::{Census, PartitionCensus, census, open_transaction};
 pub use doctor::{Weights, weigh};
 pub use lag::{Lag, lag};
 pub use lost::Lost;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use contract::EventView;
 
-use crate::{Append, AppendError, BATCH_RECORDS_MAX, EventLog, ReadError, Ticket};
+use crate::{Append, AppendError, BATCH_RECORDS_MAX, EventLog, Flaw, ReadError, Ticket};
 
 /// How much of the log is read at once.
 const READ_BYTES: usize = 1 << 20;
@@ -230,8 +230,9 @@ fn digest(
         match piece {
             Piece::Records(batch) => {
                 for record in batch.iter().take_while(|record| record.offset < end) {
-                    // An empty record is one that stands for another.
-                    let stands_for_another = record.flaw.is_some() && record.bytes.is_empty();
+                    // An empty record is one that stands for another; of one that is too large the bytes are not given.
+                    let stands_for_another =
+                        !matches!(record.flaw, None | Some(Flaw::TooLarge)) && record.bytes.is_empty();
                     flawed += u64::from(record.flaw.is_some() && !stands_for_another);
                     add(if record.flaw.is_some() { &[] } else { record.bytes });
                 }

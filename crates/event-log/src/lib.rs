@@ -111,6 +111,12 @@ pub trait EventLog: Send + Sync {
         Ok(vec![0; usize::from(self.partitions())])
     }
 
+    /// Partitions that hold records nobody can read yet, for a transaction that wrote them was never ended: partition, the
+    /// offset at which readers wait, and the end of what stands there. Only logs that others can write to have such.
+    fn unstable(&self) -> Result<Vec<(u16, u64, u64)>, ReadError> {
+        Ok(Vec::new())
+    }
+
     /// A reader of one partition, whose first record will be the one at offset `from`. `from` may be the partition's end,
     /// not past it: a store that is ahead of its log has another log's positions, or the log has lost its end.
     fn reader(&self, partition: u16, from: u64) -> Result<Box<dyn PartitionReader + '_>, ReadError>;

@@ -8,7 +8,7 @@ use std::{
         mpsc::{Receiver, Sender, channel},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use event_log::{Append, AppendError, Completer, PartitionReader, ReadError, Ticket};
@@ -24,6 +24,8 @@ use crate::{
 /// What is under way when a log is closed is waited for; what the client itself gives up after comes first.
 const FLUSH: Duration = Duration::from_secs(90);
 const READ_BYTES: usize = 1 << 20;
+/// How often it is looked whether the topic is still the same.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A producer, and a thread that finds out what became of records whose fate nobody told.
 pub(crate) struct Appending {
@@ -32,6 +34,7 @@ pub(crate) struct Appending {
     settling: Option<JoinHandle<()>>,
     told: Option<Arc<Told>>,
     core: Arc<Core>,
+    looked: Mutex<Instant>,
 }
 
 /// Where it is noted what became of records.
@@ -146,7 +149,22 @@ impl Appending {
             settling: Some(settling),
             told: Some(Arc::new(told)),
             core: Arc::clone(core),
+            looked: Mutex::new(Instant::now()),
         })
+    }
+
+    /// Looks now and then whether the topic is still the one that was opened: the client appends to whichever has its name.
+    pub(crate) fn look(&self) -> Result<(), AppendError> {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.elapsed() < LOOK_EVERY {
+            return Ok(());
+        }
+        if let Err(error @ ReadError::Replaced { .. }) = self.core.still_the_same(LOOK_EVERY) {
+            return Err(replaced(error));
+        }
+        // Brokers that do not answer now are waited for by what is sent.
+        *looked = Instant::now();
+        Ok(())
     }
 
     /// The producer cannot be used any more; what is under way is still told.

@@ -42,6 +42,11 @@ impl Arena {
         self.epoch = message.epoch();
     }
 
+    /// The offset of the first record.
+    pub(crate) fn first(&self) -> u64 {
+        self.first
+    }
+
     /// The offset after the last record.
     pub(crate) fn next(&self) -> u64 {
         self.first + self.spans.len() as u64

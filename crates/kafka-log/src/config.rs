@@ -130,7 +130,11 @@ impl Settings {
 
     /// For questions about topics.
     pub(crate) fn for_questions(&self, address: &Address) -> ClientConfig {
-        self.client(address)
+        let mut config = self.client(address);
+        // Whom to ask is remembered for so long and no longer: a leader that is gone is asked until the question ends, and
+        // nothing else makes the client look for another.
+        config.set("metadata.max.age.ms", "1000");
+        config
     }
 
     /// For reading; see the table in the guide for why each is as it is.

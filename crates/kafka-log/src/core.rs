@@ -35,8 +35,8 @@ pub(crate) struct Core {
     pub(crate) id: LogId,
     pub(crate) partitions: u16,
     inquiry: Inquiry,
-    /// Consumers that read nothing now, by what they are for.
-    idle: Mutex<Vec<(Pace, Consumer)>>,
+    /// Consumers that read nothing now, by what they are for, and whether they are known to read this topic.
+    idle: Mutex<Vec<(Pace, Consumer, bool)>>,
 }
 
 /// So many consumers are kept for the next who reads.
@@ -134,10 +134,19 @@ impl Core {
 
     /// A bound of each of `partitions`.
     pub(crate) fn offsets(&self, partitions: &[u16], bound: Bound) -> Result<Vec<u64>, ReadError> {
-        let deadline = Instant::now() + PATIENCE;
+        self.offsets_within(partitions, bound, PATIENCE)
+    }
+
+    fn offsets_within(
+        &self,
+        partitions: &[u16],
+        bound: Bound,
+        within: Duration,
+    ) -> Result<Vec<u64>, ReadError> {
+        let deadline = Instant::now() + within;
         loop {
             let asked =
-                ask(PATIENCE, |patience| self.inquiry.offsets(&self.topic, partitions, bound, patience));
+                ask(within, |patience| self.inquiry.offsets(&self.topic, partitions, bound, patience));
             let error = match asked {
                 Ok(offsets) => return Ok(offsets),
                 Err(error) => error,
@@ -156,6 +165,15 @@ impl Core {
     /// A bound of one partition.
     pub(crate) fn offset(&self, partition: u16, bound: Bound) -> Result<u64, ReadError> {
         Ok(self.offsets(&[partition], bound)?[0])
+    }
+
+    /// Partitions that a transaction holds open: partition, where readers wait, and the end.
+    pub(crate) fn unstable(&self, patience: Duration) -> Result<Vec<(u16, u64, u64)>, ReadError> {
+        // The ends first: what is appended between the two questions does not look like a transaction.
+        let ends = self.offsets_within(&self.all(), Bound::High, patience)?;
+        let stable = self.offsets_within(&self.all(), Bound::Stable, patience)?;
+        let both = (0..).zip(stable).zip(ends).map(|((partition, stable), end)| (partition, stable, end));
+        Ok(both.filter(|(_, stable, end)| stable < end).collect())
     }
 
     /// The numbers of all partitions.
@@ -201,16 +219,16 @@ impl Core {
     /// A consumer for reading.
     pub(crate) fn consumer(&self, pace: Pace) -> Result<Lease<'_>, ReadError> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = idle.iter().position(|(of, _)| *of == pace).map(|at| idle.swap_remove(at).1);
+        let found = idle.iter().position(|(of, ..)| *of == pace).map(|at| idle.swap_remove(at));
         drop(idle);
-        let consumer = match found {
-            Some(consumer) => consumer,
+        let (consumer, is_proven) = match found {
+            Some((_, consumer, is_proven)) => (consumer, is_proven),
             None => {
                 let config = self.settings.for_reading(&self.address, pace);
-                Consumer::new(&config, &self.topic).map_err(|error| self.cannot_read(error))?
+                (Consumer::new(&config, &self.topic).map_err(|error| self.cannot_read(error))?, false)
             }
         };
-        Ok(Lease { core: self, pace, consumer: Some(consumer) })
+        Ok(Lease { core: self, pace, is_proven, consumer: Some(consumer) })
     }
 }
 
@@ -218,12 +236,26 @@ impl Core {
 pub(crate) struct Lease<'a> {
     core: &'a Core,
     pub(crate) pace: Pace,
+    /// It was seen to read the topic that was opened: should that become another, the client sees it by itself.
+    is_proven: bool,
     consumer: Option<Consumer>,
 }
 
 impl Lease<'_> {
     pub(crate) fn consumer(&mut self) -> &mut Consumer {
         self.consumer.as_mut().expect("it is given back only at the end")
+    }
+
+    /// Sees that what was received is of the topic that was opened; `false`: it may be of another, which is gone again. What was
+    /// received is given to nobody before. A new client takes any topic of the name for the one that is meant: it was, if
+    /// that is still there now.
+    pub(crate) fn is_of_this_topic(&mut self) -> Result<bool, ReadError> {
+        let saw_another = self.consumer().saw_another_topic();
+        if saw_another || !self.is_proven {
+            self.core.still_the_same(PATIENCE)?;
+            self.is_proven = true;
+        }
+        Ok(!saw_another)
     }
 }
 
@@ -236,7 +268,7 @@ impl Drop for Lease<'_> {
         }
         let mut idle = self.core.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE_MAX {
-            idle.push((self.pace, consumer));
+            idle.push((self.pace, consumer, self.is_proven));
         }
     }
 }

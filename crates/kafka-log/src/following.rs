@@ -20,6 +20,8 @@ use crate::{
 const MESSAGES: usize = 8192;
 /// How often it is looked whether the topic is still the same.
 const EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether somebody holds a transaction open.
+const ALARM_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) struct Following<'a> {
     core: &'a Core,
@@ -30,6 +32,8 @@ pub(crate) struct Following<'a> {
     /// The partition whose records were given last: its arena is to be emptied.
     given: Option<u16>,
     looked: Instant,
+    /// When it was last looked for open transactions, and where readers waited for one.
+    alarm: (Instant, Vec<(u16, u64)>),
 }
 
 struct Part {
@@ -66,8 +70,10 @@ impl<'a> Following<'a> {
         core.still_the_same(PATIENCE)?;
         let lease = core.consumer(Pace::Live)?;
         let parts = from.iter().map(|(partition, from)| (*partition, Part::new(*from))).collect();
+        let now = Instant::now();
+        let alarm = (now, Vec::new());
         let mut following =
-            Following { core, lease, parts, ready: VecDeque::new(), given: None, looked: Instant::now() };
+            Following { core, lease, parts, ready: VecDeque::new(), given: None, looked: now, alarm };
         following.assign()?;
         Ok(following)
     }
@@ -97,12 +103,21 @@ impl<'a> Following<'a> {
                 part.suspected = None;
             }
         });
-        if lease.consumer().saw_another_topic() {
-            self.ready.clear();
-            core.still_the_same(PATIENCE)?;
-            // It was only thought so: with another consumer, from where everything stands.
+        let is_something = !ready.is_empty() || !obstacles.is_empty();
+        if is_something && !lease.is_of_this_topic().inspect_err(|_| ready.clear())? {
+            // With another consumer, from behind what was given.
+            for part in parts.values_mut() {
+                part.arena.begin(part.arena.first());
+            }
+            ready.clear();
+            ready.extend(
+                parts
+                    .iter()
+                    .filter(|(_, part)| part.stands.as_ref().is_some_and(Option::is_some))
+                    .map(|(at, _)| *at),
+            );
             self.lease = core.consumer(Pace::Live)?;
-            self.assign()?;
+            return self.assign();
         }
         if obstacles.is_empty() {
             return Ok(());
@@ -135,6 +150,12 @@ impl<'a> Following<'a> {
                 // A store that is ahead is told what it asked for, not what is compared before.
                 let asked = part.verify.map_or(next, |from| from.next);
                 match verdict(core, partition, next, code, &why) {
+                    // What was read last is deleted, and nothing behind it: there is nothing to compare with, and nothing lacks.
+                    Some(ReadError::Missing { until, .. }) if part.verify.is_some() && until == asked => {
+                        part.verify = None;
+                        part.arena.begin(asked);
+                        None
+                    }
                     Some(ReadError::OutOfRange { end, .. }) => {
                         Some(ReadError::OutOfRange { partition, offset: asked, end })
                     }
@@ -154,6 +175,31 @@ impl<'a> Following<'a> {
                 self.ready.push_back(partition);
             }
         }
+    }
+
+    /// Looks now and then whether somebody writes with transactions and holds one open: nobody reads past it, and nothing else
+    /// would tell.
+    fn raise_alarms(&mut self) {
+        let (raised_at, waiting) = &mut self.alarm;
+        if raised_at.elapsed() < ALARM_EVERY {
+            return;
+        }
+        *raised_at = Instant::now();
+        // Brokers that do not answer now are asked again.
+        let Ok(unstable) = self.core.unstable(EVERY) else { return };
+        for (partition, at, end) in &unstable {
+            // Twice at the same place: one that is about to end is told when its marks are met.
+            if waiting.contains(&(*partition, *at)) {
+                tracing::warn!(
+                    partition,
+                    at,
+                    end,
+                    "a transaction that was not ended holds this partition up: nothing behind it can be read; only producers \
+                     without transactions may write to the topic, see `vertebra topics check`"
+                );
+            }
+        }
+        *waiting = unstable.into_iter().map(|(partition, at, _)| (partition, at)).collect();
     }
 
     /// Compares what is to be compared of a partition; says whether there is something to give.
@@ -198,6 +244,7 @@ impl Follower for Following<'_> {
                 if let Err(replaced @ ReadError::Replaced { .. }) = self.core.still_the_same(EVERY) {
                     return Err(replaced);
                 }
+                self.raise_alarms();
             }
             let left = deadline.saturating_duration_since(Instant::now());
             self.receive(left.min(EVERY))?;

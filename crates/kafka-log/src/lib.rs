@@ -108,7 +108,9 @@ impl EventLog for KafkaLog {
 
     fn append_async(&self, batch: &[Append<'_>]) -> Result<Ticket, AppendError> {
         check_batch(batch, self.core.partitions)?;
-        Ok(self.appending()?.append(batch))
+        let appending = self.appending()?;
+        appending.look()?;
+        Ok(appending.append(batch))
     }
 
     fn ends(&self) -> Result<Vec<u64>, ReadError> {
@@ -118,6 +120,10 @@ impl EventLog for KafkaLog {
 
     fn begins(&self) -> Result<Vec<u64>, ReadError> {
         self.core.offsets(&self.core.all(), Bound::First)
+    }
+
+    fn unstable(&self) -> Result<Vec<(u16, u64, u64)>, ReadError> {
+        self.core.unstable(PATIENCE)
     }
 
     fn reader(&self, partition: u16, from: u64) -> Result<Box<dyn PartitionReader + '_>, ReadError> {

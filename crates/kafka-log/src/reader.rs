@@ -149,11 +149,12 @@ impl<'a> Reader<'a> {
                 }
                 patience = Duration::ZERO;
             }
-            let another = consumer.saw_another_topic();
             self.arena = arena;
-            if another {
+            // A client that received nothing may not know its topic yet.
+            let is_something = !self.arena.is_empty() || obstacle.is_some();
+            if is_something && !self.lease(max_bytes)?.is_of_this_topic()? {
                 self.lease = None;
-                core.still_the_same(PATIENCE)?;
+                self.arena.begin(self.next);
             } else if !self.arena.is_empty() {
                 // What is in the way is met again.
                 if obstacle.is_some() {

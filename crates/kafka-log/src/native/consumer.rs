@@ -108,7 +108,26 @@ impl Consumer {
         let list = Partitions::new(&self.topic, from.iter().map(offset));
         // SAFETY: client and list live.
         let code = unsafe { sys::rd_kafka_assign(self.client.native_ptr(), list.0.as_ptr()) };
+        self.settle();
         if code == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR { Ok(()) } else { Err(failed(code)) }
+    }
+
+    /// Waits until partitions that are not read any more have stopped. The client stops them behind its back, and one that is
+    /// taken away twice meanwhile is stopped twice, upon which the client ends the process (`rktp_started` in its
+    /// `rd_kafka_assignment_partition_stopped`).
+    fn settle(&self) {
+        // Each question is answered by the thread that stops partitions, after what was asked of it before: with the first
+        // answer they were told to stop, and with the second that is noted.
+        for _ in 0..2 {
+            let mut list = ptr::null_mut();
+            // SAFETY: the client lives; the list that it makes is given back once.
+            unsafe {
+                sys::rd_kafka_assignment(self.client.native_ptr(), &raw mut list);
+                if !list.is_null() {
+                    sys::rd_kafka_topic_partition_list_destroy(list);
+                }
+            }
+        }
     }
 
     /// Waits for something, at most `patience`, then takes what is there without waiting, at most `most` records. Says how

@@ -84,6 +84,7 @@ impl Doctor {
             behind = Some(lag);
         }
         complaints.extend(deleted_heads(&log.begins()?));
+        complaints.extend(open_transactions(&log.unstable()?));
         let mut out = output::stdout();
         if self.json {
             let said =
@@ -212,6 +213,14 @@ fn deleted_heads(begins: &[u64]) -> impl Iterator<Item = Complaint> {
              read again; `vertebra doctor census` names what histories still hold of it; don't remove them, bring the log back"
         );
         Complaint { serious: true, what }
+    })
+}
+
+/// Somebody writes to the log with transactions: nobody can read past one that is not ended.
+fn open_transactions(unstable: &[(u16, u64, u64)]) -> impl Iterator<Item = Complaint> {
+    unstable.iter().map(|(partition, at, end)| Complaint {
+        serious: true,
+        what: ::audit::open_transaction(*partition, *at, *end),
     })
 }
 

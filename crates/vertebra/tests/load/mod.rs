@@ -4,6 +4,7 @@
 //! against sums over the lines themselves, so nothing of the engine is asked whether the engine is right.
 
 mod hardship;
+pub(crate) mod kills;
 
 use std::{
     collections::BTreeMap,
@@ -134,6 +135,13 @@ impl Running {
         }
     }
 
+    /// Asks it to end, as Ctrl-C does, and waits.
+    pub(crate) fn interrupt(&mut self) -> ExitStatus {
+        let asked = Command::new("kill").args(["-INT", &self.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        self.child.wait().unwrap()
+    }
+
     /// SIGKILL, unless it has ended: then it ended well. Says whether it was killed.
     pub(crate) fn kill(&mut self) -> bool {
         self.child.kill().unwrap();
@@ -228,7 +236,8 @@ impl Books {
     }
 
     /// Holds the log against the books: every acknowledged event is where the receipt says, once, and nothing else is
-    /// there. What is wrong, one line each.
+    /// there. What is wrong, one line each. Where brokers keep the log, what was on its way to them when its sender was killed
+    /// may arrive behind the same event from the next one: a copy, which does not count.
     pub(crate) fn compare(&self, folder: &Folder) -> Vec<String> {
         let mut in_log: BTreeMap<String, Vec<(u64, u64)>> = BTreeMap::new();
         for record in folder.run(&["events", "cat"]).ok().lines() {
@@ -241,6 +250,7 @@ impl Books {
         for (line, Place { event_id, partition, offset }) in &self.acknowledged {
             match in_log.remove(event_id).as_deref() {
                 Some([at]) if *at == (*partition, *offset) => {}
+                Some(found) if folder.is_shared() && found.contains(&(*partition, *offset)) => {}
                 Some(found) => wrong.push(format!(
                     "line {line} was acknowledged at {partition}:{offset}, its event stands at {found:?}"
                 )),
@@ -260,7 +270,6 @@ impl Books {
         assert!(wrong.is_empty(), "{} lines: {:?}", wrong.len(), &wrong[..wrong.len().min(5)]);
         let replay: Value = serde_json::from_str(&folder.run(&["audit", "replay", "--json"]).ok()).unwrap();
         assert_eq!(replay["stored"]["figures_compared"], true, "{replay}");
-        assert_eq!(replay["records"], self.acknowledged.len());
         let census: Value = serde_json::from_str(&folder.run(&["doctor", "census", "--json"]).ok()).unwrap();
         let sum = |name: &str| {
             census["partitions"]
@@ -271,7 +280,9 @@ impl Books {
                 .sum::<u64>()
         };
         let all = self.acknowledged.len() as u64;
-        assert_eq!((sum("records"), sum("events"), sum("copies")), (all, all, 0));
+        let copies = if folder.is_shared() { sum("copies") } else { 0 };
+        assert_eq!((sum("records"), sum("events"), sum("copies")), (all + copies, all, copies));
+        assert_eq!(replay["records"], all + copies);
         folder.run(&["doctor"]).ok();
         self.check_counted_once(folder);
     }

@@ -20,7 +20,11 @@ pub(crate) fn claim_file(name: &str) -> String {
 }
 
 /// An empty folder, gone at the end.
-pub(crate) struct Folder(TempDir);
+pub(crate) struct Folder {
+    folder: TempDir,
+    /// Where the logs of its data folder stand, if not in it.
+    log: Option<String>,
+}
 
 /// What a run said.
 pub(crate) struct Ran {
@@ -30,11 +34,21 @@ pub(crate) struct Ran {
 
 impl Folder {
     pub(crate) fn new() -> Folder {
-        Folder(TempDir::new().unwrap())
+        Folder { folder: TempDir::new().unwrap(), log: None }
+    }
+
+    /// One whose logs stand elsewhere.
+    pub(crate) fn with_log(log: &str) -> Folder {
+        Folder { log: Some(log.to_owned()), ..Folder::new() }
+    }
+
+    /// Whether others write to where its logs stand.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.log.is_some()
     }
 
     pub(crate) fn path(&self, name: &str) -> String {
-        self.0.path().join(name).display().to_string()
+        self.folder.path().join(name).display().to_string()
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) -> String {
@@ -47,10 +61,11 @@ impl Folder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vertebra"));
         command
             .args(arguments)
-            .current_dir(self.0.path())
+            .current_dir(self.folder.path())
             .env_remove("VERTEBRA_DATA")
             .env_remove("VERTEBRA_LOG")
             .env_remove("VERTEBRA_TRACE");
+        command.envs(self.log.iter().map(|log| ("VERTEBRA_LOG", log)));
         command.stdin(Stdio::null());
         command
     }
@@ -71,7 +86,7 @@ impl Folder {
 
     /// A copy of a folder of the repository.
     pub(crate) fn copy_of(&self, name: &str) -> String {
-        let copy = self.0.path().join(name);
+        let copy = self.folder.path().join(name);
         std::fs::create_dir(&copy).unwrap();
         for entry in std::fs::read_dir(repository().join(name)).unwrap() {
             let path = entry.unwrap().path();
