@@ -210,7 +210,7 @@ impl Core {
         } else {
             "a transaction wrote into the topic, whose marks take offsets, or it is compacted. Only producers without \
              transactions may write to it; see `vertebra topics check`. To go on without what is missing, copy the log \
-             into a new topic (`vertebra log copy`) and project that"
+             into a new topic (`vertebra log copy --fill-missing`) and project that"
                 .to_owned()
         };
         ReadError::Missing { partition, from, until, why }
