@@ -15,6 +15,7 @@ const FILE_BYTES_MAX: u64 = 64 << 10;
 /// Settings of which the log's promises depend: nobody else sets them. And the address, which is given elsewhere.
 const OURS: &[&str] = &[
     "acks",
+    "allow.auto.create.topics",
     "request.required.acks",
     "auto.offset.reset",
     "bootstrap.servers",
@@ -118,6 +119,8 @@ impl Settings {
         config
             .set("bootstrap.servers", &address.brokers)
             .set("client.id", "vertebra")
+            // A topic that is gone is told, never made by asking for it.
+            .set("allow.auto.create.topics", "false")
             // A broker that comes back is found again at once.
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
@@ -133,7 +136,9 @@ impl Settings {
         let mut config = self.client(address);
         // Whom to ask is remembered for so long and no longer: a leader that is gone is asked until the question ends, and
         // nothing else makes the client look for another.
-        config.set("metadata.max.age.ms", "1000");
+        if !self.0.contains_key("metadata.max.age.ms") {
+            config.set("metadata.max.age.ms", "1000");
+        }
         config
     }
 

@@ -18,8 +18,10 @@ use crate::{
 
 /// How many records are taken from the client at once.
 const MESSAGES: usize = 8192;
-/// How often it is looked whether the topic is still the same.
+/// How often it is looked whether the topic is still the same, ...
 const EVERY: Duration = Duration::from_secs(1);
+/// ... and how long that may keep from reading.
+const LOOK: Duration = Duration::from_millis(250);
 /// How often it is looked whether somebody holds a transaction open.
 const ALARM_EVERY: Duration = Duration::from_secs(5);
 
@@ -186,7 +188,7 @@ impl<'a> Following<'a> {
         }
         *raised_at = Instant::now();
         // Brokers that do not answer now are asked again.
-        let Ok(unstable) = self.core.unstable(EVERY) else { return };
+        let Ok(unstable) = self.core.unstable(LOOK) else { return };
         for (partition, at, end) in &unstable {
             // Twice at the same place: one that is about to end is told when its marks are met.
             if waiting.contains(&(*partition, *at)) {
@@ -239,12 +241,15 @@ impl Follower for Following<'_> {
                 return Ok(Some((partition, Ok(self.parts[&partition].arena.batch()))));
             }
             if self.looked.elapsed() >= EVERY {
-                self.looked = Instant::now();
-                // Brokers that do not answer now are waited for.
-                if let Err(replaced @ ReadError::Replaced { .. }) = self.core.still_the_same(EVERY) {
+                // Brokers that do not answer now are asked the next time; what one says in a hurry is asked again.
+                if let Err(ReadError::Replaced { .. }) = self.core.still_the_same(LOOK)
+                    && let Err(replaced @ ReadError::Replaced { .. }) = self.core.still_the_same(PATIENCE)
+                {
                     return Err(replaced);
                 }
                 self.raise_alarms();
+                // Only now: between two looks there is time to read, however long they take.
+                self.looked = Instant::now();
             }
             let left = deadline.saturating_duration_since(Instant::now());
             self.receive(left.min(EVERY))?;

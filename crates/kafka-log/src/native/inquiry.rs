@@ -1,6 +1,10 @@
 //! Questions about topics.
 
-use std::{ptr::NonNull, time::Duration};
+use std::{
+    ffi::CStr,
+    ptr::{self, NonNull},
+    time::Duration,
+};
 
 use rdkafka::{
     ClientConfig, bindings as sys,
@@ -9,8 +13,13 @@ use rdkafka::{
     types::RDKafkaType,
 };
 
-use super::{Partitions, Queue, c_string, client, millis};
+use super::{Partitions, Queue, c_string, client, failed, millis};
 use crate::context::Context;
+
+/// A broker that is there describes a topic within this time; one that is not is waited for no longer.
+const DESCRIBE: Duration = Duration::from_secs(2);
+/// And says as soon who is the controller.
+const CONTROLLER: Duration = Duration::from_secs(1);
 
 /// Which ends of the partitions are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +90,27 @@ impl Inquiry {
         }
     }
 
+    /// The client sends most questions to the broker that it thinks is the controller, waits for that one where it is gone, and
+    /// looks for no other. What the brokers say of themselves names one that is there.
+    fn look_for_controller(&self, topic: &CStr, patience: Duration) {
+        let (client, mut metadata) = (self.client.native_ptr(), ptr::null());
+        // SAFETY: client and name live; topic and metadata are given back once, where there are any. One topic is asked about: of
+        // none, the client would ask about all that it has heard of and have those made that are gone.
+        unsafe {
+            let topic = sys::rd_kafka_topic_new(client, topic.as_ptr(), ptr::null_mut());
+            if topic.is_null() {
+                return;
+            }
+            let code = sys::rd_kafka_metadata(client, 0, topic, &raw mut metadata, millis(patience));
+            if code == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                sys::rd_kafka_metadata_destroy(metadata);
+            } else {
+                tracing::debug!(error = %failed(code), "no broker says who the controller is");
+            }
+            sys::rd_kafka_topic_destroy(topic);
+        }
+    }
+
     /// The topic of this name; `None`: there is none.
     pub(crate) fn topic(&self, name: &str, patience: Duration) -> KafkaResult<Option<Topic>> {
         let name = c_string(name)?;
@@ -89,7 +119,7 @@ impl Inquiry {
         let topics = unsafe { sys::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), 1) };
         let answer = self.ask(
             sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
-            patience,
+            patience.min(DESCRIBE),
             |_| {},
             // SAFETY: client, collection, options and queue live.
             |options, queue| unsafe {
@@ -98,6 +128,9 @@ impl Inquiry {
         );
         // SAFETY: made above, given back once.
         unsafe { sys::rd_kafka_TopicCollection_destroy(topics) };
+        if answer.is_err() {
+            self.look_for_controller(&name, patience.min(CONTROLLER));
+        }
         let answer = answer?;
         // SAFETY: all of what is read belongs to the event, which lives until the end.
         unsafe {

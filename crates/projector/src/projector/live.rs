@@ -1,6 +1,6 @@
 //! What comes of the log while it is followed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use event_log::{Checkpoint, Follower, ReadError, RecordBatch};
 
@@ -71,8 +71,10 @@ impl Projector<'_> {
         patience: Duration,
     ) -> Result<(), StoreError> {
         let (mut patience, mut records) = (patience, 0);
+        let fold_at = Instant::now() + patience + self.options.commit_every;
         let followed = loop {
-            if records >= GROUP_RECORDS {
+            // However slowly it comes, it is not gathered for ever.
+            if records >= GROUP_RECORDS || Instant::now() >= fold_at {
                 break Ok(());
             }
             match follower.next(READ_BYTES, patience) {
