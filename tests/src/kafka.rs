@@ -7,37 +7,29 @@
 //!                                   └──▶ every offset that was told, the brokers' ends, the census
 //! ```
 
-use std::{
-    collections::{HashMap, VecDeque},
-    fs,
-    path::Path,
-    sync::{
-        OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    thread,
-    time::{Duration, Instant},
-};
+mod books;
+mod flow;
+
+use std::{fs, path::Path, sync::OnceLock, time::Duration};
 
 use contract::EventView;
-use event_log::{Append, AppendError, EmbeddedLog, EventLog, Ticket, files::RealFiles, partition_of};
+use event_log::{Append, EmbeddedLog, EventLog, files::RealFiles, partition_of};
 use kafka_harness::Cluster;
 use kafka_log::{Address, Contents, KafkaLog, Plan, Roles, Settings, Topics};
 use policy::Bundle;
-use projector::{Digests, Manifest, Options, Projector, Reader};
+use projector::{Digests, Manifest, Options, Projector};
 use simulator::{Config, records};
 
+pub use self::{
+    books::{Outcome, read_all},
+    flow::{Flow, Logs, Sent, flow, flow_through},
+};
 use crate::bench::Bench;
 
 /// Into how many partitions the events are cut.
 pub const PARTITIONS: u16 = 4;
 /// Nothing that works takes as long: elections, restarts and resends included.
 pub const PATIENCE: Duration = Duration::from_secs(150);
-/// How often the writer sends while something breaks.
-const PACE: Duration = Duration::from_millis(25);
-/// So many batches are under way together.
-const UNDER_WAY: usize = 4;
-
 /// Partition, subject and bytes.
 pub type Event = (u16, [u8; 16], Vec<u8>);
 
@@ -186,290 +178,6 @@ pub fn open(address: &Address, settings: &Settings) -> KafkaLog {
     KafkaLog::open(address, settings, &address.events(), Contents::Events)
         .expect("brokers that answer")
         .expect("a topic")
-}
-
-/// Events on their way, while something breaks.
-pub struct Flow<'a> {
-    story: &'a Story,
-    /// How many events have an offset.
-    acknowledged: AtomicU64,
-    /// How many events are in committed figures.
-    followed: AtomicU64,
-    /// Nothing breaks any more: the rest is sent as fast as it goes.
-    hurry: AtomicBool,
-    /// Whoever waits stops.
-    over: AtomicBool,
-}
-
-/// What became of what was sent.
-#[derive(Debug, Default)]
-pub struct Sent {
-    /// Where each event was said to stand.
-    placed: Vec<u64>,
-    /// How many batches were answered "unavailable": nothing of them is stored.
-    pub unavailable: u64,
-    /// How many batches were answered "unknown".
-    pub unknown: u64,
-    /// How many records those batches had.
-    pub resent_records: u64,
-    /// The longest that a batch waited for its answer.
-    pub longest: Duration,
-}
-
-/// What the checks found, for a test to print and to hold to more.
-#[derive(Debug)]
-pub struct Outcome {
-    /// What became of what was sent.
-    pub sent: Sent,
-    /// Records in the log that hold an event again.
-    pub copies: u64,
-}
-
-impl Flow<'_> {
-    /// How many events have an offset.
-    #[must_use]
-    pub fn acknowledged(&self) -> u64 {
-        self.acknowledged.load(Ordering::Acquire)
-    }
-
-    /// Waits until so many more events have an offset: the flow is alive.
-    ///
-    /// # Panics
-    /// If it is not for [`PATIENCE`].
-    pub fn wait_for_more(&self, more: u64) {
-        let until = (self.acknowledged() + more).min(self.story.events.len() as u64);
-        self.wait("events to be acknowledged", || self.acknowledged() >= until);
-    }
-
-    /// Waits until the figures have all that was acknowledged before.
-    ///
-    /// # Panics
-    /// If they have not for [`PATIENCE`].
-    pub fn wait_until_followed(&self) {
-        let until = self.acknowledged();
-        self.wait("figures to have what was acknowledged", || self.followed.load(Ordering::Acquire) >= until);
-    }
-
-    fn wait(&self, what: &str, is_so: impl Fn() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !is_so() {
-            assert!(!self.over.load(Ordering::Acquire), "the flow ended while a test waited for {what}");
-            assert!(Instant::now() < deadline, "waited for {what} for {PATIENCE:?}");
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    /// Sends everything; what is not known to be stored, again and again.
-    fn write(&self, log: &dyn EventLog) -> Sent {
-        let events = &self.story.events;
-        let mut sent = Sent { placed: vec![u64::MAX; events.len()], ..Sent::default() };
-        let mut next = 0;
-        let mut under_way: VecDeque<(usize, usize, Instant, Result<Ticket, AppendError>)> = VecDeque::new();
-        let deadline = Instant::now() + 2 * PATIENCE;
-        let send = |from: usize, until: usize| {
-            (from, until, Instant::now(), log.append_async(&appends(&events[from..until])))
-        };
-        loop {
-            let hurry = self.hurry.load(Ordering::Acquire);
-            if next < events.len() && under_way.len() < UNDER_WAY {
-                let left = events.len() - next;
-                // There is always something left to send, however long it takes until nothing breaks any more.
-                let count = if hurry { 500 } else { left / 400 + 1 };
-                let until = next + count.min(left);
-                under_way.push_back(send(next, until));
-                next = until;
-                if !hurry {
-                    thread::sleep(PACE);
-                    continue;
-                }
-            }
-            let Some((from, until, since, ticket)) = under_way.pop_front() else { return sent };
-            let answer = ticket.and_then(Ticket::wait);
-            sent.longest = sent.longest.max(since.elapsed());
-            match answer {
-                Ok(offsets) => {
-                    assert_eq!(offsets.len(), until - from, "one offset a record");
-                    sent.placed[from..until].copy_from_slice(&offsets);
-                    self.acknowledged.fetch_add((until - from) as u64, Ordering::AcqRel);
-                    continue;
-                }
-                Err(AppendError::Unavailable { .. }) => sent.unavailable += 1,
-                Err(AppendError::Unknown { .. }) => {
-                    sent.unknown += 1;
-                    sent.resent_records += (until - from) as u64;
-                }
-                Err(error) => panic!("an event of the simulator: {error}"),
-            }
-            assert!(Instant::now() < deadline, "the log takes no events for so long");
-            assert!(!self.over.load(Ordering::Acquire), "the test ended");
-            thread::sleep(Duration::from_millis(50));
-            under_way.push_back(send(from, until));
-        }
-    }
-
-    /// Follows until it is over.
-    fn follow(&self, log: &dyn EventLog, bundle: &Bundle, root: &Path) -> (Digests, Manifest) {
-        let options = Options { ask_again_after: Duration::from_secs(1), ..Options::default() };
-        let (mut projector, _) = Projector::open(root, RealFiles::shared(), log, bundle, options)
-            .expect("a projector in an empty folder");
-        projector
-            .follow(&self.over, &mut |commit| {
-                self.followed.fetch_add(commit.events, Ordering::AcqRel);
-            })
-            .expect("to follow through whatever passes");
-        (projector.digests(), projector.manifest())
-    }
-}
-
-/// Ends the threads of a flow when the test panics.
-struct Ending<'a>(&'a AtomicBool);
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
-/// Sends the events of `story` through `address` and follows them there, while `fault` breaks and mends something; then waits
-/// until all is stored and followed, and checks the books.
-///
-/// # Panics
-/// When anything was lost, counted twice or told wrongly.
-pub fn flow_through(
-    deployment: &Deployment<'_>,
-    (address, settings): (&Address, &Settings),
-    (story, bundle): (&Story, &Bundle),
-    fault: impl FnOnce(&Flow<'_>),
-) -> Outcome {
-    let folder = tempfile::tempdir().expect("a folder");
-    let derived = folder.path().join("derived");
-    let flow = Flow {
-        story,
-        acknowledged: AtomicU64::new(0),
-        followed: AtomicU64::new(0),
-        hurry: AtomicBool::new(false),
-        over: AtomicBool::new(false),
-    };
-    let (written, followed) = (open(address, settings), open(address, settings));
-    let (sent, digests, manifest) = thread::scope(|scope| {
-        let ending = Ending(&flow.over);
-        let writer = scope.spawn(|| {
-            let _ending = PanicEnds(&flow.over);
-            flow.write(&written)
-        });
-        let follower = scope.spawn(|| {
-            let _ending = PanicEnds(&flow.over);
-            flow.follow(&followed, bundle, &derived)
-        });
-        flow.wait_for_more(story.events.len() as u64 / 50);
-        flow.wait_until_followed();
-        fault(&flow);
-        flow.hurry.store(true, Ordering::Release);
-        let sent = writer.join().expect("the writer");
-        let end: i64 = deployment.cluster.end_offsets(&deployment.topic()).expect("ends").iter().sum();
-        flow.wait("figures to have all that the brokers hold", || {
-            flow.followed.load(Ordering::Acquire) >= end as u64
-        });
-        drop(ending);
-        let (digests, manifest) = follower.join().expect("the follower");
-        (sent, digests, manifest)
-    });
-    drop((written, followed));
-    check(deployment, (story, bundle), sent, (&digests, &manifest), &derived)
-}
-
-/// Ends the flow where a thread of it panics.
-struct PanicEnds<'a>(&'a AtomicBool);
-
-impl Drop for PanicEnds<'_> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.store(true, Ordering::Release);
-        }
-    }
-}
-
-/// Everything the log holds, by partition, by offsets that follow each other from 0.
-///
-/// # Panics
-/// When it cannot be read.
-#[must_use]
-pub fn read_all(log: &dyn EventLog) -> Vec<Vec<Vec<u8>>> {
-    let all = 0..log.partitions();
-    all.map(|partition| {
-        let mut records: Vec<Vec<u8>> = Vec::new();
-        let mut reader = log.reader(partition, 0).expect("a reader");
-        while let Some(batch) = reader.next_batch(1 << 20).expect("sound records") {
-            for record in batch {
-                assert_eq!(record.offset, records.len() as u64, "offsets are dense");
-                assert!(record.flaw.is_none(), "a flaw in what we wrote: {:?}", record.flaw);
-                records.push(record.bytes.to_vec());
-            }
-        }
-        records
-    })
-    .collect()
-}
-
-/// The books, when it is quiet.
-fn check(
-    deployment: &Deployment<'_>,
-    (story, bundle): (&Story, &Bundle),
-    sent: Sent,
-    (digests, manifest): (&Digests, &Manifest),
-    derived: &Path,
-) -> Outcome {
-    let log = deployment.open();
-    let brokers_ends: Vec<u64> = deployment
-        .cluster
-        .end_offsets(&deployment.topic())
-        .expect("the brokers answer")
-        .into_iter()
-        .map(|end| end as u64)
-        .collect();
-    let stopped: Vec<_> = manifest.partitions.iter().filter_map(|state| state.stopped.as_ref()).collect();
-    assert!(stopped.is_empty(), "every partition goes on: {stopped:?}");
-
-    // What was told to be stored is stored, there.
-    let held = read_all(&log);
-    let ends: Vec<u64> = held.iter().map(|records| records.len() as u64).collect();
-    assert_eq!(ends, brokers_ends, "what is read is what the brokers say there is");
-    for ((partition, _, bytes), at) in story.events.iter().zip(&sent.placed) {
-        let found = held[usize::from(*partition)].get(*at as usize);
-        assert!(found == Some(bytes), "partition {partition} holds another record at {at} than it was told");
-    }
-    // Nothing that was not sent, and copies only of what was sent again.
-    let mut due: HashMap<&[u8], i64> = HashMap::new();
-    story.events.iter().for_each(|(_, _, bytes)| *due.entry(bytes).or_default() += 1);
-    held.iter().flatten().for_each(|bytes| *due.entry(bytes).or_default() -= 1);
-    assert!(due.values().all(|left| *left <= 0), "something was lost");
-    let copies = due.values().map(|left| left.unsigned_abs()).sum::<u64>();
-    assert!(copies <= sent.resent_records, "{copies} copies of {} records sent again", sent.resent_records);
-    if sent.unavailable + sent.unknown == 0 {
-        let mut ordered = vec![Vec::new(); held.len()];
-        story
-            .events
-            .iter()
-            .for_each(|(partition, _, bytes)| ordered[usize::from(*partition)].push(bytes.clone()));
-        assert!(held == ordered, "the log is what was sent, in its order");
-    }
-
-    // Figures: those that followed, and those of the log read from its beginning.
-    assert_eq!(manifest.positions(), ends);
-    assert_eq!(digests, &story.digests, "figures that followed");
-    assert_eq!(distinct(manifest), story.distinct, "each event counts once");
-    let folder = tempfile::tempdir().expect("a folder");
-    let (built, _) = build(&log, bundle, folder.path());
-    assert_eq!(built, story.digests, "figures built from the log");
-
-    let stored = Reader::open(derived, RealFiles::shared()).expect("a snapshot");
-    let census = audit::census(&log, Some(&stored)).expect("a census");
-    assert!(census.is_clean(), "{:?}", census.findings);
-    let counted: Vec<u64> = census.partitions.iter().map(|partition| partition.end).collect();
-    assert_eq!(counted, brokers_ends, "the census agrees with the brokers");
-    let events: u64 = census.partitions.iter().map(|partition| partition.events).sum();
-    assert_eq!(events, story.distinct, "and counts each event once");
-    Outcome { sent, copies }
 }
 
 /// What all tests of a program project: an adversarial city's events, and the bundle.

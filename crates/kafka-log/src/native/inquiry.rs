@@ -18,8 +18,8 @@ use crate::context::Context;
 
 /// A broker that is there describes a topic within this time; one that is not is waited for no longer.
 const DESCRIBE: Duration = Duration::from_secs(2);
-/// And says as soon who is the controller.
-const CONTROLLER: Duration = Duration::from_secs(1);
+/// And says as soon who leads.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Which ends of the partitions are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,9 +90,11 @@ impl Inquiry {
         }
     }
 
-    /// The client sends most questions to the broker that it thinks is the controller, waits for that one where it is gone, and
-    /// looks for no other. What the brokers say of themselves names one that is there.
-    fn look_for_controller(&self, topic: &CStr, patience: Duration) {
+    /// Has the client learn anew who the controller is and who leads a topic's partitions. It sends most questions to the broker
+    /// that it once heard is the controller, waits for that one where it is gone, and looks for no other; and it asks for offsets
+    /// under the leaders that it knows, refused or not.
+    fn look_anew(&self, topic: &CStr, patience: Duration) {
+        let patience = millis(patience.min(LOOK));
         let (client, mut metadata) = (self.client.native_ptr(), ptr::null());
         // SAFETY: client and name live; topic and metadata are given back once, where there are any. One topic is asked about: of
         // none, the client would ask about all that it has heard of and have those made that are gone.
@@ -101,11 +103,11 @@ impl Inquiry {
             if topic.is_null() {
                 return;
             }
-            let code = sys::rd_kafka_metadata(client, 0, topic, &raw mut metadata, millis(patience));
+            let code = sys::rd_kafka_metadata(client, 0, topic, &raw mut metadata, patience);
             if code == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
                 sys::rd_kafka_metadata_destroy(metadata);
             } else {
-                tracing::debug!(error = %failed(code), "no broker says who the controller is");
+                tracing::debug!(error = %failed(code), "no broker says who leads");
             }
             sys::rd_kafka_topic_destroy(topic);
         }
@@ -129,7 +131,7 @@ impl Inquiry {
         // SAFETY: made above, given back once.
         unsafe { sys::rd_kafka_TopicCollection_destroy(topics) };
         if answer.is_err() {
-            self.look_for_controller(&name, patience.min(CONTROLLER));
+            self.look_anew(&name, patience);
         }
         let answer = answer?;
         // SAFETY: all of what is read belongs to the event, which lives until the end.
@@ -178,11 +180,26 @@ impl Inquiry {
         patience: Duration,
     ) -> KafkaResult<Vec<u64>> {
         let name = c_string(topic)?;
+        let found = self.offsets_by_leaders(&name, partitions, bound, patience);
+        if found.is_err() {
+            self.look_anew(&name, patience);
+        }
+        found
+    }
+
+    /// The same, under the leaders that the client knows.
+    fn offsets_by_leaders(
+        &self,
+        name: &CStr,
+        partitions: &[u16],
+        bound: Bound,
+        patience: Duration,
+    ) -> KafkaResult<Vec<u64>> {
         let asked = match bound {
             Bound::First => sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_EARLIEST as i32,
             Bound::Stable | Bound::High => sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST as i32,
         };
-        let list = Partitions::new(&name, partitions.iter().map(|at| (*at, i64::from(asked), None)));
+        let list = Partitions::new(name, partitions.iter().map(|at| (*at, i64::from(asked), None)));
         let isolation = match bound {
             Bound::Stable => sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED,
             Bound::First | Bound::High => {
