@@ -5,10 +5,12 @@
 
 mod census;
 mod doctor;
+mod lag;
 mod lost;
 mod replay;
 
 pub use census::{Census, PartitionCensus, census, open_transaction};
 pub use doctor::{Weights, weigh};
+pub use lag::{Lag, lag};
 pub use lost::Lost;
 pub use replay::{AuditError, PersonDifference, ReplayReport, Stored, replay};

@@ -9,7 +9,7 @@ use std::{
     sync::LazyLock,
 };
 
-use audit::{PartitionCensus, ReplayReport, census, replay, weigh};
+use audit::{Lag, PartitionCensus, ReplayReport, census, lag, replay, weigh};
 use contract::{Day, DeploymentKey, EventView, v1};
 use event_log::{Append, EmbeddedLog, EventLog, files::RealFiles};
 use policy::Bundle;
@@ -102,6 +102,24 @@ fn flip(path: &Path, from_end: usize) {
     let at = bytes.len() - from_end;
     bytes[at] ^= 0x10;
     fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn how_far_figures_are_behind_is_told_in_records_and_in_recorded_time() {
+    let twins = Twins::new();
+    let mut records = RECORDS.clone();
+    let rest = records[1].split_off(20);
+    let log = twins.log("log", &records);
+    let reader = twins.project("figures", &log);
+    let of = |log: &EmbeddedLog| lag(log, &log.ends().unwrap(), reader.manifest()).unwrap();
+    assert_eq!(of(&log), Lag::default());
+    let recorded = |bytes: &Vec<u8>| EventView::parse(bytes).unwrap().recorded_at.0;
+    let before = records[1].iter().map(recorded).max().unwrap();
+    let batch: Vec<Append<'_>> = rest.iter().map(|bytes| Append { partition: 1, key: &[], bytes }).collect();
+    log.append(&batch).unwrap();
+    let milliseconds = recorded(rest.last().unwrap()) - before;
+    assert!(milliseconds > 0, "the city lives for a year");
+    assert_eq!(of(&log), Lag { records: rest.len() as u64, milliseconds });
 }
 
 #[test]

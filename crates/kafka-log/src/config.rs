@@ -145,12 +145,13 @@ impl Settings {
     /// For reading; see the table in the guide for why each is as it is.
     pub(crate) fn for_reading(&self, address: &Address, pace: Pace) -> ClientConfig {
         let mut config = self.client(address);
-        let (fetch_bytes, queue_kilobytes, wait_ms) = match pace {
+        let (fetch_bytes, queue_kilobytes, wait_ms, least_bytes) = match pace {
             // The broker answers at once where there is something. Whoever reads to a known end asks for nothing behind it, but
             // the client does, and the next partition would wait for that answer.
-            Pace::Bulk => (4 << 20, 32 << 10, 5),
-            Pace::Single => (64 << 10, 1 << 10, 2),
-            Pace::Live => (1 << 20, 32 << 10, 50),
+            Pace::Bulk => (4 << 20, 32 << 10, 5, 1),
+            Pace::Single => (64 << 10, 1 << 10, 2, 1),
+            // A record at a time, each would cost the broker an answer of its own.
+            Pace::Live => (1 << 20, 32 << 10, 15, 16 << 10),
         };
         let mut ours = |name: &str, value: &str| {
             // Sizes and times an operator may have set otherwise.
@@ -164,6 +165,7 @@ impl Settings {
         ours("queued.max.messages.kbytes", &queue_kilobytes.to_string());
         ours("queued.min.messages", "1000000");
         ours("fetch.wait.max.ms", &wait_ms.to_string());
+        ours("fetch.min.bytes", &least_bytes.to_string());
         ours("fetch.queue.backoff.ms", "10");
         ours("fetch.error.backoff.ms", "100");
         config

@@ -177,19 +177,6 @@ impl Topics {
         }
     }
 
-    /// Whether there are both topics with at least one partition each: what a deployment can begin with.
-    ///
-    /// # Errors
-    /// When the cluster does not answer.
-    pub fn are_there(&self) -> Result<bool, OpenError> {
-        for topic in [self.address.events(), self.address.control()] {
-            if look_up(&self.inquiry, &topic, PATIENCE).map_err(self.failed(&topic))?.is_none() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
     /// What is wrong with the topics and with who may do what; changes nothing.
     ///
     /// # Errors

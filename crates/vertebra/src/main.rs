@@ -19,6 +19,12 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{cli::Cli, failure::Exit};
 
+/// For the Kafka client, which allocates a record's headers one by one on one thread and gives them back on another: with the
+/// C library's own allocator that takes half the time of appending.
+#[cfg(feature = "kafka")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

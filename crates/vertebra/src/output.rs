@@ -179,6 +179,17 @@ fn cut(name: String) -> String {
     name.chars().take(CHARS_MAX - 1).chain(['…']).collect()
 }
 
+/// A time that is not negative, in the unit that says it best.
+pub(crate) fn duration(milliseconds: i64) -> String {
+    let seconds = milliseconds.max(0) / 1000;
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        7200..=172_799 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", thousands(seconds / 86_400)),
+    }
+}
+
 /// With a comma between thousands.
 pub(crate) fn thousands(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
@@ -222,6 +233,12 @@ mod tests {
         sheet.push(vec![Value::text("00004"), Value::Count(1234567), Value::share(1, 3), Value::Money(150)]);
         sheet.push(vec![Value::text("unknown"), Value::Count(-12), Value::share(0, 0), Value::Money(-100)]);
         sheet
+    }
+
+    #[test]
+    fn a_time_is_said_in_the_unit_that_fits() {
+        let shown = [0, 119_999, 120_000, 7_199_999, 7_200_000, 172_800_000, -5].map(duration);
+        assert_eq!(shown, ["0 s", "119 s", "2 min", "119 min", "2 h", "2 days", "0 s"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 pub enum Error {
     /// Java or Maven is not there.
     #[error(
-        "{what}; install it (Debian: `apt install openjdk-17-jre-headless maven`), or leave these tests out with KAFKA=skip"
+        "{what}; install it (Debian: `apt install openjdk-17-jdk-headless maven`), or leave these tests out with KAFKA=skip"
     )]
     Missing {
         /// What was looked for, and what was found in its place.

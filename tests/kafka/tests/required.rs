@@ -17,7 +17,7 @@ fn without_java_one_sentence_says_what_to_install() {
     assert!(!done.status.success());
     assert!(
         said.contains(
-            "Java 17 or newer is missing; install it (Debian: `apt install openjdk-17-jre-headless maven`), \
+            "Java 17 or newer is missing; install it (Debian: `apt install openjdk-17-jdk-headless maven`), \
              or leave these tests out with KAFKA=skip"
         ),
         "{said}"

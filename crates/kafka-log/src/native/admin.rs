@@ -64,18 +64,21 @@ fn refused(why: &Why) -> KafkaError {
     KafkaError::AdminOpCreation(unsafe { text(why.as_ptr()) })
 }
 
-/// A topic's settings as a resource to ask about or to change.
+/// The settings of a topic or a broker, to ask about or to change.
 struct Settings(*mut sys::rd_kafka_ConfigResource_t);
 
 impl Settings {
-    fn of(topic: &CString) -> KafkaResult<Settings> {
+    fn of(kind: Resource, name: &CString) -> KafkaResult<Settings> {
         // SAFETY: the name is copied.
-        let made =
-            unsafe { sys::rd_kafka_ConfigResource_new(Resource::RD_KAFKA_RESOURCE_TOPIC, topic.as_ptr()) };
+        let made = unsafe { sys::rd_kafka_ConfigResource_new(kind, name.as_ptr()) };
         if made.is_null() {
-            return Err(KafkaError::AdminOpCreation("the topic's name cannot be used".to_owned()));
+            return Err(KafkaError::AdminOpCreation("the name cannot be used".to_owned()));
         }
         Ok(Settings(made))
+    }
+
+    fn of_topic(topic: &str) -> KafkaResult<Settings> {
+        Settings::of(Resource::RD_KAFKA_RESOURCE_TOPIC, &c_string(topic)?)
     }
 }
 
@@ -139,7 +142,10 @@ impl Inquiry {
 
     /// The settings of a topic, its own and those it has from the brokers.
     pub(crate) fn settings(&self, topic: &str, patience: Duration) -> KafkaResult<BTreeMap<String, String>> {
-        let asked = Settings::of(&c_string(topic)?)?;
+        self.settings_of(&Settings::of_topic(topic)?, patience)
+    }
+
+    fn settings_of(&self, asked: &Settings, patience: Duration) -> KafkaResult<BTreeMap<String, String>> {
         let mut resource = asked.0;
         let answer = self.ask(
             sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS,
@@ -179,7 +185,7 @@ impl Inquiry {
         settings: &[(&str, String)],
         patience: Duration,
     ) -> KafkaResult<()> {
-        let changed = Settings::of(&c_string(topic)?)?;
+        let changed = Settings::of_topic(topic)?;
         for (name, value) in settings {
             let (name, value) = (c_string(name)?, c_string(value)?);
             let set = sys::rd_kafka_AlterConfigOpType_t::RD_KAFKA_ALTER_CONFIG_OP_TYPE_SET;
@@ -224,8 +230,25 @@ impl Inquiry {
         Ok(())
     }
 
+    /// Whether the cluster has an authorizer. The client does not say so of a cluster without one: it gives no rules.
+    fn has_authorizer(&self, patience: Duration) -> KafkaResult<bool> {
+        let metadata = self.client.fetch_metadata(None, patience)?;
+        let broker =
+            metadata.brokers().first().ok_or(KafkaError::AdminOp(RDKafkaErrorCode::BrokerNotAvailable))?;
+        let asked = Settings::of(Resource::RD_KAFKA_RESOURCE_BROKER, &c_string(&broker.id().to_string())?)?;
+        match self.settings_of(&asked, patience) {
+            Ok(settings) => Ok(settings.get("authorizer.class.name").is_some_and(|name| !name.is_empty())),
+            // Somebody said that we may not know.
+            Err(KafkaError::AdminOp(RDKafkaErrorCode::ClusterAuthorizationFailed)) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
     /// All rules of the cluster's authorizer; `None`: it has none, everybody may do everything.
     pub(crate) fn rules(&self, patience: Duration) -> KafkaResult<Option<Vec<Rule>>> {
+        if !self.has_authorizer(patience)? {
+            return Ok(None);
+        }
         let mut why: Why = [0; 256];
         // SAFETY: what is made is given back below; client, options and queue live; what is read belongs to the event.
         unsafe {
@@ -252,10 +275,7 @@ impl Inquiry {
                 },
             );
             sys::rd_kafka_AclBinding_destroy(filter);
-            let answer = match answer {
-                Err(KafkaError::AdminOp(RDKafkaErrorCode::SecurityDisabled)) => return Ok(None),
-                answer => answer?,
-            };
+            let answer = answer?;
             let result = sys::rd_kafka_event_DescribeAcls_result(answer.0.as_ptr());
             let mut count = 0;
             let found = sys::rd_kafka_DescribeAcls_result_acls(result, &raw mut count);

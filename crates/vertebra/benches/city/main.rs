@@ -7,37 +7,37 @@
 //! same, the peer is the bar that this one is held to.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and fails by panicking")]
 
+#[path = "../shared/events.rs"]
 mod events;
+#[path = "../shared/figures.rs"]
 mod figures;
+#[path = "../shared/machine.rs"]
 mod machine;
+#[path = "../shared/setting.rs"]
+mod setting;
 mod stages;
 
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+use figures::Figures;
+use setting::{STAGE, Setting};
 
-use figures::{Figure, Figures};
-
-/// Which measurement a child process makes.
-const STAGE: &str = "VERTEBRA_BENCH_STAGE";
+/// What the bench of the event log measures.
+const OF_OTHERS: [&str; 2] = ["append_events_per_s", "log_read_events_per_s"];
 
 fn main() {
-    let setting = Setting::read();
+    let setting = Setting::read("bench-city");
     if let Ok(stage) = std::env::var(STAGE) {
         for figure in stages::run(&stage, &setting) {
             println!("{}", figure.to_line());
         }
         return;
     }
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned();
-    let lines = std::env::var_os("BENCH_JSONL").map_or(target.join("bench.jsonl"), PathBuf::from);
-    let mut figures = Figures::open(&lines);
+    let lines = Setting::lines();
+    let mut figures = Figures::open(&lines, |name| !OF_OTHERS.contains(&name) && !name.contains("kafka"));
     let _ = std::fs::remove_dir_all(&setting.dir);
     std::fs::create_dir_all(&setting.dir).unwrap();
-    println!("a city of {} people in {}", setting.people(), setting.dir.display());
+    println!("a city of {} people in {}", people(&setting), setting.dir.display());
     for stage in stages::STAGES {
-        let found = child(stage, &setting);
+        let found = setting.child(stage, &[]);
         found.iter().for_each(|figure| println!("  {stage}: {}", figure.to_line()));
         figures.extend(found);
     }
@@ -46,41 +46,7 @@ fn main() {
     figures.print();
 }
 
-/// What is measured on.
-struct Setting {
-    scale: f64,
-    dir: PathBuf,
-}
-
-impl Setting {
-    fn read() -> Setting {
-        let scale = std::env::var("BENCH_SCALE")
-            .ok()
-            .map_or(1.0, |scale| scale.parse().expect("BENCH_SCALE is a number"));
-        let dir =
-            std::env::var_os("BENCH_DIR").map_or(PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
-        Setting { scale, dir: dir.join("bench-city") }
-    }
-
-    fn people(&self) -> u64 {
-        ((simulator::Config::HANOI_PEOPLE as f64 * self.scale) as u64).max(1000)
-    }
-
-    /// `number` at full scale, less on a smaller city.
-    fn scaled(&self, number: u64) -> u64 {
-        ((number as f64 * self.scale) as u64).max(1000)
-    }
-}
-
-fn child(stage: &str, setting: &Setting) -> Vec<Figure> {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .env(STAGE, stage)
-        .env("BENCH_SCALE", setting.scale.to_string())
-        .env("BENCH_DIR", setting.dir.parent().unwrap())
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "the stage {stage} failed");
-    String::from_utf8(output.stdout).unwrap().lines().map(Figure::of_line).collect()
+/// How many people live in the city.
+fn people(setting: &Setting) -> u64 {
+    ((simulator::Config::HANOI_PEOPLE as f64 * setting.scale) as u64).max(1000)
 }

@@ -21,10 +21,10 @@ use simulator::{City, Config, Places};
 use timeline::Period;
 
 use crate::{
-    Setting,
     events::{Templates, appends},
     figures::Figure,
-    machine,
+    machine, people,
+    setting::{Setting, bundle},
 };
 
 /// Every stage.
@@ -65,13 +65,6 @@ pub(crate) fn run(stage: &str, setting: &Setting) -> Vec<Figure> {
     }
 }
 
-fn bundle() -> Bundle {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let files =
-        query::DataFolder::bundle_files(&RealFiles, &root.join("reference"), &root.join("policy")).unwrap();
-    Bundle::parse(&files).expect("the repository's own bundle has no faults")
-}
-
 struct Bench<'a> {
     setting: &'a Setting,
     bundle: Bundle,
@@ -103,7 +96,7 @@ impl Bench<'_> {
     fn simulate(&self) -> Vec<Figure> {
         let key_path = Intake::deployment_key_path(&self.data());
         let key: DeploymentKey = keys::create_deployment_key(&key_path, &SECRET).unwrap();
-        let config = Config::new(1, self.setting.people());
+        let config = Config::new(1, people(self.setting));
         let places = Places::of(&self.bundle.reference, Day::new_year(config.year)).unwrap();
         let city = City::new(config, places);
         let log = EmbeddedLog::create(&self.log_folder(), PARTITIONS).unwrap();

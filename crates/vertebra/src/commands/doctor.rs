@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::Path, sync::Arc};
 
-use ::audit::{Census, Weights, census, weigh};
+use ::audit::{Census, Lag, Weights, census, lag, weigh};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use intake::{Intake, keys};
@@ -77,8 +77,11 @@ impl Doctor {
             weigh(folder.root(), logs, records, manifest).context("cannot look into the data folder")?;
         let key = key(folder, &mut complaints)?;
         let bundle = bundle(folder, &mut complaints)?;
+        let mut behind = None;
         if let Some(manifest) = manifest {
-            look_at(manifest, &ends, &mut complaints);
+            let lag = lag(&*log, &ends, manifest)?;
+            look_at(manifest, &ends, lag, &mut complaints);
+            behind = Some(lag);
         }
         complaints.extend(deleted_heads(&log.begins()?));
         complaints.extend(open_transactions(&log.unstable()?));
@@ -91,6 +94,7 @@ impl Doctor {
                 "log": { "id": log.id().to_string(), "partitions": log.partitions(), "records": records },
                 "key": key,
                 "bundle": bundle,
+                "lag": behind,
                 "weights": weights,
                 "projections": manifest.map(|manifest| &manifest.projections),
                 "complaints": complaints.iter().map(said).collect::<Vec<_>>(),
@@ -172,13 +176,15 @@ fn bundle(folder: &DataFolder, complaints: &mut Vec<Complaint>) -> anyhow::Resul
     )
 }
 
-fn look_at(manifest: &Manifest, ends: &[u64], complaints: &mut Vec<Complaint>) {
+fn look_at(manifest: &Manifest, ends: &[u64], lag: Lag, complaints: &mut Vec<Complaint>) {
     let positions = manifest.positions();
     complaints.extend(lost_ends(&positions, ends).map(|what| Complaint { serious: true, what }));
-    let behind: u64 = ends.iter().zip(manifest.positions()).map(|(end, at)| end.saturating_sub(at)).sum();
-    if behind > 0 {
-        let what =
-            format!("the figures are {} records behind: run `vertebra project`", thousands(behind as i64));
+    if lag.records > 0 {
+        let what = format!(
+            "the figures are {} records behind, {} of recorded time: run `vertebra project`",
+            thousands(lag.records as i64),
+            output::duration(lag.milliseconds)
+        );
         complaints.push(Complaint { serious: false, what });
     }
     let set_aside: usize = manifest.partitions.iter().map(|partition| partition.set_aside.len()).sum();

@@ -18,7 +18,7 @@ pub(crate) struct Figure {
 }
 
 /// Name, unit, bar, and whether more is better.
-const BARS: [(&str, &str, f64, bool); 11] = [
+const BARS: [(&str, &str, f64, bool); 16] = [
     ("simulate_events_per_s", "events/s", 1e6, true),
     ("append_events_per_s", "events/s", 1.5e6, true),
     ("rebuild_events_per_s", "events/s", 5e6, true),
@@ -30,10 +30,12 @@ const BARS: [(&str, &str, f64, bool); 11] = [
     ("catchup_events_per_s", "events/s", 3e5, true),
     ("live_commit_p99_ms", "ms", 20.0, false),
     ("serve_rss_gb", "GB", 3.0, false),
+    ("append_kafka_vs_perf_test", "times", 0.9, true),
+    ("rebuild_kafka_vs_perf_test", "times", 0.5, true),
+    ("event_to_figure_kafka_p99_ms", "ms", 100.0, false),
+    ("vs_kafka_streams", "times", 10.0, true),
+    ("catchup_vs_kafka_streams", "times", 4.0, true),
 ];
-
-/// What the bench of the event log measures.
-const OF_OTHERS: [&str; 2] = ["append_events_per_s", "log_read_events_per_s"];
 
 impl Figure {
     /// A figure that is held to its bar.
@@ -52,6 +54,23 @@ impl Figure {
     /// A figure that says how large something was.
     pub(crate) fn fact(name: &str, value: f64, unit: &str) -> Figure {
         Figure { name: name.to_owned(), value, unit: unit.to_owned(), peer: String::new(), peer_value: None }
+    }
+
+    /// A figure beside what somebody else did.
+    #[allow(dead_code, reason = "not every bench has a peer")]
+    pub(crate) fn beside(name: &str, value: f64, unit: &str, peer: &str, peer_value: f64) -> Figure {
+        let (peer, peer_value) = (peer.to_owned(), Some(peer_value));
+        Figure { name: name.to_owned(), value, unit: unit.to_owned(), peer, peer_value }
+    }
+
+    #[allow(dead_code, reason = "see above")]
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.name == name
+    }
+
+    #[allow(dead_code, reason = "see above")]
+    pub(crate) fn value(&self) -> f64 {
+        self.value
     }
 
     pub(crate) fn to_line(&self) -> String {
@@ -86,11 +105,11 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// Goes on from what other benches have written there; what this one wrote before is measured anew.
-    pub(crate) fn open(path: &Path) -> Figures {
+    /// Goes on from what other benches have written there; what this one wrote before (`is_own`) is measured anew.
+    pub(crate) fn open(path: &Path, is_own: impl Fn(&str) -> bool) -> Figures {
         let before = fs::read_to_string(path).unwrap_or_default();
         let mut figures: Vec<Figure> = before.lines().map(Figure::of_line).collect();
-        figures.retain(|figure| OF_OTHERS.contains(&figure.name.as_str()));
+        figures.retain(|figure| !is_own(&figure.name));
         Figures { path: path.to_owned(), figures }
     }
 
@@ -111,12 +130,12 @@ impl Figures {
     }
 
     pub(crate) fn print(&self) {
-        println!("\n{:<24} {:>14}  {:<9} {:>14}  {:<14} met", "name", "value", "unit", "peer value", "peer");
+        println!("\n{:<30} {:>14}  {:<9} {:>14}  {:<14} met", "name", "value", "unit", "peer value", "peer");
         for figure in &self.figures {
             let peer_value = figure.peer_value.map_or(String::new(), shown);
             let met = figure.is_met().map_or("", |met| if met { "yes" } else { "no" });
             let Figure { name, value, unit, peer, .. } = figure;
-            println!("{name:<24} {:>14}  {unit:<9} {peer_value:>14}  {peer:<14} {met}", shown(*value));
+            println!("{name:<30} {:>14}  {unit:<9} {peer_value:>14}  {peer:<14} {met}", shown(*value));
         }
         println!("\nwritten to {}", self.path.display());
     }
