@@ -26,6 +26,8 @@ const FLUSH: Duration = Duration::from_secs(90);
 const READ_BYTES: usize = 1 << 20;
 /// How often it is looked whether the topic is still the same.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// And how long that may keep from sending.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// A producer, and a thread that finds out what became of records whose fate nobody told.
 pub(crate) struct Appending {
@@ -159,10 +161,12 @@ impl Appending {
         if looked.elapsed() < LOOK_EVERY {
             return Ok(());
         }
-        if let Err(error @ ReadError::Replaced { .. }) = self.core.still_the_same(LOOK_EVERY) {
+        // Brokers that do not answer now are waited for by what is sent; what one says in a hurry is asked again.
+        if let Err(ReadError::Replaced { .. }) = self.core.still_the_same(LOOK)
+            && let Err(error @ ReadError::Replaced { .. }) = self.core.still_the_same(crate::core::PATIENCE)
+        {
             return Err(replaced(error));
         }
-        // Brokers that do not answer now are waited for by what is sent.
         *looked = Instant::now();
         Ok(())
     }

@@ -136,7 +136,9 @@ impl Settings {
         let mut config = self.client(address);
         // Whom to ask is remembered for so long and no longer: a leader that is gone is asked until the question ends, and
         // nothing else makes the client look for another.
-        config.set("metadata.max.age.ms", "1000");
+        if !self.0.contains_key("metadata.max.age.ms") {
+            config.set("metadata.max.age.ms", "1000");
+        }
         config
     }
 

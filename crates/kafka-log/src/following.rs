@@ -188,7 +188,7 @@ impl<'a> Following<'a> {
         }
         *raised_at = Instant::now();
         // Brokers that do not answer now are asked again.
-        let Ok(unstable) = self.core.unstable(EVERY) else { return };
+        let Ok(unstable) = self.core.unstable(LOOK) else { return };
         for (partition, at, end) in &unstable {
             // Twice at the same place: one that is about to end is told when its marks are met.
             if waiting.contains(&(*partition, *at)) {

@@ -10,6 +10,7 @@
 #[allow(dead_code, reason = "the command's stories use more of it")]
 mod support;
 
+#[allow(dead_code, reason = "crashes beside brokers use more of it")]
 mod load;
 
 use std::{

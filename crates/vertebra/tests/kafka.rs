@@ -104,6 +104,41 @@ fn json(text: &str) -> Value {
 }
 
 #[test]
+fn a_topic_made_again_under_the_command_is_named_and_what_was_told_is_not_told_of_it() {
+    if !required() {
+        return;
+    }
+    let cluster = Cluster::shared().unwrap();
+    let address: Address = format!("kafka://{}/again", cluster.bootstrap()).parse().unwrap();
+    let folder = Folder::with_log(&address.to_string());
+    let apply = ["topics", "apply", "--partitions", "4", "--replicas", "1"];
+    folder.run(&apply).ok();
+    let mut books = Books::default();
+    books.send(&folder, 20 * LINES_A_PERSON);
+    folder.run(&["project"]).ok();
+
+    let mut following = Running::start(&folder, "follow", &["project", "--follow"], Stdio::null());
+    wait_until("the projector follows", || following.complaints().contains("Following"));
+    cluster.delete_topic(&address.events()).unwrap();
+    folder.run(&apply).ok();
+    wait_until("the projector ends", || following.ends_within(Duration::ZERO).is_some());
+    assert_eq!(following.ends_within(Duration::ZERO).unwrap().code(), Some(5), "{}", following.complaints());
+    let said = following.complaints();
+    for words in [&address.events()[..], "deleted and made again: its id was ", "vertebra log copy"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+
+    // Lines that were told before are not in this log: nobody is told that they are.
+    let file = load::lines(&folder, "again.jsonl", 0..20 * LINES_A_PERSON);
+    let ran = folder.run(&["append", "--json", &file]);
+    assert!(!ran.out().contains("duplicate"), "{}", ran.out());
+    let said = folder.run(&["project"]).fails(3);
+    assert!(said.contains("computed from another log"), "{said}");
+    let said = folder.run(&["doctor", "census"]).fails(1);
+    assert!(said.contains("the figures are of the log "), "{said}");
+}
+
+#[test]
 fn what_others_write_is_set_aside_with_its_place_and_what_they_hold_up_or_delete_is_told() {
     const PARTITIONS: u16 = 4;
     if !required() {

@@ -13,16 +13,18 @@ use std::{
 use contract::EventView;
 use event_log::{Append, EventLog, files::RealFiles};
 use kafka_harness::Cluster;
-use kafka_log::{Address, Contents, KafkaLog, Plan, Roles, Settings, Topics};
+use kafka_log::{Address, KafkaLog, Plan, Roles, Settings, Topics};
 use projector::{Digests, Manifest, Options, Projector, Reader, StoreError};
 use simulator::{Config, records};
 use tempfile::TempDir;
 use vertebra_tests::{
     bench::Bench,
     engine::{self, Log},
+    kafka,
 };
 
-pub(crate) const PARTITIONS: u16 = 4;
+pub(crate) use vertebra_tests::kafka::PARTITIONS;
+
 /// How long anything may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 const BATCH: usize = 200;
@@ -102,8 +104,7 @@ impl Town {
 }
 
 fn open(address: &Address) -> KafkaLog {
-    let opened = KafkaLog::open(address, &Settings::default(), &address.events(), Contents::Events);
-    opened.unwrap().expect("the topic is there")
+    kafka::open(address, &Settings::default())
 }
 
 /// Appends records to their partitions, a batch of one after a batch of the other.

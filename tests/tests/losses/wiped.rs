@@ -24,7 +24,7 @@ fn the_store_wiped_or_begun_elsewhere_gives_the_same_figures() {
     again.is_of(&log);
     assert_eq!(again.manifest.events_digest, first.manifest.events_digest);
 
-    // One that follows is wiped under its feet: it need not notice, and whoever comes after it begins anew.
+    // The same for those that follow.
     let following = town.follow("projector");
     following.wait_for(town.log().ends().unwrap().iter().sum());
     following.end().is_of(&log);

@@ -4,7 +4,7 @@ use std::{io::Write, ops::Range};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use contract::{EventId, EventView, Kind, Subject};
+use contract::{EventView, Kind, Subject};
 use event_log::{EventLog, Record};
 use serde_json::json;
 
@@ -153,13 +153,16 @@ fn shown(partition: u16, record: &Record<'_>) -> anyhow::Result<String> {
     if let Some(flaw) = record.flaw {
         return Ok(unreadable(flaw.to_string()));
     }
+    // As the projector reads it: what decodes may lack what every event has, as no bytes at all do.
+    let (id, subject) = match EventView::parse(record.bytes) {
+        Ok(view) => (view.event_id, view.subject),
+        Err(error) => return Ok(unreadable(error.to_string())),
+    };
     let event = match contract::decode(record.bytes) {
         Ok(event) => event,
         Err(error) => return Ok(unreadable(error.to_string())),
     };
     // In hex, as every other command names them; protobuf's JSON says bytes in base64.
-    let id = EventId::try_from(&event.event_id[..]).unwrap_or_default();
-    let subject = Subject::try_from(&event.subject[..]).unwrap_or_default();
     Ok(match contract::event_to_json(&event) {
         Ok(event) => format!(
             "{{\"partition\":{partition},\"offset\":{offset},\"event_id\":\"{id}\",\"subject\":\"{subject}\",\"event\":{event}}}"

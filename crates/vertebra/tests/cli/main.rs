@@ -1,6 +1,7 @@
 //! The command from outside: what it prints, in which form, and with which exit code.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+#[allow(dead_code, reason = "crashes beside brokers use more of it")]
 #[path = "../support/mod.rs"]
 mod support;
 
