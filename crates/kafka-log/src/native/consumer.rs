@@ -108,7 +108,24 @@ impl Consumer {
         let list = Partitions::new(&self.topic, from.iter().map(offset));
         // SAFETY: client and list live.
         let code = unsafe { sys::rd_kafka_assign(self.client.native_ptr(), list.0.as_ptr()) };
+        self.let_it_stop();
         if code == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR { Ok(()) } else { Err(failed(code)) }
+    }
+
+    /// Waits until what was read before is not read any more. The client stops a partition on its own thread, in two steps, and
+    /// ends the whole process where the partition is taken away once more in between (librdkafka issue 5573). Its thread takes
+    /// one thing after the other: whatever is asked and answered twice comes behind both steps.
+    fn let_it_stop(&self) {
+        for _ in 0..2 {
+            let mut list = ptr::null_mut();
+            // SAFETY: the client lives; the list, where there is one, is given back once.
+            unsafe {
+                sys::rd_kafka_assignment(self.client.native_ptr(), &raw mut list);
+                if !list.is_null() {
+                    sys::rd_kafka_topic_partition_list_destroy(list);
+                }
+            }
+        }
     }
 
     /// Waits for something, at most `patience`, then takes what is there without waiting, at most `most` records. Says how
