@@ -28,6 +28,8 @@ pub(crate) fn passes(code: RDKafkaErrorCode) -> bool {
             | Code::InProgress
             | Code::LeaderNotAvailable
             | Code::MessageTimedOut
+            // What the client itself says while a partition has no leader that it knows.
+            | Code::NoEnt
             | Code::NetworkException
             | Code::NotLeaderForPartition
             | Code::OffsetNotAvailable

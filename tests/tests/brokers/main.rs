@@ -1,6 +1,7 @@
 //! The log on real brokers: the promises of every log, the same figures as on the embedded one, and what breaks.
 
 #![allow(clippy::unwrap_used, reason = "these are tests: a panic is how they fail")]
+#![allow(clippy::print_stdout, reason = "a test prints what it measured")]
 
 mod canaries;
 mod faults;

@@ -108,19 +108,17 @@ impl Consumer {
         let list = Partitions::new(&self.topic, from.iter().map(offset));
         // SAFETY: client and list live.
         let code = unsafe { sys::rd_kafka_assign(self.client.native_ptr(), list.0.as_ptr()) };
-        self.settle();
+        self.let_it_stop();
         if code == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR { Ok(()) } else { Err(failed(code)) }
     }
 
-    /// Waits until partitions that are not read any more have stopped. The client stops them behind its back, and one that is
-    /// taken away twice meanwhile is stopped twice, upon which the client ends the process (`rktp_started` in its
-    /// `rd_kafka_assignment_partition_stopped`).
-    fn settle(&self) {
-        // Each question is answered by the thread that stops partitions, after what was asked of it before: with the first
-        // answer they were told to stop, and with the second that is noted.
+    /// Waits until what was read before is not read any more. The client stops a partition on its own thread, in two steps, and
+    /// ends the whole process where the partition is taken away once more in between (librdkafka issue 5573). Its thread takes
+    /// one thing after the other: whatever is asked and answered twice comes behind both steps.
+    fn let_it_stop(&self) {
         for _ in 0..2 {
             let mut list = ptr::null_mut();
-            // SAFETY: the client lives; the list that it makes is given back once.
+            // SAFETY: the client lives; the list, where there is one, is given back once.
             unsafe {
                 sys::rd_kafka_assignment(self.client.native_ptr(), &raw mut list);
                 if !list.is_null() {
