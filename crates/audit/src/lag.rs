@@ -18,7 +18,7 @@ pub struct Lag {
 /// How far the figures of `manifest` are behind `log`, which ends at `ends`.
 ///
 /// # Errors
-/// When the last records of partitions that have new ones cannot be read.
+/// When the storage does not answer, or the log is another one than was opened.
 pub fn lag(log: &dyn EventLog, ends: &[u64], manifest: &Manifest) -> Result<Lag, ReadError> {
     let mut lag = Lag::default();
     for (partition, (end, state)) in (0..).zip(ends.iter().zip(&manifest.partitions)) {
@@ -38,9 +38,15 @@ pub fn lag(log: &dyn EventLog, ends: &[u64], manifest: &Manifest) -> Result<Lag,
     Ok(lag)
 }
 
-/// When a record was recorded, in milliseconds; `None`: it is no event.
+/// When a record was recorded, in milliseconds; `None`: it is no event, or is damaged or missing, which others tell.
 fn recorded_at(log: &dyn EventLog, partition: u16, offset: u64) -> Result<Option<i64>, ReadError> {
-    let mut reader = log.reader(partition, offset)?;
-    let record = reader.next_batch(1)?.and_then(|batch| batch.iter().next());
-    Ok(record.and_then(|record| EventView::parse(record.bytes).ok()).map(|event| event.recorded_at.0))
+    let read = || {
+        let mut reader = log.reader(partition, offset)?;
+        let record = reader.next_batch(1)?.and_then(|batch| batch.iter().next());
+        Ok(record.and_then(|record| EventView::parse(record.bytes).ok()).map(|event| event.recorded_at.0))
+    };
+    match read() {
+        Err(ReadError::Missing { .. } | ReadError::Corrupt { .. } | ReadError::Gap { .. }) => Ok(None),
+        read => read,
+    }
 }
