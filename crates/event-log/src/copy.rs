@@ -140,7 +140,8 @@ fn visit(
                 }
                 Ok(None) => return Ok(()),
                 Err(ReadError::Missing { until, .. }) if options.fill_missing && until > next => {
-                    let until = until.min(end);
+                    // However many are missing, no more of them are filled at once than a batch may have.
+                    let until = until.min(end).min(next + BATCH_RECORDS_MAX as u64);
                     take(Piece::Missing(until - next))?;
                     next = until;
                     break;

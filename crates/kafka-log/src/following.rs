@@ -16,8 +16,8 @@ use crate::{
     reader::{Obstacle, take, verdict},
 };
 
-/// How many records are taken from the client at once.
-const MESSAGES: usize = 8192;
+/// How many records are taken from the client at once: of the largest that there may be, 2 GiB, which spans can still address.
+const MESSAGES: usize = 2048;
 /// How often it is looked whether the topic is still the same, ...
 const EVERY: Duration = Duration::from_secs(1);
 /// ... and how long that may keep from reading.

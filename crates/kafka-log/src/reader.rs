@@ -15,8 +15,8 @@ use crate::{
 
 /// Who asks for no more than this is after a few records.
 const SINGLE_BYTES: usize = 64 << 10;
-/// How many records are taken from the client at once.
-const MESSAGES: usize = 4096;
+/// How many records are taken from the client at once: of the largest that there may be, 2 GiB, which spans can still address.
+const MESSAGES: usize = 2048;
 /// How long the client is waited for before it is looked at how things stand.
 const GLANCE: Duration = Duration::from_millis(250);
 
